@@ -1,0 +1,1 @@
+"""The ``crl`` command: one file per verb."""

@@ -1,0 +1,68 @@
+"""Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted."""
+
+import sys
+from importlib import import_module
+
+VERBS = {
+    "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
+    "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
+}
+
+HELP = """crl - contrastive unsupervised representation learning, after Arora et al. (ICML 2019)
+
+usage: crl VERB [OPTION=VALUE ...]
+
+{verbs}
+
+Start here:
+  crl train                                      images made on the spot, small CNN: under 3 minutes on a CPU
+  crl train dataset=docstrings                   text: sentences of installed Python modules, bag of words
+  crl train dataset=cifar100 seed=1              CIFAR-100 (downloaded on first use)
+  crl train objective=supervised                 the supervised baseline, scored by the same code
+
+crl VERB --help lists what a verb takes."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line given (default: the process's own) and return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    verb, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if verb in ("-h", "--help", "help"):
+        print(HELP.format(verbs="\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())))
+        return 0
+    if verb == "--version":
+        from importlib.metadata import version
+
+        print(f"crl {version('crl')}")
+        return 0
+    if verb not in VERBS:
+        print(f"crl: no verb {verb!r}; choose one of {', '.join(VERBS)} (crl --help)", file=sys.stderr)
+        return 2
+    command = import_module(f"cli.{verb}")
+    if {"-h", "--help"} & set(rest):
+        print(command.help_text())
+        return 0
+    return _guarded(command.run, rest)
+
+
+def _guarded(run, arguments: list[str]) -> int:  # type: ignore[no-untyped-def]
+    """The verb's exit code; what users can cause ends in one line on standard error."""
+    from data.errors import DataError
+    from experiments.errors import ConfigError, RunError
+
+    try:
+        run(arguments)
+    except (ConfigError, DataError) as error:
+        print(f"crl: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except RunError as error:
+        print(f"crl: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("crl: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Hydra configuration groups, one folder a group, one file a choice."""

@@ -1,0 +1,29 @@
+"""VGG-16 for 32x32 images, the paper's CIFAR-100 encoder: torchvision's layers, then a linear layer 512 -> d."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.models import vgg16, vgg16_bn
+
+from crl.encoders.images import Standardise
+
+
+class VGG16(nn.Module):
+    """uint8 [m, 3, H, W] (H, W >= 32) -> [m, dimension]. Larger images are averaged to one 512-vector."""
+
+    def __init__(
+        self, dimension: int, mean: Sequence[float], std: Sequence[float], batch_norm: bool = True, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        layers = (vgg16_bn if batch_norm else vgg16)(weights=None, init_weights=True).features
+        self.layers = nn.Sequential(
+            Standardise(mean, std),
+            layers,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(512, dimension),
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.layers(pixels)

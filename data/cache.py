@@ -1,0 +1,64 @@
+"""Prepared data on disk: made once, written whole or not at all, by one process at a time."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from platformdirs import user_cache_dir
+
+from data.errors import DataError
+
+
+def data_home() -> Path:
+    """``$CRL_DATA`` if set, else the platform's cache folder for crl."""
+    return Path(os.environ.get("CRL_DATA") or user_cache_dir("crl", appauthor=False)).expanduser()
+
+
+def find(root: str | None, *names: str) -> Path | None:
+    """The first of the named files or folders under root, or without a root under :func:`data_home`.
+
+    Raises DataError if a root is given that does not exist.
+    """
+    if root is not None and not Path(root).expanduser().exists():
+        raise DataError(f"dataset.root: {root} does not exist; give the folder that holds {names[0]}")
+    base = data_home() if root is None else Path(root).expanduser()
+    return next((base / name for name in names if (base / name).exists()), None)
+
+
+def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """What ``make()`` returned when first called with this name and key.
+
+    The values are tensors and plain types; the key says everything that the value depends on. Raises DataError where
+    the cache cannot be written.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = data_home() / "prepared" / f"{name}-{digest}.pt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if path.exists():
+                return _load(path)
+            value = make()
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            try:
+                with temporary.open("wb") as stream:
+                    torch.save(value, stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return value
+    except OSError as error:
+        raise DataError(f"cache {path.parent}: {error.strerror or error}; set CRL_DATA to a writable folder") from error
+
+
+def _load(path: Path) -> dict[str, object]:
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise DataError(f"cache {path} is damaged ({type(error).__name__}); delete it and start again") from error

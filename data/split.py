@@ -1,0 +1,160 @@
+"""A split in memory: points sorted by class, with the offset of every class (CSR)."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Points(Protocol):
+    """A sequence of points of one modality, held as a few flat tensors."""
+
+    def __len__(self) -> int: ...
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The points at index [m] as one batch tensor that an encoder reads."""
+
+    def select(self, index: Tensor) -> "Points":
+        """The points at index [m] as points again."""
+
+    def to(self, device: torch.device) -> "Points":
+        """The same points on that device."""
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that hold them, for fingerprints and the cache."""
+
+    def reading_order(self) -> Tensor:
+        """An order of all points in which neighbours cost about the same to encode: int64 [n]."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """pixels: uint8 [n, 3, H, W]."""
+
+    pixels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """uint8 [m, 3, H, W]."""
+        return self.pixels[index]
+
+    def select(self, index: Tensor) -> "Images":
+        return Images(self.pixels[index])
+
+    def to(self, device: torch.device) -> "Images":
+        return Images(self.pixels.to(device))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.pixels,)
+
+    def reading_order(self) -> Tensor:
+        return torch.arange(len(self), device=self.pixels.device)
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1]. Id 0 is the padding."""
+
+    words: Tensor
+    offsets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def gather(self, index: Tensor) -> Tensor:
+        """int64 [m, L], padded with 0 to the longest sentence among them."""
+        starts = self.offsets[index]
+        lengths = self.offsets[index + 1] - starts
+        width = max(int(lengths.max()), 1) if len(index) else 1
+        columns = torch.arange(width, device=index.device)
+        inside = columns < lengths[:, None]
+        positions = (starts[:, None] + columns).clamp(max=len(self.words) - 1)
+        return torch.where(inside, self.words[positions], 0).long()
+
+    def select(self, index: Tensor) -> "Sentences":
+        lengths = self.offsets[index + 1] - self.offsets[index]
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        moved = torch.arange(int(offsets[-1]), device=index.device)
+        moved += (self.offsets[index] - offsets[:-1]).repeat_interleave(lengths)
+        return Sentences(self.words[moved], offsets)
+
+    def to(self, device: torch.device) -> "Sentences":
+        return Sentences(self.words.to(device), self.offsets.to(device))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.words, self.offsets)
+
+    def reading_order(self) -> Tensor:
+        """By length, so that a batch holds little padding."""
+        return self.offsets.diff().argsort(stable=True)
+
+
+@dataclass(frozen=True)
+class Split:
+    """points sorted by class; offsets int64 [N + 1]: class c holds the points offsets[c] .. offsets[c + 1] - 1."""
+
+    points: Points
+    offsets: Tensor
+
+    @classmethod
+    def from_labels(cls, points: Points, labels: Tensor, classes: int) -> "Split":
+        """Sort points by their labels [n]; inside a class the given order stays."""
+        order = labels.argsort(stable=True)
+        counts = torch.bincount(labels, minlength=classes)
+        return cls(points.select(order), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def sizes(self) -> Tensor:
+        """Number of points per class: int64 [N]."""
+        return self.offsets.diff()
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of every point: int64 [n]."""
+        classes = torch.arange(len(self.offsets) - 1, device=self.offsets.device)
+        return classes.repeat_interleave(self.sizes)
+
+    def take(self, counts: Tensor) -> "Split":
+        """The first counts[c] points of every class c: counts int64 [N]."""
+        rank = torch.arange(len(self), device=self.offsets.device) - self.offsets[:-1].repeat_interleave(self.sizes)
+        return self._where(rank < counts.repeat_interleave(self.sizes))
+
+    def drop(self, counts: Tensor) -> "Split":
+        """All but the first counts[c] points of every class c: counts int64 [N]."""
+        rank = torch.arange(len(self), device=self.offsets.device) - self.offsets[:-1].repeat_interleave(self.sizes)
+        return self._where(rank >= counts.repeat_interleave(self.sizes))
+
+    def fraction(self, fraction: float) -> "Split":
+        """The first share of every class, at least one point. Smaller fractions are subsets of larger ones."""
+        return self.take((self.sizes * fraction).round().long().clamp(min=1).minimum(self.sizes))
+
+    def shuffled(self, generator: torch.Generator) -> "Split":
+        """The points of every class in a random order."""
+        order = torch.randperm(len(self), generator=generator)
+        order = order[self.labels[order].argsort(stable=True)]
+        return Split(self.points.select(order), self.offsets)
+
+    def to(self, device: torch.device) -> "Split":
+        return Split(self.points.to(device), self.offsets.to(device))
+
+    def _where(self, keep: Tensor) -> "Split":
+        index = keep.nonzero().squeeze(1)
+        counts = torch.bincount(self.labels[index], minlength=len(self.offsets) - 1)
+        return Split(self.points.select(index), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+
+
+def fingerprint(splits: list[Split]) -> str:
+    """16 hexadecimal digits that change when any point, label or its place changes."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for tensor in (*split.points.tensors(), split.offsets):
+            digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
+            digest.update(tensor.contiguous().cpu().numpy().data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""What is done: the typed configuration, the training loop, the evaluation and the run folder."""

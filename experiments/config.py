@@ -1,0 +1,145 @@
+"""Composing a configuration with Hydra, checking it, and naming the run that it describes."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import configs
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from crl.encoders import ENCODERS
+from data.registry import DATASETS
+from experiments.errors import ConfigError
+from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
+
+CONFIG_DIR = Path(configs.__file__).parent
+
+
+def register() -> None:
+    """Make the schema known to Hydra: ``schema`` at the root, ``schema/<group>: <choice>`` for the groups' files."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, choices in SCHEMAS.items():
+        for choice, schema in choices.items():
+            store.store(group=f"schema/{group}", name=choice, node=schema)
+    for name, entry in ENCODERS.items():  # an encoder with no options of its own needs no file
+        if name not in SCHEMAS["encoder"]:
+            schema = EncoderConfig if entry.reads == "images" else SentenceEncoderConfig
+            store.store(group="encoder", name=name, node=schema(name=name))
+
+
+def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
+    register()
+    try:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            config = compose("train", list(overrides))
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException, MissingConfigException) as error:
+        raise ConfigError(_one_line(error, overrides)) from error
+    check_config(config)
+    return config
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """A run folder's stored configuration with overrides laid over it, resolved and checked. Raises ConfigError."""
+    try:
+        stored = OmegaConf.load(path)
+        assert isinstance(stored, DictConfig)
+        config = OmegaConf.structured(Config)
+        for group, choices in SCHEMAS.items():
+            config[group] = OmegaConf.structured(choices.get(stored[group].get("name", "default"), EncoderConfig))
+        OmegaConf.set_struct(config, True)
+        config = OmegaConf.merge(config, stored, OmegaConf.from_dotlist(list(overrides)))
+        OmegaConf.resolve(config)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
+    except (OmegaConfBaseException, AssertionError, AttributeError, KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: {_one_line(error, overrides)}") from error
+    assert isinstance(config, DictConfig)
+    check_config(config)
+    return config
+
+
+def check_config(config: DictConfig) -> None:
+    """Bounds of every option, and what must fit together. Raises ConfigError."""
+    check(config)
+    reads, holds = ENCODERS[config.encoder.name].reads, DATASETS[config.dataset.name].holds
+    if reads != holds:
+        fitting = ", ".join(name for name, entry in ENCODERS.items() if entry.reads == holds)
+        raise ConfigError(
+            f"encoder={config.encoder.name} reads {reads}, but dataset={config.dataset.name} holds {holds}; "
+            f"choose encoder={fitting}"
+        )
+    objective, tuples = config.objective, config.training.batch_size
+    if objective.negative_source == "pooled" and objective.negatives >= tuples:
+        raise ConfigError(
+            f"objective.negatives: {objective.negatives} other tuples are wanted of training.batch_size={tuples}; "
+            "with negative_source=pooled it must be smaller (or use negative_source=fresh)"
+        )
+    if config.encoder.get("embedding") == "glove" and config.encoder.glove_path is None:
+        raise ConfigError("encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file")
+
+
+def config_hash(config: DictConfig) -> str:
+    """8 hexadecimal digits over all that can change the result, the seed aside."""
+    text = json.dumps(_identity(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def run_name(config: DictConfig) -> str:
+    """``<dataset>-<encoder>-<objective>-<hash8>``."""
+    return "-".join([config.dataset.name, config.encoder.name, config.objective.name, config_hash(config)])
+
+
+def _identity(config: DictConfig) -> dict[str, Any]:
+    """The options that can change the result, as plain types."""
+    kept: dict[str, Any] = {}
+    for spec in fields(schema_of(config)):
+        value = config[spec.name]
+        if isinstance(value, DictConfig):
+            kept[spec.name] = _identity(value)
+        elif spec.metadata.get("changes_result", True):
+            kept[spec.name] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return kept
+
+
+def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
+    """What Hydra or OmegaConf says, in one line that names the override and what would be right."""
+    message = str(error)
+    missing = re.search(r"Could not find '(\w+)/(.+?)'", message)
+    if missing:
+        group, choice = missing.groups()
+        return f"{group}: no choice {choice!r}; choose one of {', '.join(choices(group))}"
+    unknown = re.search(r"Could not override '(.+?)'", message) or re.search(r"Key '(.+?)' (?:is not|not) in", message)
+    if unknown:
+        name = getattr(error, "full_key", None) or unknown[1]
+        near = get_close_matches(name, _option_names(), 1, 0.5)
+        return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    where = next((o for o in overrides if o in message), "")
+    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return first if not where or where in first else f"{where}: {first}"
+
+
+def choices(group: str) -> list[str]:
+    """What can stand behind ``group=`` on the command line."""
+    files = {path.stem for path in (CONFIG_DIR / group).glob("*.yaml")}
+    return sorted(files | (set(ENCODERS) if group == "encoder" else set()))
+
+
+def _option_names() -> list[str]:
+    names = [spec.name for spec in fields(Config)]
+    names += [f"training.{spec.name}" for spec in fields(TrainingConfig)]
+    for group, group_choices in SCHEMAS.items():
+        names += [f"{group}.{spec.name}" for schema in group_choices.values() for spec in fields(schema)]
+    return list(dict.fromkeys(names))

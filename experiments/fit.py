@@ -1,0 +1,168 @@
+"""The training loop: one for every modality and objective."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+from lightning_fabric import Fabric
+from omegaconf import DictConfig
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from data.augment import AUGMENTATIONS
+from data.sampler import TupleBatch, TupleSampler, generator
+from data.split import Points, Split
+from experiments.errors import RunError
+from experiments.objectives import OBJECTIVES, points_of
+from experiments.optimizers import build_optimizer, learning_rate
+from experiments.run_folder import RunFolder
+
+_DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
+
+
+@dataclass
+class Progress:
+    """Where training stands: what a checkpoint holds beside the model and the optimiser.
+
+    ``best`` is the encoder's state at the step with the lowest dev loss so far; ``points`` counts encoded points.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    points: int = 0
+    best_step: int = 0
+    best_loss: float = math.inf
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Trained(nn.Module):
+    """Encoder and objective as one module, so that one forward is one training step."""
+
+    def __init__(self, encoder: nn.Module, objective: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+
+    def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
+        return self.objective(self.encoder(points), batch)
+
+
+def fit(
+    config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split, dev: Split, folder: RunFolder
+) -> Progress:
+    """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
+
+    Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
+    the outcome is the same. Raises RunError when the loss is no longer finite.
+    """
+    options, device = config.training, fabric.device
+    objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
+    trained = Trained(encoder, objective)
+    model, optimizer = fabric.setup(trained, build_optimizer(config.optimizer, trained.parameters()))
+    progress = _resume(folder, trained, optimizer, device)
+    train, dev = train.to(device), dev.to(device)
+    sampler, dev_sampler = objective.sampler(train.offsets), objective.sampler(dev.offsets)
+    augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
+    started = time.monotonic() - progress.seconds
+    saved = time.monotonic()
+    total = torch.zeros((), device=device)
+
+    with tqdm(
+        total=options.steps, initial=progress.step, desc="training", disable=None if config.runtime.progress else True
+    ) as bar:
+        for step in range(progress.step, options.steps):
+            batch = sampler.draw(options.batch_size, generator(config.seed, "tuples", step, device))
+            index = points_of(batch)
+            points = augment(train.points.gather(index), generator(config.seed, "augment", step, device))
+            torch.manual_seed(generator(config.seed, "dropout", step).initial_seed())
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config.optimizer, step, options.steps)
+            optimizer.zero_grad()
+            loss = model(points, batch)
+            fabric.backward(loss)
+            if options.clip_norm is not None:
+                fabric.clip_gradients(model, optimizer, max_norm=options.clip_norm, error_if_nonfinite=False)
+            optimizer.step()
+            total += loss.detach()
+            progress.points += len(index)
+            bar.update()
+
+            done, last = step + 1, step + 1 == options.steps
+            look = done % options.dev_every == 0 or last
+            if not look and done % options.log_every:
+                continue
+            # Only here is the device waited for.
+            line = {"step": done, "train_loss": total.item() / (done - progress.step)}
+            if not math.isfinite(line["train_loss"]):
+                raise RunError(f"the training loss is {line['train_loss']} by step {done}; {_CALMER}")
+            total.zero_()
+            progress.step, progress.seconds = done, time.monotonic() - started
+            if look:
+                line["dev_loss"] = _dev_loss(config, trained, dev, dev_sampler, fabric)
+                if line["dev_loss"] < progress.best_loss:
+                    progress.best_step, progress.best_loss = done, line["dev_loss"]
+                    progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
+            speed = progress.points / progress.seconds
+            folder.append_metrics({**line, "lr": optimizer.param_groups[0]["lr"], "points_per_second": round(speed, 1)})
+            bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
+            if last or time.monotonic() - saved >= options.checkpoint_seconds:
+                state = {"model": trained.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
+                folder.save_checkpoint(state)
+                saved = time.monotonic()
+
+    if not progress.best:
+        raise RunError(f"the dev loss was never finite; {_CALMER}")
+    encoder.load_state_dict(progress.best)
+    encoder.eval()
+    return progress
+
+
+_CALMER = "lower optimizer.lr, or set training.clip_norm=1"
+
+
+def _resume(folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
+    """Put model and optimiser where the folder's checkpoint left them, if there is one."""
+    stored = folder.load_checkpoint(device)
+    progress = Progress()
+    if stored is not None:
+        try:
+            progress = Progress(**stored["progress"])
+            trained.load_state_dict(stored["model"])
+            optimizer.load_state_dict(stored["optimizer"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{folder.checkpoint} does not fit this configuration; delete it, or force=true to start over"
+            ) from error
+    folder.cut_metrics(progress.step)
+    return progress
+
+
+@torch.no_grad()
+def encode(encoder: nn.Module, points: Points, batch_size: int, fabric: Fabric) -> Tensor:
+    """Features of all points, in evaluation mode: float32 [n, d] on the run's device."""
+    training = encoder.training
+    encoder.eval()
+    order = points.reading_order().to(fabric.device)
+    points = points.to(fabric.device)
+    features: Tensor | None = None
+    with fabric.autocast():
+        for index in order.split(batch_size):
+            part = encoder(points.gather(index)).float()
+            if features is None:
+                features = part.new_empty(len(points), part.shape[1])
+            features[index] = part
+    encoder.train(training)
+    assert features is not None  # a split is never empty
+    return features
+
+
+@torch.no_grad()
+def _dev_loss(config: DictConfig, trained: Trained, dev: Split, sampler: TupleSampler, fabric: Fabric) -> float:
+    """The objective on the same tuples of dev points every time, the points encoded once."""
+    features = encode(trained.encoder, dev.points, config.evaluation.batch_size, fabric)
+    losses = []
+    for number in range(_DEV_BATCHES):
+        batch = sampler.draw(config.training.batch_size, generator(config.seed, "dev", number, fabric.device))
+        losses.append(trained.objective(features[points_of(batch)], batch))
+    return float(torch.stack(losses).mean())

@@ -1,0 +1,152 @@
+"""A run from its configuration to its result."""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from crl.encoders import build_encoder
+from crl.theory import class_distribution, collision_probability
+from data.dataset import Dataset, pixel_statistics
+from data.registry import DATASETS, load_dataset
+from data.sampler import generator
+from experiments.config import config_hash, load_config, run_name
+from experiments.environment import environment
+from experiments.errors import ConfigError, RunError
+from experiments.evaluation import check_evaluation, evaluate
+from experiments.fit import Progress, fit
+from experiments.run_folder import RunFolder, write_json
+from experiments.word_vectors import word_vectors
+
+SCHEMA = 1
+Say = Callable[[str], None]
+
+
+def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
+    """Train and evaluate, or take up a run that was broken off, or return the stored result of a complete one.
+
+    command is recorded; say gets lines for the user. Raises ConfigError, DataError or RunError.
+    """
+    folder = RunFolder.of(config)
+    if folder.config.exists() and not config.force:
+        folder.check_same_run(load_config(folder.config), config)
+        if (stored := folder.read_result()) is not None:
+            say(f"complete already: {folder.path} (force=true runs it again)")
+            return stored
+    fabric = build_fabric(config)
+    started = time.monotonic()
+    dataset, fingerprint = prepare(config, say)
+    encoder, note = make_encoder(config, dataset, fingerprint)
+    if note:
+        say(note)
+    prepared = time.monotonic()
+    with folder.open(config):
+        write_json(folder.environment, environment(fabric.device, fingerprint, command))
+        say(f"run folder: {folder.path}")
+        train = dataset.train.fraction(config.dataset.train_fraction)
+        progress = fit(config, fabric, encoder, train, dataset.dev, folder)
+        fitted = time.monotonic()
+        metrics = evaluate(config, fabric, encoder, dataset)
+        metrics |= {"dev.loss": progress.best_loss, "dev.step": progress.best_step}
+        timing = {"prepare_seconds": prepared - started, "evaluate_seconds": time.monotonic() - fitted}
+        result = _result(config, dataset, fingerprint, metrics, timing, progress)
+        result["environment"] = environment(fabric.device, fingerprint, command)
+        write_json(folder.result, result)
+    return result
+
+
+def build_fabric(config: DictConfig) -> Fabric:
+    """Device and precision of a run. Raises ConfigError for a device that is not there."""
+    options = config.runtime
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    precision = options.precision if options.precision != "auto" else "bf16" if device == "cuda" else "float32"
+    torch.use_deterministic_algorithms(device == "cpu")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    fabric.launch()
+    return fabric
+
+
+def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
+    """The data set that the configuration names and its fingerprint, checked against what is to be done with it."""
+    options = OmegaConf.to_container(config.dataset)
+    assert isinstance(options, dict)
+    chosen = {str(key): value for key, value in options.items() if key not in ("name", "train_fraction", "augment")}
+    dataset = load_dataset(config.dataset.name, **chosen)
+    for note in dataset.notes:
+        say(note)
+    check_evaluation(config, dataset)
+    smallest = int(dataset.train.fraction(config.dataset.train_fraction).sizes.min())
+    if config.objective.name == "contrastive" and config.objective.block_size > smallest:
+        raise ConfigError(
+            f"objective.block_size: {config.objective.block_size} exceeds the {smallest} training points of the "
+            f"smallest class of {dataset.name}; choose at most {smallest}"
+        )
+    return dataset, dataset.fingerprint()
+
+
+def make_encoder(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[nn.Module, str | None]:
+    """(a fresh encoder, a line worth saying aloud or None); its weights depend on the seed alone."""
+    options = OmegaConf.to_container(config.encoder)
+    assert isinstance(options, dict)
+    note = None
+    if DATASETS[config.dataset.name].holds == "images":
+        options["mean"], options["std"] = pixel_statistics(dataset.train)
+    else:
+        options["vectors"], note = word_vectors(config, dataset, fingerprint)
+        options["frozen"] = options["frozen"] and config.encoder.embedding != "learned"
+        for name in ("embedding", "embedding_dim", "glove_path"):
+            del options[name]
+    torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
+    try:
+        return build_encoder(**{str(key): value for key, value in options.items()}), note
+    except ValueError as error:
+        raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
+
+
+def _result(
+    config: DictConfig,
+    dataset: Dataset,
+    fingerprint: str,
+    metrics: dict[str, float],
+    timing: dict[str, float],
+    progress: Progress,
+) -> dict[str, Any]:
+    rho = class_distribution(dataset.train.sizes)
+    return {
+        "schema": SCHEMA,
+        "name": run_name(config),
+        "config_hash": config_hash(config),
+        "seed": config.seed,
+        "dataset": {
+            "name": dataset.name,
+            "classes": len(dataset.classes),
+            "train_points": len(dataset.train),
+            "test_points": len(dataset.test),
+            "fingerprint": fingerprint,
+        },
+        "metrics": metrics,
+        "theory": {
+            "tau": collision_probability(rho),
+            "tau_k": collision_probability(rho, config.objective.negatives),
+        },
+        "timing": {
+            **{name: round(seconds, 3) for name, seconds in timing.items()},
+            "train_seconds": round(progress.seconds, 3),
+            "points_per_second": round(progress.points / progress.seconds, 1),
+        },
+    }

@@ -1,0 +1,133 @@
+"""The folder that a run leaves: written so that whatever is there is whole."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.config import config_hash, run_name
+from experiments.errors import ConfigError, RunError
+
+
+class RunFolder:
+    """``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``checkpoint.pt`` and, last, ``result.json``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoint.pt"
+        self.result = path / "result.json"
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "RunFolder":
+        """``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``."""
+        if config.run_dir is not None:
+            return cls(Path(config.run_dir).expanduser())
+        return cls(Path(config.output_dir).expanduser() / "runs" / run_name(config) / f"seed{config.seed}")
+
+    def read_result(self) -> dict[str, Any] | None:
+        """The stored result, or None for a run that is not complete."""
+        try:
+            return json.loads(self.result.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.result} cannot be read ({error}); delete it and start the run again") from error
+
+    def check_same_run(self, stored: DictConfig, config: DictConfig) -> None:
+        """Raise ConfigError if the folder was made by another configuration or seed than this one."""
+        if config_hash(stored) != config_hash(config) or stored.seed != config.seed:
+            different = first_difference(stored, config)
+            raise ConfigError(
+                f"run_dir: {self.path} holds a run of another configuration ({different}); "
+                "choose another run_dir, or force=true to replace it"
+            )
+
+    def open(self, config: DictConfig) -> FileLock:
+        """Make the folder and lock it: the held lock. With ``force`` what an earlier run left is removed first."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock")
+            lock.acquire(timeout=0)
+            if config.force:
+                for path in (self.result, self.checkpoint, self.metrics):
+                    path.unlink(missing_ok=True)
+            if config.force or not self.config.exists():
+                write_atomically(self.config, OmegaConf.to_yaml(config).encode())
+        except Timeout as error:
+            raise ConfigError(f"{self.path} is in use by another crl process; wait for it, or choose a run_dir") from error
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be written ({error.strerror}); choose a writable run_dir") from error
+        return lock
+
+    def load_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+        """The stored checkpoint, or None if there is none. Raises RunError for a damaged one."""
+        if not self.checkpoint.exists():
+            return None
+        try:
+            return torch.load(self.checkpoint, map_location=device, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            kind = type(error).__name__
+            raise RunError(f"{self.checkpoint} is damaged ({kind}); delete it, or force=true to start over") from error
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint: tensors and plain types only."""
+        temporary = self.checkpoint.with_suffix(".tmp")
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(self.checkpoint)
+
+    def append_metrics(self, line: dict[str, Any]) -> None:
+        """One more line of metrics.jsonl."""
+        with self.metrics.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop the lines of metrics.jsonl past that step, and a last line that was broken off."""
+        kept = []
+        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError, TypeError):
+                continue
+        write_atomically(self.metrics, "".join(kept).encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary file in the same folder, synced, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain types as JSON, atomically."""
+    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def first_difference(stored: DictConfig, config: DictConfig, prefix: str = "") -> str:
+    """The first option that differs, as ``name=stored, not wanted``."""
+    for key in config:
+        name = f"{prefix}{key}"
+        old, new = stored.get(key), config[key]
+        if isinstance(new, DictConfig) and isinstance(old, DictConfig):
+            if found := first_difference(old, new, f"{name}."):
+                return found
+        elif old != new and name not in ("run_dir", "output_dir", "force"):
+            return f"{name}={old} there, {name}={new} here"
+    return ""

@@ -1,0 +1,269 @@
+"""The typed configuration: every option there is, its type, its bounds, and whether it can change a result.
+
+Hydra checks types and names against these dataclasses; :func:`check` checks the bounds that stand in each field's
+metadata. Free of torch, so that a typing error is answered at once.
+"""
+
+import math
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from experiments.errors import ConfigError
+
+
+def option(
+    default: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    changes_result: bool = True,
+) -> Any:
+    """A field with inclusive (least, most) or exclusive (above, below) bounds; for a list they hold for each item."""
+    metadata = {"least": least, "most": most, "above": above, "below": below, "choices": choices}
+    metadata["changes_result"] = changes_result
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class DatasetConfig:
+    """What every data set has. ``split_seed`` decides which points are dev points, apart from the run's seed."""
+
+    name: str = MISSING
+    train_fraction: float = option(1.0, above=0, most=1)
+    dev_fraction: float = option(0.1, above=0, below=1)
+    split_seed: int = option(0, least=0)
+
+
+@dataclass
+class ImagesConfig(DatasetConfig):
+    """``augment``: flip and shift every image anew each time it is encoded in training."""
+
+    augment: str = option("none", choices=("none", "shift", "flip_shift"))
+
+
+@dataclass
+class GlyphsConfig(ImagesConfig):
+    points_per_class: int = option(200, least=4)
+    test_per_class: int = option(30, least=1)
+
+
+@dataclass
+class CIFAR100Config(ImagesConfig):
+    # Where the files lie cannot change the result: their checksums are fixed.
+    root: str | None = option(None, changes_result=False)
+
+
+@dataclass
+class ImageFolderConfig(ImagesConfig):
+    root: str | None = None
+    image_size: int = option(32, least=8, most=512)
+    test_fraction: float = option(0.2, above=0, below=1)
+
+
+@dataclass
+class TextConfig(DatasetConfig):
+    """Words beyond ``max_words`` of a sentence are cut; rarer words than ``min_count`` (training split) are unknown."""
+
+    test_fraction: float = option(0.2, above=0, below=1)
+    lowercase: bool = True
+    max_words: int = option(50, least=1, most=10_000)
+    min_count: int = option(2, least=1)
+
+
+@dataclass
+class DocstringsConfig(TextConfig):
+    sentences_per_document: int = option(150, least=10)
+
+
+@dataclass
+class Wiki3029Config(TextConfig):
+    root: str | None = None
+
+
+@dataclass
+class DocumentsConfig(TextConfig):
+    root: str | None = None
+    layout: str = option("auto", choices=("auto", "lines", "running"))
+    min_sentences: int = option(50, least=10)
+
+
+@dataclass
+class EncoderConfig:
+    """What every encoder has: its registry name and the number of its outputs."""
+
+    name: str = MISSING
+    dimension: int = option(100, least=1)
+
+
+@dataclass
+class VGG16Config(EncoderConfig):
+    batch_norm: bool = True
+    dropout: float = option(0.0, least=0, below=1)
+
+
+@dataclass
+class SmallCNNConfig(EncoderConfig):
+    width: int = option(32, least=1)
+
+
+@dataclass
+class SentenceEncoderConfig(EncoderConfig):
+    """``embedding``: word vectors from a GloVe file, learned from the training split's co-occurrences, or trained along."""
+
+    dimension: int = option(300, least=1)
+    embedding: str = option("corpus", choices=("corpus", "glove", "learned"))
+    embedding_dim: int = option(300, least=1)
+    glove_path: str | None = None
+    frozen: bool = True
+    dropout: float = option(0.0, least=0, below=1)
+
+
+@dataclass
+class GRUConfig(SentenceEncoderConfig):
+    bidirectional: bool = True
+    dropout: float = option(0.3, least=0, below=1)
+
+
+@dataclass
+class ObjectiveConfig:
+    """``supervised`` trains on as many points a step as ``contrastive`` with the same block size encodes when pooled."""
+
+    name: str = MISSING
+    loss: str = option("logistic", choices=("logistic", "hinge"))
+    block_size: int = option(2, least=1)
+    negatives: int = option(4, least=1)
+    negative_source: str = option("pooled", choices=("pooled", "fresh"))
+
+
+@dataclass
+class TrainingConfig:
+    """``batch_size`` counts tuples a step. Every ``dev_every`` steps the dev loss decides which encoder is kept."""
+
+    steps: int = option(600, least=1)
+    batch_size: int = option(128, least=2)
+    dev_every: int = option(100, least=1)
+    clip_norm: float | None = option(None, above=0)
+    log_every: int = option(20, least=1)
+    checkpoint_seconds: float = option(60.0, least=0, changes_result=False)
+
+
+@dataclass
+class OptimizerConfig:
+    """Learning rate ``lr`` after a linear warm-up over a share of the steps, then by the schedule."""
+
+    name: str = MISSING
+    lr: float = option(1e-3, above=0)
+    weight_decay: float = option(1e-2, least=0)
+    momentum: float = option(0.9, least=0, below=1)
+    warmup: float = option(0.05, least=0, below=1)
+    schedule: str = option("cosine", choices=("cosine", "constant"))
+
+
+@dataclass
+class EvaluationConfig:
+    """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
+    ``l2``: penalties of the linear classifier, of which the dev points choose one."""
+
+    ks: list[int] = option([2, 5], least=2)
+    tops: list[int] = option([1, 5], least=1)
+    shots: int = option(5, least=1)
+    redraws: int = option(5, least=1)
+    l2: list[float] = option([1e-5, 1e-4, 1e-3, 1e-2], least=0)
+    batch_size: int = option(1000, least=1, changes_result=False)
+
+
+@dataclass
+class RuntimeConfig:
+    """Where and how fast. ``precision`` auto: bf16 on CUDA, float32 on a CPU. ``threads``: CPU threads, null for all."""
+
+    device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
+    precision: str = option("auto", choices=("auto", "float32", "bf16"))
+    threads: int | None = option(None, least=1, changes_result=False)
+    channels_last: bool = option(True, changes_result=False)
+    progress: bool = option(True, changes_result=False)
+
+
+@dataclass
+class Config:
+    """A whole run. ``run_dir`` overrides where the run folder lies; ``force`` starts a finished or broken-off run over."""
+
+    dataset: DatasetConfig = MISSING
+    encoder: EncoderConfig = MISSING
+    objective: ObjectiveConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = MISSING
+    runtime: RuntimeConfig = MISSING
+    seed: int = option(0, least=0, changes_result=False)
+    run_dir: str | None = option(None, changes_result=False)
+    output_dir: str = option("outputs", changes_result=False)
+    force: bool = option(False, changes_result=False)
+
+
+# Group -> choice -> its schema. A choice without a file in configs/ is offered with its schema's defaults.
+SCHEMAS: dict[str, dict[str, type]] = {
+    "dataset": {
+        "glyphs": GlyphsConfig,
+        "docstrings": DocstringsConfig,
+        "cifar100": CIFAR100Config,
+        "wiki3029": Wiki3029Config,
+        "image_folder": ImageFolderConfig,
+        "documents": DocumentsConfig,
+    },
+    "encoder": {
+        "vgg16": VGG16Config,
+        "small_cnn": SmallCNNConfig,
+        "gru": GRUConfig,
+        "bag_of_words": SentenceEncoderConfig,
+    },
+    "objective": {"contrastive": ObjectiveConfig, "supervised": ObjectiveConfig},
+    "optimizer": {"adamw": OptimizerConfig, "sgd": OptimizerConfig},
+    "evaluation": {"default": EvaluationConfig},
+    "runtime": {"default": RuntimeConfig},
+}
+
+
+def schema_of(config: DictConfig) -> type:
+    """The dataclass behind a node of a composed configuration."""
+    found = OmegaConf.get_type(config)
+    assert found is not None and is_dataclass(found)
+    return found
+
+
+def check(config: DictConfig, prefix: str = "") -> None:
+    """Raise ConfigError, naming the option and its bounds, for the first value that lies outside of them."""
+    for spec in fields(schema_of(config)):
+        name = f"{prefix}{spec.name}"
+        if OmegaConf.is_missing(config, spec.name):
+            raise ConfigError(f"{name}: missing; give it as {name}=VALUE")
+        value = config[spec.name]
+        if isinstance(value, DictConfig):
+            check(value, f"{name}.")
+        elif spec.metadata and value is not None:
+            for item in value if OmegaConf.is_list(value) else [value]:
+                _check_bounds(name, item, spec.metadata)
+            if OmegaConf.is_list(value) and not value:
+                raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
+
+
+def _check_bounds(name: str, value: Any, bounds: Any) -> None:
+    if bounds["choices"] is not None and value not in bounds["choices"]:
+        raise ConfigError(f"{name}: no choice {value!r}; choose one of {', '.join(bounds['choices'])}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name}: {value} is not a finite number")
+    tests = {
+        "least": (lambda b: value >= b, "at least"),
+        "above": (lambda b: value > b, "above"),
+        "most": (lambda b: value <= b, "at most"),
+        "below": (lambda b: value < b, "below"),
+    }
+    wanted = [f"{words} {bounds[key]:g}" for key, (_, words) in tests.items() if bounds[key] is not None]
+    if any(bounds[key] is not None and not holds(bounds[key]) for key, (holds, _) in tests.items()):
+        raise ConfigError(f"{name}: {value} is out of bounds; it must be {' and '.join(wanted)}")

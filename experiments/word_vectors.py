@@ -1,0 +1,27 @@
+"""The word vectors that a configuration asks for, for the vocabulary of a data set."""
+
+import torch
+from omegaconf import DictConfig
+
+from data.cache import cached
+from data.dataset import Dataset
+from data.sampler import generator
+from data.vectors import corpus_vectors, glove_vectors, random_vectors
+
+
+def word_vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[torch.Tensor, str | None]:
+    """(vectors [V, e], a line worth saying aloud or None). Raises DataError for an unusable GloVe file."""
+    options, vocabulary = config.encoder, dataset.vocabulary
+    assert vocabulary is not None  # checked with the configuration: only sentences get here
+    if options.embedding == "glove":
+        vectors, coverage = glove_vectors(options.glove_path, vocabulary)
+        return vectors, f"GloVe covers {coverage:.1%} of {len(vocabulary)} words"
+    if options.embedding == "learned":
+        return random_vectors(len(vocabulary), options.embedding_dim, generator(config.seed, "vectors", 0)), None
+    key = {"data": fingerprint, "dimension": options.embedding_dim}
+    made = cached(
+        "vectors", key, lambda: {"vectors": corpus_vectors(dataset.train, len(vocabulary), options.embedding_dim)}
+    )
+    vectors = made["vectors"]
+    assert isinstance(vectors, torch.Tensor)
+    return vectors, None
