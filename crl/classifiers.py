@@ -80,6 +80,7 @@ def best_linear_classifier(
     classes: int,
     penalties: Iterable[float],
     generator: torch.Generator,
+    least_steps: int = 2000,
 ) -> tuple[Classifier, float, float]:
     """(classifier, its l2, its dev accuracy): the penalty that classifies the dev points best, the larger on a tie.
 
@@ -87,7 +88,7 @@ def best_linear_classifier(
     """
     best: tuple[Classifier, float, float] | None = None
     for l2 in sorted(set(penalties), reverse=True):
-        found = linear_classifier(*train, classes, l2, generator)
+        found = linear_classifier(*train, classes, l2, generator, least_steps=least_steps)
         scores = dev[0] @ found.weights.T
         assert found.bias is not None
         accuracy = float(((scores + found.bias).argmax(1) == dev[1]).double().mean())

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -24,9 +24,22 @@ def find(root: str | None, *names: str) -> Path | None:
     Raises DataError if a root is given that does not exist.
     """
     if root is not None and not Path(root).expanduser().exists():
-        raise DataError(f"dataset.root: {root} does not exist; give the folder that holds {names[0]}")
+        wanted = "an existing folder" if names[0] == "." else f"the folder that holds {names[0]}"
+        raise DataError(f"dataset.root: {root} does not exist; give {wanted}")
     base = data_home() if root is None else Path(root).expanduser()
     return next((base / name for name in names if (base / name).exists()), None)
+
+
+def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of every file, for a key. Raises DataError where one cannot be read."""
+    found = []
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}); remove or replace it") from error
+        found.append((str(path), status.st_size, status.st_mtime_ns))
+    return found
 
 
 def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, object]]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """A data set ready for a run: three splits, what an encoder must know of its input, and a fingerprint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -64,6 +65,6 @@ def shuffled_by(split: Split, seed: int) -> Split:
     return split.shuffled(torch.Generator().manual_seed(seed))
 
 
-def labels_of(groups: list[list[str]]) -> Tensor:
+def labels_of(groups: Sequence[Sequence[object]]) -> Tensor:
     """Class index of every item of groups laid end to end."""
     return torch.arange(len(groups)).repeat_interleave(torch.tensor([len(group) for group in groups]))

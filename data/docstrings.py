@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from data.dataset import Dataset
 from data.documents import keep_large
+from data.errors import DataError
 from data.prepared import prepared
 from data.sentences import split_sentences
 from data.text import TextOptions, text_dataset
@@ -34,6 +35,8 @@ _SHORTEST = 30  # characters a sentence has on average at the very least
 _WORDS = range(4, 60)  # a point has at least 4 words, as in Wiki-3029
 _LONG_STRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
 _MARKUP = re.compile(r":[a-z:]+:`~?\.?([^`<]*)[^`]*`|``?([^`]*)``?|\*\*?([^*]+)\*\*?")
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef
 
 
 def load_docstrings(sentences_per_document: int, **text: object) -> Dataset:
@@ -54,6 +57,11 @@ def load_docstrings(sentences_per_document: int, **text: object) -> Dataset:
         # A sentence of several modules (inherited docstrings, shared parameters) belongs to no class.
         own = {name: [s for s in found if seen[s] == 1] for name, found in documents.items()}
         large, _ = keep_large(own, sentences_per_document)
+        if len(large) < 2:
+            raise DataError(
+                f"dataset.sentences_per_document: {len(large)} of {len(own)} modules have {sentences_per_document} "
+                "sentences of their own; at least 2 are needed"
+            )
         cut = {name: _spread(found, sentences_per_document) for name, found in large.items()}
         return text_dataset("docstrings", cut, options)
 
@@ -98,7 +106,7 @@ def _sentences(source: bytes, least: int) -> list[str]:
     return list(dict.fromkeys(s for s in sentences if s[0].isalpha() and s[-1] in ".!?"))
 
 
-def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef]:
+def _documented(node: Documented) -> Iterator[Documented]:
     """The node and every class and function defined directly inside one."""
     yield node
     for child in node.body:

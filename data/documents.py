@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from data.cache import find
+from data.cache import find, stamps
 from data.dataset import Dataset
 from data.errors import DataError
 from data.prepared import prepared
@@ -23,7 +23,7 @@ def load_documents(root: str | None, layout: str, min_sentences: int, **text: ob
         raise DataError("dataset.root: missing; give a folder of .txt files, one document each")
     folder = find(root, ".")
     assert folder is not None  # find has checked that root exists
-    files = sorted(folder.rglob("*.txt"))
+    files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
     if not files:
         raise DataError(f"dataset.root: {root} holds no .txt file; one file per document is expected")
     options = TextOptions(**text)  # type: ignore[arg-type]
@@ -45,8 +45,7 @@ def load_documents(root: str | None, layout: str, min_sentences: int, **text: ob
             notes.append(f"{len(small)} documents with fewer than {min_sentences} sentences dropped: {shown}")
         return text_dataset("documents", large, options, notes)
 
-    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = {"files": stamps, "layout": layout, "least": min_sentences, "text": vars(options)}
+    key = {"files": stamps(files), "layout": layout, "least": min_sentences, "text": vars(options)}
     return prepared("documents", key, make)
 
 

@@ -1,6 +1,7 @@
 """Built-in images: 100 characters rendered from the fonts that matplotlib ships, in the shape of CIFAR-100."""
 
 import string
+from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib
@@ -9,9 +10,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from data.dataset import Dataset, shuffled_by, split_off
+from data.prepared import prepared
 from data.split import Images, Split
 
-CHARACTERS = string.digits + string.ascii_uppercase + "abdefghijnqrt" + "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπσφψω" + "!?&@#$%+=*<>{}[]~§¶£€∞∫√∂"
+CHARACTERS = "".join(
+    [string.digits, string.ascii_uppercase, "abdefghijnqrt", "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπσφψω", "!?&@#$%+=*<>{}[]~§¶£€∞∫√∂"]
+)
 FACES = [
     "DejaVuSans",
     "DejaVuSans-Bold",
@@ -26,7 +30,16 @@ SIZE = 32
 
 
 def load_glyphs(points_per_class: int, test_per_class: int, dev_fraction: float, split_seed: int) -> Dataset:
-    """100 classes of uint8 [3, 32, 32] images: random face, colours, rotation, scale, shift and noise per point."""
+    """100 classes of uint8 [3, 32, 32] images: random face, colours, rotation, scale, shift and noise per point.
+
+    Deterministic given the installed versions.
+    """
+    key: dict[str, object] = {"points": points_per_class, "test": test_per_class, "dev": dev_fraction, "seed": split_seed}
+    key |= {package: version(package) for package in ("matplotlib", "numpy", "pillow")}
+    return prepared("glyphs", key, lambda: _make(points_per_class, test_per_class, dev_fraction, split_seed))
+
+
+def _make(points_per_class: int, test_per_class: int, dev_fraction: float, split_seed: int) -> Dataset:
     random = np.random.default_rng(split_seed)
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     sizes = range(18, 29)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from data.cache import find
+from data.cache import find, stamps
 from data.dataset import Dataset, labels_of, shuffled_by, split_off
 from data.errors import DataError
 from data.prepared import prepared
@@ -40,15 +40,15 @@ def load_image_folder(
         dev, train = split_off(train, dev_fraction)
         return Dataset("image_folder", classes, train, dev, test)
 
-    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for tree in files for c in sorted(tree) for f in tree[c]]
-    key = {"files": stamps, "size": image_size, "dev": dev_fraction, "test": test_fraction, "seed": split_seed}
+    paths = [path for tree in files for name in classes for path in tree[name]]
+    key = {"files": stamps(paths), "size": image_size, "dev": dev_fraction, "test": test_fraction, "seed": split_seed}
     return prepared("image_folder", key, make)
 
 
 def _files(tree: Path) -> dict[str, list[Path]]:
     found = {
-        folder.name: sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMG_EXTENSIONS)
-        for folder in sorted(tree.iterdir())
+        folder.name: sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMG_EXTENSIONS and f.name[0] != ".")
+        for folder in (sorted(tree.iterdir()) if tree.is_dir() else [])
         if folder.is_dir() and not folder.name.startswith(".")
     }
     if not found:
@@ -66,8 +66,10 @@ def _read(files: dict[str, list[Path]], size: int) -> Split:
     for index, path in enumerate(tqdm(paths, desc="reading images", unit="image", disable=None, leave=False)):
         try:
             with Image.open(path) as image:
+                if image.mode[0] in "IF":  # converting would cut every value above 255
+                    raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
                 pixels[index] = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        except (OSError, SyntaxError, Image.DecompressionBombError, ValueError) as error:  # SyntaxError: a broken PNG
             raise DataError(f"{path} cannot be read as an image ({error}); remove or replace it") from error
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
     return Split.from_labels(images, labels_of(groups), len(groups))

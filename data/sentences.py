@@ -26,4 +26,4 @@ def _paragraph(text: str) -> list[str]:
             continue
         sentences.append(text[start:end])
         start = match.end()
-    return sentences + [text[start:]] if text[start:] else sentences
+    return [*sentences, text[start:]] if text[start:] else sentences

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,9 +57,7 @@ def encode(sentences: Sequence[str], ids: dict[str, int], options: TextOptions) 
     return Sentences(torch.from_numpy(kept), torch.from_numpy(offsets.astype(np.int64)))
 
 
-def text_dataset(
-    name: str, documents: dict[str, list[str]], options: TextOptions, notes: Iterable[str] = ()
-) -> Dataset:
+def text_dataset(name: str, documents: dict[str, list[str]], options: TextOptions, notes: Iterable[str] = ()) -> Dataset:
     """One class per document, its sentences shuffled by the split seed and cut into test, dev and train.
 
     documents maps a class name to its sentences. Raises DataError where a class is too small for all three splits.
@@ -88,12 +86,13 @@ def text_dataset(
     )
 
 
-def reencode(documents_split: Split, vocabulary: list[str], other: list[str]) -> Split:
-    """The split with the ids of ``vocabulary`` replaced by those of the vocabulary ``other``; unknown words become 1."""
-    known = {word: index for index, word in enumerate(other)}
-    new_ids = torch.tensor([known.get(word, UNKNOWN) for word in vocabulary], dtype=torch.int32)
-    new_ids[PADDING] = PADDING
-    return _renamed(documents_split, new_ids)
+def in_words_of(dataset: Dataset, vocabulary: list[str]) -> Dataset:
+    """The same data set of sentences with the ids of another vocabulary; words that it lacks become unknown."""
+    assert dataset.vocabulary is not None
+    known = {word: index for index, word in enumerate(vocabulary)}
+    new_ids = torch.tensor([known.get(word, UNKNOWN) for word in dataset.vocabulary], dtype=torch.int32)
+    train, dev, test = (_renamed(split, new_ids) for split in (dataset.train, dataset.dev, dataset.test))
+    return replace(dataset, vocabulary=vocabulary, train=train, dev=dev, test=test)
 
 
 def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[str], torch.Tensor]:

@@ -79,6 +79,7 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
     left, scale, _ = randomized_svd(matrix, kept, n_iter=4, random_state=0)
     vectors = torch.zeros(vocabulary_size, dimension)
     vectors[:, :kept] = torch.from_numpy((left * np.sqrt(scale)).astype(np.float32))
+    vectors[torch.from_numpy(matrix.getnnz(1) == 0)] = 0  # else round-off would be brought to unit length
     return torch.nn.functional.normalize(vectors)
 
 
@@ -89,7 +90,8 @@ def random_vectors(vocabulary_size: int, dimension: int, generator: torch.Genera
 
 def _numbers(fields: list[str], path: str | Path, number: int) -> np.ndarray:
     try:
-        values = np.array(fields, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what overflows becomes infinite
+            values = np.array(fields, dtype=np.float32)
     except ValueError:
         values = np.array([np.nan])
     if not np.isfinite(values).all():

@@ -1,12 +1,15 @@
 """Wiki-3029 (Arora et al. 2019) and data in its format: one file per article, one sentence a line."""
 
+import io
+import lzma
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 from urllib.error import URLError
 
 from torchvision.datasets.utils import download_url
 
-from data.cache import data_home, find
+from data.cache import data_home, find, stamps
 from data.dataset import Dataset
 from data.documents import read_text
 from data.errors import DataError
@@ -43,8 +46,7 @@ def load_wiki3029(root: str | None, **text: object) -> Dataset:
         return text_dataset("wiki3029", documents, options)
 
     members = [source] if source.is_file() else _files(source)
-    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in members]
-    return prepared("wiki3029", {"files": stamps, "text": vars(options)}, make)
+    return prepared("wiki3029", {"files": stamps(members), "text": vars(options)}, make)
 
 
 def _source(root: str | None) -> Path:
@@ -61,7 +63,7 @@ def _source(root: str | None) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.txt"))
+    return sorted(f for f in folder.glob("*.txt") if not f.name.startswith("."))
 
 
 def _read_archive(path: Path) -> dict[str, str]:
@@ -69,7 +71,7 @@ def _read_archive(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     total = 0
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(path) as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.suffix != ".txt" or name.name.startswith("."):
@@ -79,7 +81,14 @@ def _read_archive(path: Path) -> dict[str, str]:
                     raise DataError(f"{path}: {member.name!r} makes the archive larger than any Wiki-3029; refused")
                 stream = archive.extractfile(member)
                 assert stream is not None  # a regular file always has one
-                texts[name.stem] = stream.read().decode("utf-8", "replace")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{path} is not a readable tar archive ({error}); give Wiki-3029.tar.gz or its folder") from error
+                # As read_text reads a file: universal line ends too.
+                texts[name.stem] = io.TextIOWrapper(io.BytesIO(stream.read()), "utf-8", "replace").read()
+            assert archive.fileobj is not None  # it is open
+            # tarfile ends quietly at a damaged header, and a checksum is compared only at the very end of the file.
+            while rest := archive.fileobj.read(2**20):
+                if rest.strip(b"\0"):
+                    raise tarfile.ReadError("damaged header")
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        why = str(error).split(":\n")[0]
+        raise DataError(f"{path} is not a readable tar archive ({why}); give Wiki-3029.tar.gz or its folder") from error
     return texts

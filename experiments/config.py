@@ -9,13 +9,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import configs
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+import configs
 from crl.encoders import ENCODERS
 from data.registry import DATASETS
 from experiments.errors import ConfigError
@@ -31,10 +32,14 @@ def register() -> None:
     for group, choices in SCHEMAS.items():
         for choice, schema in choices.items():
             store.store(group=f"schema/{group}", name=choice, node=schema)
-    for name, entry in ENCODERS.items():  # an encoder with no options of its own needs no file
+    for name in ENCODERS:  # an encoder with no options of its own needs no file
         if name not in SCHEMAS["encoder"]:
-            schema = EncoderConfig if entry.reads == "images" else SentenceEncoderConfig
-            store.store(group="encoder", name=name, node=schema(name=name))
+            store.store(group="encoder", name=name, node=_encoder_schema(name)(name=name))
+
+
+def _encoder_schema(name: str) -> type[EncoderConfig]:
+    plain = EncoderConfig if ENCODERS[name].reads == "images" else SentenceEncoderConfig
+    return SCHEMAS["encoder"].get(name, plain)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -56,14 +61,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
         stored = OmegaConf.load(path)
         assert isinstance(stored, DictConfig)
         config = OmegaConf.structured(Config)
-        for group, choices in SCHEMAS.items():
-            config[group] = OmegaConf.structured(choices.get(stored[group].get("name", "default"), EncoderConfig))
+        for group, schemas in SCHEMAS.items():
+            name = stored[group].get("name", "default")
+            config[group] = OmegaConf.structured(_encoder_schema(name) if group == "encoder" else schemas[name])
         OmegaConf.set_struct(config, True)
         config = OmegaConf.merge(config, stored, OmegaConf.from_dotlist(list(overrides)))
         OmegaConf.resolve(config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
-    except (OmegaConfBaseException, AssertionError, AttributeError, KeyError, ValueError) as error:
+    except (OmegaConfBaseException, AssertionError, AttributeError, KeyError, ValueError, YAMLError) as error:
         raise ConfigError(f"{path}: {_one_line(error, overrides)}") from error
     assert isinstance(config, DictConfig)
     check_config(config)
@@ -126,7 +132,7 @@ def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
         near = get_close_matches(name, _option_names(), 1, 0.5)
         return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    where = next((o for o in overrides if o in message), "")
+    where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     return first if not where or where in first else f"{where}: {first}"
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import torch
 
-_PACKAGES = ("crl", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "hydra-core", "lightning-fabric", "pillow")
+_PACKAGES = (
+    "crl",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "hydra-core",
+    "lightning-fabric",
+    "pillow",
+)
 
 
 def environment(device: torch.device, fingerprint: str, command: list[str]) -> dict[str, Any]:

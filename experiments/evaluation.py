@@ -48,9 +48,7 @@ def evaluate(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Da
         _add(found, f"{role}.mean", _scores(mean, points, classes, options))
     redraws = []
     for number in range(options.redraws):
-        index = few_shot_index(
-            train[1], classes, options.shots, generator(config.seed, "shots", number, fabric.device)
-        )
+        index = few_shot_index(train[1], classes, options.shots, generator(config.seed, "shots", number, fabric.device))
         few = mean_classifier(train[0][index], train[1][index], classes)
         redraws.append(_scores(few, test, classes, options))
     name = f"test.mean{options.shots}"
@@ -59,7 +57,7 @@ def evaluate(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Da
         found[f"{name}.{metric}"] = float(values.mean())
         found[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
     linear, l2, accuracy = best_linear_classifier(
-        train, dev, classes, options.l2, generator(config.seed, "linear", 0, fabric.device)
+        train, dev, classes, options.l2, generator(config.seed, "linear", 0, fabric.device), options.linear_steps
     )
     _add(found, "test.linear", _scores(linear, test, classes, options))
     found["dev.linear.top1"] = accuracy

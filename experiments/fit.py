@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from data.augment import AUGMENTATIONS
 from data.sampler import TupleBatch, TupleSampler, generator
 from data.split import Points, Split
-from experiments.errors import RunError
+from experiments.errors import ConfigError, RunError
 from experiments.objectives import OBJECTIVES, points_of
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.run_folder import RunFolder
@@ -49,12 +50,18 @@ class Trained(nn.Module):
 
 
 def fit(
-    config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split, dev: Split, folder: RunFolder
+    config: DictConfig,
+    fabric: Fabric,
+    encoder: nn.Module,
+    train: Split,
+    dev: Split,
+    folder: RunFolder,
+    keep: dict[str, Any] | None = None,
 ) -> Progress:
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
-    the outcome is the same. Raises RunError when the loss is no longer finite.
+    the outcome is the same. ``keep`` is stored in every checkpoint. Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
     objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
@@ -108,7 +115,7 @@ def fit(
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
             if last or time.monotonic() - saved >= options.checkpoint_seconds:
                 state = {"model": trained.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
-                folder.save_checkpoint(state)
+                folder.save_checkpoint(state | (keep or {}))
                 saved = time.monotonic()
 
     if not progress.best:
@@ -131,7 +138,7 @@ def _resume(folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimize
             trained.load_state_dict(stored["model"])
             optimizer.load_state_dict(stored["optimizer"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise RunError(
+            raise ConfigError(
                 f"{folder.checkpoint} does not fit this configuration; delete it, or force=true to start over"
             ) from error
     folder.cut_metrics(progress.step)

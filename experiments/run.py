@@ -1,10 +1,9 @@
 """A run from its configuration to its result."""
 
 import logging
-import os
 import time
-import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +16,10 @@ from crl.theory import class_distribution, collision_probability
 from data.dataset import Dataset, pixel_statistics
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
+from data.text import in_words_of
 from experiments.config import config_hash, load_config, run_name
 from experiments.environment import environment
-from experiments.errors import ConfigError, RunError
+from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, evaluate
 from experiments.fit import Progress, fit
 from experiments.run_folder import RunFolder, write_json
@@ -51,7 +51,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         write_json(folder.environment, environment(fabric.device, fingerprint, command))
         say(f"run folder: {folder.path}")
         train = dataset.train.fraction(config.dataset.train_fraction)
-        progress = fit(config, fabric, encoder, train, dataset.dev, folder)
+        progress = fit(config, fabric, encoder, train, dataset.dev, folder, {"vocabulary": dataset.vocabulary})
         fitted = time.monotonic()
         metrics = evaluate(config, fabric, encoder, dataset)
         metrics |= {"dev.loss": progress.best_loss, "dev.step": progress.best_step}
@@ -60,6 +60,44 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         result["environment"] = environment(fabric.device, fingerprint, command)
         write_json(folder.result, result)
     return result
+
+
+def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: Say) -> tuple[DictConfig, dict[str, Any]]:
+    """(configuration, result) of scoring a finished run under other evaluation options or on another copy of the data.
+
+    The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises ConfigError, DataError or RunError.
+    """
+    allowed = ("evaluation.", "runtime.", "dataset.root=")
+    for override in overrides:
+        if not override.startswith(allowed) or "=" not in override:
+            raise ConfigError(f"{override}: crl evaluate takes evaluation.*, runtime.* and dataset.root only")
+    folder = RunFolder(Path(run_dir))
+    config = load_config(folder.config, overrides)
+    stored, state = folder.read_result(), folder.load_checkpoint()
+    if stored is None or state is None:
+        raise ConfigError(f"{run_dir} holds no finished run; start its crl train command again first")
+    fabric = build_fabric(config)
+    dataset, fingerprint = prepare(config, say)
+    if dataset.vocabulary is not None:
+        dataset = in_words_of(dataset, state["vocabulary"])
+    encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
+    started = time.monotonic()
+    metrics = evaluate(config, fabric, encoder, dataset)
+    result = stored | {
+        "dataset": _about(dataset, fingerprint),
+        "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
+        "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
+        "evaluation": OmegaConf.to_container(config.evaluation),
+        "environment": environment(fabric.device, fingerprint, command),
+    }
+    target = folder.path / "evaluations" / f"{config_hash(config)}.json"
+    try:
+        target.parent.mkdir(exist_ok=True)
+        write_json(target, result)
+    except OSError as error:
+        raise ConfigError(f"{target.parent} cannot be written ({error.strerror})") from error
+    say(f"written: {target}")
+    return config, result
 
 
 def build_fabric(config: DictConfig) -> Fabric:
@@ -75,7 +113,6 @@ def build_fabric(config: DictConfig) -> Fabric:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
     fabric.launch()
     return fabric
@@ -101,21 +138,36 @@ def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
 
 def make_encoder(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[nn.Module, str | None]:
     """(a fresh encoder, a line worth saying aloud or None); its weights depend on the seed alone."""
+    if DATASETS[config.dataset.name].holds == "images":
+        mean, std = pixel_statistics(dataset.train)
+        return _encoder(config, mean=mean, std=std), None
+    vectors, note = word_vectors(config, dataset, fingerprint)
+    return _encoder(config, vectors=vectors), note
+
+
+def restore_encoder(config: DictConfig, state: dict[str, torch.Tensor]) -> nn.Module:
+    """The encoder of a checkpoint, which holds the statistics or word vectors that it was made with."""
+    if DATASETS[config.dataset.name].holds == "images":
+        encoder = _encoder(config, mean=[0.0] * 3, std=[1.0] * 3)
+    else:
+        encoder = _encoder(config, vectors=state["embedding.weight"])
+    encoder.load_state_dict(state)
+    return encoder.eval()
+
+
+def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
     options = OmegaConf.to_container(config.encoder)
     assert isinstance(options, dict)
-    note = None
-    if DATASETS[config.dataset.name].holds == "images":
-        options["mean"], options["std"] = pixel_statistics(dataset.train)
-    else:
-        options["vectors"], note = word_vectors(config, dataset, fingerprint)
+    if "vectors" in inputs:
         options["frozen"] = options["frozen"] and config.encoder.embedding != "learned"
         for name in ("embedding", "embedding_dim", "glove_path"):
             del options[name]
     torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
     try:
-        return build_encoder(**{str(key): value for key, value in options.items()}), note
+        encoder = build_encoder(**{str(key): value for key, value in options.items()}, **inputs)
     except ValueError as error:
         raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
+    return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
 
 
 def _result(
@@ -132,13 +184,7 @@ def _result(
         "name": run_name(config),
         "config_hash": config_hash(config),
         "seed": config.seed,
-        "dataset": {
-            "name": dataset.name,
-            "classes": len(dataset.classes),
-            "train_points": len(dataset.train),
-            "test_points": len(dataset.test),
-            "fingerprint": fingerprint,
-        },
+        "dataset": _about(dataset, fingerprint),
         "metrics": metrics,
         "theory": {
             "tau": collision_probability(rho),
@@ -149,4 +195,14 @@ def _result(
             "train_seconds": round(progress.seconds, 3),
             "points_per_second": round(progress.points / progress.seconds, 1),
         },
+    }
+
+
+def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "classes": len(dataset.classes),
+        "train_points": len(dataset.train),
+        "test_points": len(dataset.test),
+        "fingerprint": fingerprint,
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import config_hash, run_name
-from experiments.errors import ConfigError, RunError
+from experiments.errors import ConfigError
 
 
 class RunFolder:
@@ -38,7 +39,7 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.result} cannot be read ({error}); delete it and start the run again") from error
+            raise ConfigError(f"{self.result} cannot be read ({error}); delete it and start the run again") from error
 
     def check_same_run(self, stored: DictConfig, config: DictConfig) -> None:
         """Raise ConfigError if the folder was made by another configuration or seed than this one."""
@@ -67,14 +68,16 @@ class RunFolder:
         return lock
 
     def load_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-        """The stored checkpoint, or None if there is none. Raises RunError for a damaged one."""
+        """The stored checkpoint, or None if there is none. Raises ConfigError for a damaged one."""
         if not self.checkpoint.exists():
             return None
         try:
-            return torch.load(self.checkpoint, map_location=device, weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's guesses about a damaged file: the line below says it
+                return torch.load(self.checkpoint, map_location=device, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file
             kind = type(error).__name__
-            raise RunError(f"{self.checkpoint} is damaged ({kind}); delete it, or force=true to start over") from error
+            raise ConfigError(f"{self.checkpoint} is damaged ({kind}); delete it, or force=true to start over") from error
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint: tensors and plain types only."""
@@ -121,13 +124,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def first_difference(stored: DictConfig, config: DictConfig, prefix: str = "") -> str:
-    """The first option that differs, as ``name=stored, not wanted``."""
-    for key in config:
-        name = f"{prefix}{key}"
+    """The first option that differs, as ``name is stored there, wanted here``; empty if none does."""
+    for key in map(str, config):
         old, new = stored.get(key), config[key]
         if isinstance(new, DictConfig) and isinstance(old, DictConfig):
-            if found := first_difference(old, new, f"{name}."):
+            if found := first_difference(old, new, f"{prefix}{key}."):
                 return found
-        elif old != new and name not in ("run_dir", "output_dir", "force"):
-            return f"{name}={old} there, {name}={new} here"
+        elif old != new and key not in ("run_dir", "output_dir", "force"):
+            return f"{prefix}{key} is {old} there, {new} here"
     return ""

@@ -169,13 +169,15 @@ class OptimizerConfig:
 @dataclass
 class EvaluationConfig:
     """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
-    ``l2``: penalties of the linear classifier, of which the dev points choose one."""
+    ``l2``: penalties of the linear classifier, of which the dev points choose one; ``linear_steps``: the least number of
+    steps that it is trained for."""
 
     ks: list[int] = option([2, 5], least=2)
     tops: list[int] = option([1, 5], least=1)
     shots: int = option(5, least=1)
     redraws: int = option(5, least=1)
-    l2: list[float] = option([1e-5, 1e-4, 1e-3, 1e-2], least=0)
+    linear_steps: int = option(2000, least=1)
+    l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
 
 
@@ -239,9 +241,13 @@ def schema_of(config: DictConfig) -> type:
 
 def check(config: DictConfig, prefix: str = "") -> None:
     """Raise ConfigError, naming the option and its bounds, for the first value that lies outside of them."""
-    for spec in fields(schema_of(config)):
+    specs = fields(schema_of(config))
+    unknown = set(config) - {spec.name for spec in specs}
+    if unknown:
+        raise ConfigError(f"{prefix}{min(map(str, unknown))}: no such option; see crl train --help")
+    for spec in specs:
         name = f"{prefix}{spec.name}"
-        if OmegaConf.is_missing(config, spec.name):
+        if spec.name not in config or OmegaConf.is_missing(config, spec.name):
             raise ConfigError(f"{name}: missing; give it as {name}=VALUE")
         value = config[spec.name]
         if isinstance(value, DictConfig):

@@ -1,5 +1,7 @@
 """The word vectors that a configuration asks for, for the vocabulary of a data set."""
 
+from typing import cast
+
 import torch
 from omegaconf import DictConfig
 
@@ -10,7 +12,15 @@ from data.vectors import corpus_vectors, glove_vectors, random_vectors
 
 
 def word_vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[torch.Tensor, str | None]:
-    """(vectors [V, e], a line worth saying aloud or None). Raises DataError for an unusable GloVe file."""
+    """(vectors [V, e], a line worth saying aloud or None), scaled as a whole to a mean square of 1 per component.
+
+    The scale is what the encoders' learning rates are chosen for. Raises DataError for an unusable GloVe file.
+    """
+    vectors, note = _vectors(config, dataset, fingerprint)
+    return vectors / vectors.square().mean().sqrt().clamp(min=1e-12), note
+
+
+def _vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[torch.Tensor, str | None]:
     options, vocabulary = config.encoder, dataset.vocabulary
     assert vocabulary is not None  # checked with the configuration: only sentences get here
     if options.embedding == "glove":
@@ -19,9 +29,6 @@ def word_vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tupl
     if options.embedding == "learned":
         return random_vectors(len(vocabulary), options.embedding_dim, generator(config.seed, "vectors", 0)), None
     key = {"data": fingerprint, "dimension": options.embedding_dim}
-    made = cached(
-        "vectors", key, lambda: {"vectors": corpus_vectors(dataset.train, len(vocabulary), options.embedding_dim)}
-    )
-    vectors = made["vectors"]
-    assert isinstance(vectors, torch.Tensor)
-    return vectors, None
+    train, dimension = dataset.train, options.embedding_dim
+    made = cached("vectors", key, lambda: {"vectors": corpus_vectors(train, len(vocabulary), dimension)})
+    return cast(torch.Tensor, made["vectors"]), None

@@ -1,0 +1,52 @@
+"""What all tests share: a cache folder of their own, and real data where there is some."""
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported, here and in subprocesses: on tensors this small, threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("crl", deadline=None)
+settings.load_profile("crl")
+
+ARCHIVES = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared data goes to a folder of this session, never to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRL_DATA", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
+    """A function (name, most) -> the folder of that name of real data, of an archive at most so many files.
+
+    It is searched in ``$CRL_TEST_DATA``, then as an archive beside the repository; where it is absent, the test skips.
+    """
+    unpacked: dict[str, Path] = {}
+
+    def folder(name: str, most: int) -> Path:
+        given = os.environ.get("CRL_TEST_DATA")
+        if given and (Path(given) / name).is_dir():
+            return Path(given) / name
+        archive = ARCHIVES / f"{name}.tar.xz"
+        if not archive.is_file():
+            pytest.skip(f"no real {name}: set CRL_TEST_DATA to the folder that holds {name}/")
+        if name not in unpacked:
+            place = tmp_path_factory.mktemp("real")
+            with tarfile.open(archive) as members:
+                files = (member for member in members if member.isfile())
+                for _, member in zip(range(most), files, strict=False):
+                    members.extract(member, place, filter="data")
+            unpacked[name] = place / name
+        return unpacked[name]
+
+    return folder

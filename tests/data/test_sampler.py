@@ -1,0 +1,108 @@
+"""Tuples hold the points that the paper's procedure would draw, and a step draws what it alone determines."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from data.sampler import TupleBatch, TupleSampler, generator
+
+SIZES = [1, 2, 5, 12, 0, 30]
+
+
+def sampler(sizes: list[int], source: str, block_size: int = 3, negatives: int = 4) -> TupleSampler:
+    return TupleSampler(torch.tensor([0, *sizes]).cumsum(0), block_size, negatives, source)
+
+
+def class_of(sizes: list[int], index: torch.Tensor) -> torch.Tensor:
+    owner = [c for c, size in enumerate(sizes) for _ in range(size)]
+    return torch.tensor([owner[i] for i in index.flatten().tolist()], dtype=torch.int64).view(index.shape)
+
+
+def tensors(batch: TupleBatch) -> list[torch.Tensor]:
+    return [t for t in vars(batch).values() if t is not None]
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=6).filter(any),
+    st.integers(1, 9),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(0, 2**31),
+)
+def test_indices_lie_in_the_class_they_are_drawn_for(sizes, tuples, block_size, negatives, seed):
+    for source in ("fresh", "pooled", "none"):
+        batch = sampler(sizes, source, block_size, negatives).draw(tuples, generator(seed, "train", 0))
+        assert batch.anchors.shape == batch.classes.shape == (tuples,)
+        assert batch.positives.shape == (tuples, block_size)
+        assert torch.equal(class_of(sizes, batch.anchors), batch.classes)
+        assert torch.equal(class_of(sizes, batch.positives), batch.classes[:, None].expand(-1, block_size))
+        assert (batch.negatives is not None, batch.others is not None) == (source == "fresh", source == "pooled")
+        if batch.negatives is not None:
+            assert batch.negatives.shape == (tuples, negatives, block_size)
+            owners = class_of(sizes, batch.negatives)
+            assert torch.equal(owners, owners[..., :1].expand_as(owners))  # a block is of one class
+        if batch.others is not None:
+            shifts = batch.others.flatten().tolist()
+            assert batch.others.shape == ((tuples - 1) // negatives, negatives)
+            assert len(set(shifts)) == len(shifts) and set(shifts) <= set(range(1, tuples))
+
+
+def test_classes_of_anchors_and_negatives_are_drawn_from_rho():
+    batch = sampler(SIZES, "fresh", negatives=2).draw(20_000, generator(0, "train", 0))
+    for classes in (batch.classes, class_of(SIZES, batch.negatives[..., 0])):
+        counts = torch.bincount(classes.flatten(), minlength=len(SIZES)).double()
+        assert counts[4] == 0
+        counts, rho = counts[counts > 0], torch.tensor([s for s in SIZES if s], dtype=torch.float64) / sum(SIZES)
+        assert chisquare(counts, rho * counts.sum()).pvalue > 1e-3
+
+
+def test_points_are_uniform_inside_a_class():
+    batch = sampler([3, 7], "fresh", negatives=1).draw(20_000, generator(1, "train", 0))
+    for points in (batch.anchors, batch.positives, batch.negatives):
+        counts = torch.bincount(points.flatten(), minlength=10).double()
+        for own in (counts[:3], counts[3:]):
+            assert chisquare(own).pvalue > 1e-3
+
+
+def test_anchor_and_positive_are_independent_draws_from_the_class():
+    batch = sampler([4, 4], "none", block_size=2).draw(20_000, generator(2, "train", 0))
+    for one, other in ((batch.anchors, batch.positives[:, 0]), (batch.positives[:, 0], batch.positives[:, 1])):
+        same = torch.bincount(one[one == other], minlength=8).sum().item()
+        assert chisquare([same, 20_000 - same], [5_000, 15_000]).pvalue > 1e-3  # with replacement: 1 in 4
+
+
+def test_a_fresh_negative_has_the_class_of_its_anchor_as_often_as_chance_says():
+    batch = sampler(SIZES, "fresh", negatives=4).draw(20_000, generator(3, "train", 0))
+    hit = class_of(SIZES, batch.negatives[..., 0]) == batch.classes[:, None]
+    for c, size in enumerate(SIZES):
+        if size:
+            rho, hits = size / sum(SIZES), hit[batch.classes == c]
+            expected = [(1 - rho) * hits.numel(), rho * hits.numel()]
+            assert chisquare(torch.bincount(hits.flatten().long(), minlength=2), expected).pvalue > 1e-3
+    assert hit.double().mean().item() == pytest.approx(sum((s / sum(SIZES)) ** 2 for s in SIZES), abs=0.01)  # tau
+
+
+def test_every_shift_is_as_likely_in_every_place_of_a_draw():
+    source = sampler([5, 5], "pooled", block_size=1, negatives=2)
+    drawn = torch.stack([source.draw(6, generator(0, "train", step)).others for step in range(1000)])
+    for place in drawn.flatten(1).T:
+        assert chisquare(torch.bincount(place, minlength=6)[1:]).pvalue > 1e-3
+
+
+def test_a_batch_that_is_too_small_for_a_draw_has_none():
+    assert sampler([5], "pooled", negatives=4).draw(4, generator(0, "train", 0)).others.shape == (0, 4)
+
+
+@pytest.mark.parametrize("source", ["fresh", "pooled", "none"])
+def test_a_step_is_determined_by_seed_stream_and_step(source):
+    draws = sampler(SIZES, source)
+
+    def batch(*key):
+        return [t.tolist() for t in tensors(draws.draw(16, generator(*key)))]
+
+    first = batch(0, "train", 5)
+    assert first == batch(0, "train", 5)
+    others = [batch(1, "train", 5), batch(0, "dev", 5), batch(0, "train", 6), batch(0, "train", 50)]
+    assert all(a != b for other in others for a, b in zip(first, other, strict=True))
