@@ -59,8 +59,8 @@ def load_docstrings(sentences_per_document: int, **text: object) -> Dataset:
         large, _ = keep_large(own, sentences_per_document)
         if len(large) < 2:
             raise DataError(
-                f"dataset.sentences_per_document: {len(large)} of {len(own)} modules have {sentences_per_document} "
-                "sentences of their own; at least 2 are needed"
+                f"dataset.sentences_per_document: {len(large)} module(s) have {sentences_per_document} sentences "
+                "of their own; at least 2 are needed"
             )
         cut = {name: _spread(found, sentences_per_document) for name, found in large.items()}
         return text_dataset("docstrings", cut, options)

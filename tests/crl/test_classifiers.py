@@ -1,7 +1,5 @@
 """Class means and draws of labelled points against loops, logistic regression against scikit-learn's."""
 
-from functools import partial
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -172,22 +170,21 @@ def test_best_linear_classifier_takes_the_best_on_dev_and_the_larger_penalty_on_
     train = dev[0][:2], dev[1][:2]
     right = dict(penalties)
 
-    def known(features, labels, classes, l2, generator):
-        assert features is train[0] and labels is train[1] and classes == 2
+    def known(features, labels, classes, l2, generator, least_steps):
+        assert features is train[0] and labels is train[1] and (classes, least_steps) == (2, 9)
         # Class 0 scores 1 on the first points and -1 on the others; class 1 scores 0, all of it through the bias.
         weights = torch.stack([2 * (torch.arange(6) < right[l2]).double(), torch.zeros(6, dtype=torch.float64)])
         return Classifier(weights, torch.tensor([-1.0, 0.0], dtype=torch.float64))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifiers, "linear_classifier", known)
-        found, l2, dev_accuracy = best_linear_classifier(train, dev, 2, [l2 for l2, _ in penalties], seeded(0))
+        found, l2, dev_accuracy = best_linear_classifier(train, dev, 2, [l2 for l2, _ in penalties], seeded(0), 9)
     assert l2 == 0.1
     assert dev_accuracy == 5 / 6 == accuracy(found, *dev)
 
 
-def test_best_linear_classifier_on_a_problem_with_one_good_penalty(monkeypatch):
+def test_best_linear_classifier_on_a_problem_with_one_good_penalty():
     """Noise in many dimensions: the weak penalty fits the few training points, the strong one the classes."""
-    monkeypatch.setattr(classifiers, "linear_classifier", partial(linear_classifier, least_steps=300))
     sets = []
     for seed, size in ((1, 60), (2, 400)):
         labels = shuffled_labels(seed, [size // 2, size // 2])
@@ -195,8 +192,8 @@ def test_best_linear_classifier_on_a_problem_with_one_good_penalty(monkeypatch):
         features[:, 0] += 6 * labels
         sets.append((features, labels))
     train, dev = sets
-    weak, _, weak_accuracy = best_linear_classifier(train, dev, 2, [1e-6], seeded(0))
-    found, l2, dev_accuracy = best_linear_classifier(train, dev, 2, [1e-6, 1.0], seeded(0))
+    weak, _, weak_accuracy = best_linear_classifier(train, dev, 2, [1e-6], seeded(0), least_steps=300)
+    found, l2, dev_accuracy = best_linear_classifier(train, dev, 2, [1e-6, 1.0], seeded(0), least_steps=300)
     assert l2 == 1.0
     assert accuracy(found, *dev) == dev_accuracy > weak_accuracy
     assert accuracy(weak, *train) == 1

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from importlib import import_module
-from inspect import Parameter, signature
 from pathlib import Path
 
 import pytest
@@ -201,11 +200,10 @@ def test_data_sets_come_back_as_they_were_made():
             assert (one.name, one.classes, one.vocabulary, one.notes) == ("name", ["x", "y"], vocabulary, ["a note"])
 
 
-def test_every_registered_data_set_is_there_and_takes_options_by_name():
+def test_every_registered_data_set_is_there():
     for name, entry in DATASETS.items():
-        load = getattr(import_module(f"data.{entry.module}"), entry.function)
+        assert callable(getattr(import_module(f"data.{entry.module}"), entry.function)), name
         assert entry.holds in ("images", "sentences"), name
-        assert all(p.kind is not Parameter.POSITIONAL_ONLY for p in signature(load).parameters.values())
     with pytest.raises(KeyError):
         load_dataset("no such data set")
 

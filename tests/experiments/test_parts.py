@@ -1,0 +1,128 @@
+"""Learning rate, optimiser, supervised objective, run folder and table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from data.sampler import TupleSampler, generator
+from experiments.config import compose_config
+from experiments.objectives import OBJECTIVES, points_of
+from experiments.optimizers import build_optimizer, learning_rate
+from experiments.paper import TABLE_1, table_1
+from experiments.run_folder import RunFolder, write_atomically
+from experiments.table import result_table
+
+
+@given(st.integers(1, 300), st.floats(0, 0.9), st.sampled_from(["cosine", "constant"]))
+def test_the_learning_rate_rises_once_then_never_again(steps: int, warmup: float, schedule: str) -> None:
+    options = OmegaConf.create({"lr": 0.1, "warmup": warmup, "schedule": schedule})
+    rates = [learning_rate(options, step, steps) for step in range(steps)]
+    top = rates.index(max(rates))
+    assert all(0 < rate <= 0.1 for rate in rates)
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+def test_weight_decay_spares_biases_and_norms() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    for name in ("adamw", "sgd"):
+        optimizer = build_optimizer(compose_config([f"optimizer={name}"]).optimizer, model.parameters())
+        decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
+        assert decayed == {id(model[0].weight)}
+
+
+def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class() -> None:
+    offsets = torch.tensor([0, 3, 5, 9])
+    options = compose_config(["objective=supervised", "objective.block_size=2"]).objective
+    objective = OBJECTIVES["supervised"](options, 4, 3)
+    batch = objective.sampler(offsets).draw(5, generator(0, "test", 0))
+    index = points_of(batch)
+    assert len(index) == 5 * (1 + 2)
+    features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    labels = [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    scores = objective.head(features)
+    slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
+    torch.testing.assert_close(objective(features[index], batch), slow)
+
+
+@pytest.mark.parametrize("source", ["fresh", "pooled"])
+def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> None:
+    """Against margins built point by point from the drawn indices."""
+    offsets = torch.tensor([0, 6, 11, 20])
+    options = compose_config([f"objective.negative_source={source}", "objective.block_size=3", "objective.negatives=2"])
+    objective = OBJECTIVES["contrastive"](options.objective, 4, 3)
+    batch = TupleSampler(offsets, 3, 2, source).draw(6, generator(1, "test", 0))
+    features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    losses = []
+    for t in range(6):
+        draws = [None] if source == "fresh" else batch.others.tolist()  # type: ignore[union-attr]
+        for draw in draws:
+            blocks = batch.negatives[t] if draw is None else [batch.positives[(t + s) % 6] for s in draw]  # type: ignore[index]
+            own = features[batch.positives[t]].mean(0)
+            margins = [features[batch.anchors[t]] @ (own - features[block].mean(0)) for block in blocks]
+            losses.append(torch.log2(1 + sum(torch.exp(-margin) for margin in margins)))
+    found = objective(features[points_of(batch)], batch)
+    torch.testing.assert_close(found, torch.stack(losses).mean())
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def fail(self: Path, other: Path) -> None:
+        raise OSError("disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="disk"):
+            write_atomically(target, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert target.read_text() == "old"
+
+
+def test_metrics_past_the_checkpoint_and_broken_lines_are_cut(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (1, 2, 3):
+        folder.append_metrics({"step": step})
+    with folder.metrics.open("a") as stream:
+        stream.write('{"step": 4, "tr')
+    folder.cut_metrics(2)
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
+
+
+def _result(classes: int) -> dict[str, Any]:
+    metrics = {f"test.{c}.{m}": 0.5 for c in ("mean", "mean5", "linear") for m in ("avg2", "avg5", "top1", "top5")}
+    return {"metrics": metrics, "dataset": {"classes": classes}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shown"),
+    [
+        (["experiment=table1_cifar100"], True),
+        (["experiment=table1_cifar100_supervised"], True),
+        (["experiment=table1_cifar100", "encoder=small_cnn"], False),
+        (["experiment=table1_cifar100", "objective.block_size=5"], False),
+        (["experiment=table1_cifar100", "objective.negatives=1"], False),
+        (["experiment=table1_cifar100", "dataset.train_fraction=0.1"], False),
+        ([], False),
+    ],
+)
+def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(overrides: list[str], shown: bool) -> None:
+    config = compose_config(overrides)
+    table = result_table(config, _result(100))
+    assert ("paper" in table) == shown
+    if shown:
+        for value in TABLE_1["cifar100", config.objective.name]["avg2"]:
+            assert f"{value:.1f}" in table
+
+
+def test_other_articles_than_the_papers_are_not_set_beside_it() -> None:
+    config = compose_config(["experiment=table1_wiki3029", "encoder.glove_path=x"])
+    assert table_1(config, _result(709)) is None
+    assert table_1(config, _result(3029)) is not None
