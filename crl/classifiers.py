@@ -53,7 +53,9 @@ def linear_classifier(
     features [n, d], labels [n]. Adam on shuffled mini-batches, its rate falling to zero along a cosine, for at least
     so many steps and passes. The standardisation is folded into the returned weights [N, d] and bias [N].
     """
-    shift, scale = features.mean(0), features.std(0).clamp(min=1e-6)
+    shift, spread = features.mean(0), features.std(0, correction=0)
+    # A feature that varies by no more than rounding is left as it is: divided by that, it would drown the others.
+    scale = torch.where(spread > 1e-5 * features.abs().amax(0), spread, 1)
     weights = features.new_zeros(classes, features.shape[1], requires_grad=True)
     bias = features.new_zeros(classes, requires_grad=True)
     per_epoch = -(-len(labels) // batch_size)

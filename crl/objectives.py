@@ -57,12 +57,13 @@ def pooled_contrastive_loss(anchor: Tensor, positive: Tensor, others: Tensor, lo
     the class of t included). Each draw is therefore one sample of the paper's tuple, and a mean over draws keeps the
     expectation; the draws of a batch are dependent, which changes the variance only.
 
-    Raises ValueError where the shapes do not fit or a shift would pair a tuple with itself.
+    Raises ValueError where the shapes do not fit. That shifts are distinct and not 0 is left to the sampler: to look
+    would wait for the device.
     """
     if anchor.shape != positive.shape or anchor.dim() != 2:
         raise ValueError(f"anchor and positive must both be [B, d], not {[*anchor.shape]} and {[*positive.shape]}")
     tuples = anchor.shape[0]
-    if others.dim() != 2 or others.shape[1] < 1 or others.shape[1] > tuples - 1:
+    if others.dim() != 2 or min(others.shape) < 1 or others.shape[1] > tuples - 1:
         raise ValueError(f"others must be [draws, k] with 1 <= k <= B - 1 = {tuples - 1}, not {[*others.shape]}")
     scores = anchor @ positive.T
     # Row t of `rolled` starts at tuple t's own block, so that one column index serves every row.

@@ -81,8 +81,8 @@ def test_few_shot_index_refuses_a_class_with_too_few_points(labels, named):
         few_shot_index(torch.tensor(labels), 3, 2, seeded(0))
 
 
-@pytest.mark.parametrize("l2", [1e-3, 1e-1])
-def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2):
+@pytest.mark.parametrize(("l2", "within"), [(1e-3, 0.01), (1e-1, 2e-4)])  # the last steps must be small for 2e-4
+def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2, within):
     """The same objective and accuracy as scikit-learn's exact solver, on classes of unequal size."""
     features, labels = overlapping(1, [300, 200, 100, 60])
     test_features, test_labels = overlapping(2, [500, 500, 500, 500])
@@ -91,7 +91,7 @@ def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2):
     features, test_features = features * scale + shift, test_features * scale + shift
     found = linear_classifier(features, labels, 4, l2, seeded(0))
 
-    mean, std = features.mean(0), features.std(0)
+    mean, std = features.mean(0), features.std(0, correction=0)
     solver = LogisticRegression(C=1 / (l2 * len(labels)), tol=1e-8, max_iter=1000)
     solver.fit(((features - mean) / std).numpy(), labels.numpy())
     weights = torch.from_numpy(solver.coef_) / std
@@ -101,7 +101,7 @@ def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2):
         penalty = l2 / 2 * (classifier.weights * std).square().sum()
         return float(torch.nn.functional.cross_entropy(scores(classifier, features), labels) + penalty)
 
-    assert objective(found) == pytest.approx(objective(exact), rel=0.02)
+    assert objective(found) == pytest.approx(objective(exact), rel=within)
     found_accuracy = accuracy(found, test_features, test_labels)
     assert found_accuracy == pytest.approx(accuracy(exact, test_features, test_labels), abs=0.01)
     assert found_accuracy > 0.6  # against 0.25 by chance
@@ -111,7 +111,7 @@ def test_folded_standardisation_gives_the_scores_of_standardised_features():
     """On features that are standardised already the folding does nothing; on the raw ones it must give the same."""
     features, labels = overlapping(1, [40, 30, 20])
     features = features * torch.logspace(-1, 3, 8, dtype=torch.float64) - 70
-    standard = (features - features.mean(0)) / features.std(0)
+    standard = (features - features.mean(0)) / features.std(0, correction=0)
     raw = linear_classifier(features, labels, 3, 1e-2, seeded(0), least_steps=60)
     reference = linear_classifier(standard, labels, 3, 1e-2, seeded(0), least_steps=60)
     assert scores(reference, standard).std() > 0.5
