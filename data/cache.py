@@ -12,6 +12,8 @@ from platformdirs import user_cache_dir
 
 from data.errors import DataError
 
+_FORMAT = 1  # raise it when the same key prepares something else than before
+
 
 def data_home() -> Path:
     """``$CRL_DATA`` if set, else the platform's cache folder for crl."""
@@ -48,7 +50,7 @@ def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, objec
     The values are tensors and plain types; the key says everything that the value depends on. Raises DataError where
     the cache cannot be written.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([_FORMAT, key], sort_keys=True).encode()).hexdigest()[:16]
     path = data_home() / "prepared" / f"{name}-{digest}.pt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

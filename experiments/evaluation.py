@@ -29,17 +29,22 @@ def check_evaluation(config: DictConfig, dataset: Dataset) -> None:
         )
 
 
-def evaluate(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, float]:
+def encode_splits(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, Features]:
+    """Features and labels of train, dev and test, each point encoded once."""
+    found: dict[str, Features] = {}
+    for role, split in (("train", dataset.train), ("dev", dataset.dev), ("test", dataset.test)):
+        vectors = encode(encoder, split.points, config.evaluation.batch_size, fabric)
+        found[role] = vectors, split.labels.to(fabric.device)
+    return found
+
+
+def evaluate(config: DictConfig, features: dict[str, Features], classes: int) -> dict[str, float]:
     """``<split>.<classifier>.<metric>`` in [0, 1], e.g. ``test.mean.avg2``; the classifiers are fitted on train.
 
     The linear classifier's penalty is chosen on dev; of mu-5 the mean over the redraws is given, and their standard
     deviation as ``....std``.
     """
-    options, classes = config.evaluation, len(dataset.classes)
-    features: dict[str, Features] = {}
-    for role, split in (("train", dataset.train), ("dev", dataset.dev), ("test", dataset.test)):
-        vectors = encode(encoder, split.points, options.batch_size, fabric)
-        features[role] = vectors, split.labels.to(fabric.device)
+    options, device = config.evaluation, features["train"][0].device
     train, dev, test = features["train"], features["dev"], features["test"]
 
     found: dict[str, float] = {}
@@ -48,7 +53,7 @@ def evaluate(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Da
         _add(found, f"{role}.mean", _scores(mean, points, classes, options))
     redraws = []
     for number in range(options.redraws):
-        index = few_shot_index(train[1], classes, options.shots, generator(config.seed, "shots", number, fabric.device))
+        index = few_shot_index(train[1], classes, options.shots, generator(config.seed, "shots", number, device))
         few = mean_classifier(train[0][index], train[1][index], classes)
         redraws.append(_scores(few, test, classes, options))
     name = f"test.mean{options.shots}"
@@ -57,7 +62,7 @@ def evaluate(config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Da
         found[f"{name}.{metric}"] = float(values.mean())
         found[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
     linear, l2, accuracy = best_linear_classifier(
-        train, dev, classes, options.l2, generator(config.seed, "linear", 0, fabric.device), options.linear_steps
+        train, dev, classes, options.l2, generator(config.seed, "linear", 0, device), options.linear_steps
     )
     _add(found, "test.linear", _scores(linear, test, classes, options))
     found["dev.linear.top1"] = accuracy

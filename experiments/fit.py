@@ -56,18 +56,19 @@ def fit(
     train: Split,
     dev: Split,
     folder: RunFolder,
-    keep: dict[str, Any] | None = None,
+    keep: dict[str, Any],
 ) -> Progress:
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
-    the outcome is the same. ``keep`` is stored in every checkpoint. Raises RunError when the loss is no longer finite.
+    the outcome is the same. ``keep`` is stored in every
+    checkpoint; one that kept another data fingerprint is refused. Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
     objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
     trained = Trained(encoder, objective)
     model, optimizer = fabric.setup(trained, build_optimizer(config.optimizer, trained.parameters()))
-    progress = _resume(folder, trained, optimizer, device)
+    progress = _resume(folder, trained, optimizer, device, keep["data_fingerprint"])
     train, dev = train.to(device), dev.to(device)
     sampler, dev_sampler = objective.sampler(train.offsets), objective.sampler(dev.offsets)
     augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
@@ -115,7 +116,7 @@ def fit(
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
             if last or time.monotonic() - saved >= options.checkpoint_seconds:
                 state = {"model": trained.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
-                folder.save_checkpoint(state | (keep or {}))
+                folder.save_checkpoint(state | keep)
                 saved = time.monotonic()
 
     if not progress.best:
@@ -128,11 +129,15 @@ def fit(
 _CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
-def _resume(folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
+def _resume(
+    folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device, fingerprint: str
+) -> Progress:
     """Put model and optimiser where the folder's checkpoint left them, if there is one."""
     stored = folder.load_checkpoint(device)
     progress = Progress()
     if stored is not None:
+        if stored.get("data_fingerprint") != fingerprint:
+            raise ConfigError(f"{folder.checkpoint} was trained on other data than is there now; force=true starts over")
         try:
             progress = Progress(**stored["progress"])
             trained.load_state_dict(stored["model"])

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from crl.encoders import build_encoder
-from crl.theory import class_distribution, collision_probability
 from data.dataset import Dataset, pixel_statistics
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
@@ -20,9 +19,10 @@ from data.text import in_words_of
 from experiments.config import config_hash, load_config, run_name
 from experiments.environment import environment
 from experiments.errors import ConfigError
-from experiments.evaluation import check_evaluation, evaluate
-from experiments.fit import Progress, fit
+from experiments.evaluation import check_evaluation, encode_splits, evaluate
+from experiments.fit import fit
 from experiments.run_folder import RunFolder, write_json
+from experiments.theory import theory
 from experiments.word_vectors import word_vectors
 
 SCHEMA = 1
@@ -51,13 +51,27 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         write_json(folder.environment, environment(fabric.device, fingerprint, command))
         say(f"run folder: {folder.path}")
         train = dataset.train.fraction(config.dataset.train_fraction)
-        progress = fit(config, fabric, encoder, train, dataset.dev, folder, {"vocabulary": dataset.vocabulary})
+        keep = {"vocabulary": dataset.vocabulary, "data_fingerprint": fingerprint}
+        progress = fit(config, fabric, encoder, train, dataset.dev, folder, keep)
         fitted = time.monotonic()
-        metrics = evaluate(config, fabric, encoder, dataset)
-        metrics |= {"dev.loss": progress.best_loss, "dev.step": progress.best_step}
-        timing = {"prepare_seconds": prepared - started, "evaluate_seconds": time.monotonic() - fitted}
-        result = _result(config, dataset, fingerprint, metrics, timing, progress)
-        result["environment"] = environment(fabric.device, fingerprint, command)
+        features = encode_splits(config, fabric, encoder, dataset)
+        metrics = evaluate(config, features, len(dataset.classes))
+        result = {
+            "schema": SCHEMA,
+            "name": run_name(config),
+            "config_hash": config_hash(config),
+            "seed": config.seed,
+            "dataset": _about(dataset, fingerprint),
+            "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
+            "theory": theory(config, features, len(dataset.classes)),
+            "timing": {
+                "prepare_seconds": round(prepared - started, 3),
+                "train_seconds": round(progress.seconds, 3),
+                "evaluate_seconds": round(time.monotonic() - fitted, 3),
+                "points_per_second": round(progress.points / progress.seconds, 1),
+            },
+            "environment": environment(fabric.device, fingerprint, command),
+        }
         write_json(folder.result, result)
     return result
 
@@ -82,10 +96,12 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         dataset = in_words_of(dataset, state["vocabulary"])
     encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
     started = time.monotonic()
-    metrics = evaluate(config, fabric, encoder, dataset)
+    features = encode_splits(config, fabric, encoder, dataset)
+    metrics = evaluate(config, features, len(dataset.classes))
     result = stored | {
         "dataset": _about(dataset, fingerprint),
         "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
+        "theory": theory(config, features, len(dataset.classes)),
         "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
         "evaluation": OmegaConf.to_container(config.evaluation),
         "environment": environment(fabric.device, fingerprint, command),
@@ -168,34 +184,6 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
     except ValueError as error:
         raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
     return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
-
-
-def _result(
-    config: DictConfig,
-    dataset: Dataset,
-    fingerprint: str,
-    metrics: dict[str, float],
-    timing: dict[str, float],
-    progress: Progress,
-) -> dict[str, Any]:
-    rho = class_distribution(dataset.train.sizes)
-    return {
-        "schema": SCHEMA,
-        "name": run_name(config),
-        "config_hash": config_hash(config),
-        "seed": config.seed,
-        "dataset": _about(dataset, fingerprint),
-        "metrics": metrics,
-        "theory": {
-            "tau": collision_probability(rho),
-            "tau_k": collision_probability(rho, config.objective.negatives),
-        },
-        "timing": {
-            **{name: round(seconds, 3) for name, seconds in timing.items()},
-            "train_seconds": round(progress.seconds, 3),
-            "points_per_second": round(progress.points / progress.seconds, 1),
-        },
-    }
 
 
 def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
