@@ -68,6 +68,14 @@ def test_guess_of_the_layout(texts, layout):
     assert guess_layout(texts) == layout
 
 
+def test_a_given_layout_is_obeyed(tmp_path):
+    one_line = [" ".join([*sentences("x"), f"Line {i} ends."]) for i in range(10)]
+    root = write(tmp_path / "texts", {"a": one_line, "b": one_line})
+    for layout, size in (("lines", 10), ("running", 22), ("auto", 22)):  # 12 sentences are in every line
+        dataset = load(root, layout)
+        assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [size] * 2
+
+
 def test_repeated_and_one_word_sentences_count_once_and_not_at_all(tmp_path):
     root = write(tmp_path / "texts", {"a": ["Title.", *sentences("a"), *sentences("a")], "b": ["", *sentences("b")]})
     dataset = load(root)

@@ -1,7 +1,9 @@
 """Wiki-3029's format: from a folder, from an archive, and what is refused."""
 
 import io
+import random
 import tarfile
+import textwrap
 from pathlib import Path
 from urllib.error import URLError
 
@@ -158,8 +160,10 @@ def test_what_is_no_archive_is_refused(tmp_path, body):
 
 @pytest.mark.parametrize("suffix", ["tar.gz", "tar.xz", "tar.bz2"])
 def test_an_archive_that_is_cut_or_damaged_anywhere_is_refused(tmp_path, suffix):
-    whole = pack(tmp_path / f"any.{suffix}", {f"{name}.txt": body for name, body in ARTICLES.items()}).read_bytes()
-    assert load(tmp_path / f"any.{suffix}").classes == list(ARTICLES)
+    noise = random.Random(0).randbytes(60_000).hex()  # hard to compress, so that damage is met inside an article too
+    files = {"Noise.txt": "\n".join(textwrap.wrap(noise, 1000)).encode(), "Aachen.txt": BYTES, "Bonn.txt": BYTES}
+    whole = pack(tmp_path / f"any.{suffix}", files).read_bytes()
+    assert load(tmp_path / f"any.{suffix}").classes == ["Aachen", "Bonn", "Noise"]
     for at in range(60, len(whole), len(whole) // 20):
         refused_as_archive(tmp_path / f"cut.{suffix}", whole[:at])
         refused_as_archive(tmp_path / f"damaged.{suffix}", whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
