@@ -1,6 +1,6 @@
 """``crl evaluate``: score a finished run again."""
 
-from cli.train import say
+from cli.console import say
 from experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]

@@ -26,6 +26,14 @@ crl VERB --help lists what a verb takes."""
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line given (default: the process's own) and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(arguments)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stdout = None  # or the interpreter tries once more to flush
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if verb in ("-h", "--help", "help"):
         print(HELP.format(verbs="\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())))
@@ -57,6 +65,12 @@ def _guarded(run, arguments: list[str]) -> int:  # type: ignore[no-untyped-def]
         return 2
     except RunError as error:
         print(f"crl: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"crl: {where}{error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("crl: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)

@@ -1,6 +1,6 @@
 """``crl train``: train an encoder, then evaluate it."""
 
-import sys
+from cli.console import say
 
 USAGE = """crl train [GROUP=CHOICE ...] [OPTION=VALUE ...]
 
@@ -35,11 +35,6 @@ def run(arguments: list[str]) -> None:
 
     result = run_experiment(config, ["crl", "train", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
-
-
-def say(line: str) -> None:
-    """A line for the user that is not a result."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def help_text() -> str:

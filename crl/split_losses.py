@@ -205,7 +205,9 @@ def sampled_supervised_loss(split: FiniteSplit, tuples: Tensor, loss: str, gener
     Each tuple is the task of its *distinct* classes, scored by the class means on one point of its first class.
     """
     others = tuples[:, 1:]
-    repeated = (others[:, :, None] == others[:, None, :]).tril(-1).any(-1)
+    ordered, order = others.sort(dim=1, stable=True)
+    repeated = torch.zeros_like(others, dtype=torch.bool)
+    repeated.scatter_(1, order[:, 1:], ordered[:, 1:] == ordered[:, :-1])
     margins = _margins(split, tuples, None, generator)
     return _estimate(LOSSES[loss](margins.masked_fill(repeated, math.inf)))
 

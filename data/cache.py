@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from data.errors import DataError
+from data.files import written_whole
 
 _FORMAT = 1  # raise it when the same key prepares something else than before
 
@@ -52,24 +54,35 @@ def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, objec
     """
     digest = hashlib.sha256(json.dumps([_FORMAT, key], sort_keys=True).encode()).hexdigest()[:16]
     path = data_home() / "prepared" / f"{name}-{digest}.pt"
+    with locked(path):
+        if path.exists():
+            return _load(path)
+        value = make()
+        try:
+            with written_whole(path) as stream:
+                torch.save(value, stream)
+        except OSError as error:
+            raise _unwritable(path.parent, error) from error
+        return value
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time makes what belongs at the path, whose folder is made. Raises DataError if it cannot be."""
+    lock = FileLock(f"{path}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
-            if path.exists():
-                return _load(path)
-            value = make()
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            try:
-                with temporary.open("wb") as stream:
-                    torch.save(value, stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            return value
+        lock.acquire()
     except OSError as error:
-        raise DataError(f"cache {path.parent}: {error.strerror or error}; set CRL_DATA to a writable folder") from error
+        raise _unwritable(path.parent, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(f"cache {folder}: {error.strerror or error}; set CRL_DATA to a writable folder")
 
 
 def _load(path: Path) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """CIFAR-100 (Krizhevsky 2009) through torchvision: 100 classes, 50,000 + 10,000 images of 32x32x3."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
 from torchvision.datasets import CIFAR100
 
-from data.cache import data_home, find
+from data.cache import data_home, find, locked
 from data.dataset import Dataset, shuffled_by, split_off
 from data.errors import DataError
 from data.split import Images, Split
@@ -23,10 +24,13 @@ def load_cifar100(root: str | None, dev_fraction: float, split_seed: int) -> Dat
         raise DataError(f"dataset.root: {root} holds no folder cifar-100-python; give the folder that does")
     folder = data_home() if found is None else found.parent
     try:
-        train_set, test_set = (CIFAR100(str(folder), train=train, download=found is None) for train in (True, False))
+        with locked(folder / "cifar-100-python") if found is None else nullcontext():
+            train_set, test_set = (CIFAR100(str(folder), train=train, download=found is None) for train in (True, False))
     except RuntimeError as error:  # torchvision's word for a checksum that does not fit
         place = Path(folder) / "cifar-100-python"
-        raise DataError(f"{place} is incomplete or damaged (md5 differs); delete it to download it again") from error
+        raise DataError(
+            f"{place} is incomplete or damaged (md5 differs); delete it to download it again, or give another copy"
+        ) from error
     except (URLError, OSError) as error:
         raise DataError(f"CIFAR-100 cannot be downloaded ({error}); set dataset.root to a copy of it") from error
     whole = shuffled_by(_split(train_set), split_seed)

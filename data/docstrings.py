@@ -36,7 +36,7 @@ _WORDS = range(4, 60)  # a point has at least 4 words, as in Wiki-3029
 _LONG_STRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
 _MARKUP = re.compile(r":[a-z:]+:`~?\.?([^`<]*)[^`]*`|``?([^`]*)``?|\*\*?([^*]+)\*\*?")
 
-Documented = ast.Module | ast.ClassDef | ast.FunctionDef
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def load_docstrings(sentences_per_document: int, **text: object) -> Dataset:
@@ -110,7 +110,7 @@ def _documented(node: Documented) -> Iterator[Documented]:
     """The node and every class and function defined directly inside one."""
     yield node
     for child in node.body:
-        if isinstance(child, ast.ClassDef | ast.FunctionDef):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _documented(child)
 
 

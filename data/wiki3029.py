@@ -9,7 +9,7 @@ from urllib.error import URLError
 
 from torchvision.datasets.utils import download_url
 
-from data.cache import data_home, find, stamps
+from data.cache import data_home, find, locked, stamps
 from data.dataset import Dataset
 from data.documents import read_text
 from data.errors import DataError
@@ -54,12 +54,21 @@ def _source(root: str | None) -> Path:
     if found is None and root is not None:
         found = Path(root).expanduser()
     if found is None:
-        try:
-            download_url(URL, str(data_home()), _NAMES[1])
-        except (URLError, OSError, RuntimeError) as error:
-            raise DataError(f"Wiki-3029 cannot be downloaded ({error}); set dataset.root to a copy of it") from error
         found = data_home() / _NAMES[1]
+        with locked(found):
+            if not found.exists():
+                _download(found)
     return found
+
+
+def _download(target: Path) -> None:
+    part = f"{target.name}.part"  # under its own name only once it is whole
+    try:
+        download_url(URL, str(target.parent), part)
+        (target.parent / part).replace(target)
+    except (URLError, OSError, RuntimeError) as error:
+        (target.parent / part).unlink(missing_ok=True)
+        raise DataError(f"Wiki-3029 cannot be downloaded ({error}); set dataset.root to a copy of it") from error
 
 
 def _files(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from antlr4.error.Errors import RecognitionException
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
@@ -23,6 +24,7 @@ from experiments.errors import ConfigError
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
 
 CONFIG_DIR = Path(configs.__file__).parent
+_INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that are not the user's to choose
 
 
 def register() -> None:
@@ -45,11 +47,19 @@ def _encoder_schema(name: str) -> type[EncoderConfig]:
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
     register()
+    for override in overrides:
+        name = override.lstrip("+~").partition("=")[0]
+        if name in _INTERNAL:
+            raise ConfigError(f"{override}: {name} follows from the data set, the encoder and the optimiser; choose those")
+        if name in SCHEMAS and override.endswith("=null"):
+            raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
+        if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
+            raise ConfigError(f"{override}: no such option; options are written OPTION=VALUE (crl train --help)")
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             config = compose("train", list(overrides))
         OmegaConf.resolve(config)
-    except (HydraException, OmegaConfBaseException, MissingConfigException) as error:
+    except (HydraException, OmegaConfBaseException, MissingConfigException, ValueError, RecognitionException) as error:
         raise ConfigError(_one_line(error, overrides)) from error
     check_config(config)
     return config
@@ -79,6 +89,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
 def check_config(config: DictConfig) -> None:
     """Bounds of every option, and what must fit together. Raises ConfigError."""
     check(config)
+    for group, schemas in SCHEMAS.items():
+        name = config[group].get("name", "default")
+        wanted = _encoder_schema(name) if group == "encoder" and name in ENCODERS else schemas.get(name)
+        if wanted is not schema_of(config[group]):
+            raise ConfigError(f"{group}.name: {name!r} cannot be set; choose one with {group}={'|'.join(choices(group))}")
     reads, holds = ENCODERS[config.encoder.name].reads, DATASETS[config.dataset.name].holds
     if reads != holds:
         fitting = ", ".join(name for name, entry in ENCODERS.items() if entry.reads == holds)
@@ -87,7 +102,8 @@ def check_config(config: DictConfig) -> None:
             f"choose encoder={fitting}"
         )
     objective, tuples = config.objective, config.training.batch_size
-    if objective.negative_source == "pooled" and objective.negatives >= tuples:
+    contrastive = objective.name == "contrastive"
+    if contrastive and objective.negative_source == "pooled" and objective.negatives >= tuples:
         raise ConfigError(
             f"objective.negatives: {objective.negatives} other tuples are wanted of training.batch_size={tuples}; "
             "with negative_source=pooled it must be smaller (or use negative_source=fresh)"
@@ -129,8 +145,13 @@ def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
     unknown = re.search(r"Could not override '(.+?)'", message) or re.search(r"Key '(.+?)' (?:is not|not) in", message)
     if unknown:
         name = getattr(error, "full_key", None) or unknown[1]
+        owners = [choice for choice, schema in SCHEMAS.get(name.partition(".")[0], {}).items() if _has(schema, name)]
+        if owners:
+            return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
         near = get_close_matches(name, _option_names(), 1, 0.5)
         return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
+    if "is not a ListConfig" in message:
+        return f"{next((o for o in overrides if o in message), 'a value')}: a list is expected, like [2] or [2,5]"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
@@ -141,6 +162,10 @@ def choices(group: str) -> list[str]:
     """What can stand behind ``group=`` on the command line."""
     files = {path.stem for path in (CONFIG_DIR / group).glob("*.yaml")}
     return sorted(files | (set(ENCODERS) if group == "encoder" else set()))
+
+
+def _has(schema: type, name: str) -> bool:
+    return name.partition(".")[2] in {spec.name for spec in fields(schema)}
 
 
 def _option_names() -> list[str]:

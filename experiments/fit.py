@@ -46,7 +46,9 @@ class Trained(nn.Module):
         self.objective = objective
 
     def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
-        return self.objective(self.encoder(points), batch)
+        features = self.encoder(points)
+        with torch.autocast(features.device.type, enabled=False):  # scores of thousands of pairs want all their digits
+            return self.objective(features.float(), batch)
 
 
 def fit(
@@ -62,13 +64,13 @@ def fit(
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
     the outcome is the same. ``keep`` is stored in every
-    checkpoint; one that kept another data fingerprint is refused. Raises RunError when the loss is no longer finite.
+    checkpoint; one that kept something else is refused. Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
     objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
     trained = Trained(encoder, objective)
     model, optimizer = fabric.setup(trained, build_optimizer(config.optimizer, trained.parameters()))
-    progress = _resume(folder, trained, optimizer, device, keep["data_fingerprint"])
+    progress = _resume(folder, trained, optimizer, device, keep)
     train, dev = train.to(device), dev.to(device)
     sampler, dev_sampler = objective.sampler(train.offsets), objective.sampler(dev.offsets)
     augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
@@ -108,6 +110,8 @@ def fit(
             progress.step, progress.seconds = done, time.monotonic() - started
             if look:
                 line["dev_loss"] = _dev_loss(config, trained, dev, dev_sampler, fabric)
+                if not math.isfinite(line["dev_loss"]):
+                    raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
                 if line["dev_loss"] < progress.best_loss:
                     progress.best_step, progress.best_loss = done, line["dev_loss"]
                     progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -119,8 +123,6 @@ def fit(
                 folder.save_checkpoint(state | keep)
                 saved = time.monotonic()
 
-    if not progress.best:
-        raise RunError(f"the dev loss was never finite; {_CALMER}")
     encoder.load_state_dict(progress.best)
     encoder.eval()
     return progress
@@ -130,14 +132,17 @@ _CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
 def _resume(
-    folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device, fingerprint: str
+    folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device, keep: dict[str, Any]
 ) -> Progress:
     """Put model and optimiser where the folder's checkpoint left them, if there is one."""
     stored = folder.load_checkpoint(device)
     progress = Progress()
     if stored is not None:
-        if stored.get("data_fingerprint") != fingerprint:
-            raise ConfigError(f"{folder.checkpoint} was trained on other data than is there now; force=true starts over")
+        for name, value in keep.items():
+            if stored.get(name) != value:
+                raise ConfigError(
+                    f"{folder.checkpoint} belongs to another run or other data ({name} differs); force=true starts over"
+                )
         try:
             progress = Progress(**stored["progress"])
             trained.load_state_dict(stored["model"])

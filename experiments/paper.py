@@ -44,6 +44,8 @@ def table_1(config: DictConfig, result: dict[str, Any]) -> dict[str, tuple[float
     if (config.encoder.name, result["dataset"]["classes"]) != (encoder, classes):
         return None
     blocks = (config.objective.block_size, config.objective.negatives)
+    if config.encoder.get("embedding", "glove") != "glove":
+        return None
     if config.objective.name == "contrastive" and blocks != (block_size, negatives):
         return None
     return TABLE_1[config.dataset.name, config.objective.name]

@@ -15,6 +15,7 @@ from crl.encoders import build_encoder
 from data.dataset import Dataset, pixel_statistics
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
+from data.split import Split
 from data.text import in_words_of
 from experiments.config import config_hash, load_config, run_name
 from experiments.environment import environment
@@ -36,22 +37,24 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     """
     folder = RunFolder.of(config)
     if folder.config.exists() and not config.force:
-        folder.check_same_run(load_config(folder.config), config)
+        folder.check_same_run(config)
         if (stored := folder.read_result()) is not None:
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
     fabric = build_fabric(config)
     started = time.monotonic()
     dataset, fingerprint = prepare(config, say)
-    encoder, note = make_encoder(config, dataset, fingerprint)
+    train = dataset.train.fraction(config.dataset.train_fraction)
+    encoder, note = make_encoder(config, dataset, train)
     if note:
         say(note)
     prepared = time.monotonic()
     with folder.open(config):
-        write_json(folder.environment, environment(fabric.device, fingerprint, command))
+        about = environment(fabric.device, fingerprint, command)
+        write_json(folder.environment, about)
         say(f"run folder: {folder.path}")
-        train = dataset.train.fraction(config.dataset.train_fraction)
-        keep = {"vocabulary": dataset.vocabulary, "data_fingerprint": fingerprint}
+        keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
+        keep["vocabulary"] = dataset.vocabulary
         progress = fit(config, fabric, encoder, train, dataset.dev, folder, keep)
         fitted = time.monotonic()
         features = encode_splits(config, fabric, encoder, dataset)
@@ -70,7 +73,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
                 "evaluate_seconds": round(time.monotonic() - fitted, 3),
                 "points_per_second": round(progress.points / progress.seconds, 1),
             },
-            "environment": environment(fabric.device, fingerprint, command),
+            "environment": about,
         }
         write_json(folder.result, result)
     return result
@@ -92,6 +95,8 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         raise ConfigError(f"{run_dir} holds no finished run; start its crl train command again first")
     fabric = build_fabric(config)
     dataset, fingerprint = prepare(config, say)
+    if fingerprint != stored["dataset"]["fingerprint"]:
+        say("the data differ from those of the run: its training points may be among these test points")
     if dataset.vocabulary is not None:
         dataset = in_words_of(dataset, state["vocabulary"])
     encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
@@ -124,12 +129,9 @@ def build_fabric(config: DictConfig) -> Fabric:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    precision = options.precision if options.precision != "auto" else "bf16" if device == "cuda" else "float32"
     torch.use_deterministic_algorithms(device == "cpu")
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if options.precision == "bf16" else "32-true")
     fabric.launch()
     return fabric
 
@@ -152,13 +154,25 @@ def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
     return dataset, dataset.fingerprint()
 
 
-def make_encoder(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[nn.Module, str | None]:
-    """(a fresh encoder, a line worth saying aloud or None); its weights depend on the seed alone."""
+def make_encoder(config: DictConfig, dataset: Dataset, train: Split) -> tuple[nn.Module, str | None]:
+    """(a fresh encoder, a line worth saying aloud or None); its weights depend on the seed alone.
+
+    What it must know of its input (pixel statistics, word vectors) comes from the points that it is trained on. Raises
+    ConfigError for an encoder that cannot read them.
+    """
     if DATASETS[config.dataset.name].holds == "images":
-        mean, std = pixel_statistics(dataset.train)
-        return _encoder(config, mean=mean, std=std), None
-    vectors, note = word_vectors(config, dataset, fingerprint)
-    return _encoder(config, vectors=vectors), note
+        mean, std = pixel_statistics(train)
+        encoder, note = _encoder(config, mean=mean, std=std), None
+    else:
+        vectors, note = word_vectors(config, dataset, train)
+        encoder = _encoder(config, vectors=vectors)
+    with torch.no_grad():
+        try:
+            encoder.eval()(train.points.gather(torch.arange(2)))
+        except RuntimeError as error:
+            why = str(error).splitlines()[0]
+            raise ConfigError(f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})") from error
+    return encoder.train(), note
 
 
 def restore_encoder(config: DictConfig, state: dict[str, torch.Tensor]) -> nn.Module:

@@ -1,7 +1,6 @@
 """The folder that a run leaves: written so that whatever is there is whole."""
 
 import json
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.config import config_hash, run_name
+from data.files import written_whole
+from experiments.config import config_hash, load_config, run_name
 from experiments.errors import ConfigError
 
 
@@ -41,8 +41,9 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{self.result} cannot be read ({error}); delete it and start the run again") from error
 
-    def check_same_run(self, stored: DictConfig, config: DictConfig) -> None:
+    def check_same_run(self, config: DictConfig) -> None:
         """Raise ConfigError if the folder was made by another configuration or seed than this one."""
+        stored = load_config(self.config)
         if config_hash(stored) != config_hash(config) or stored.seed != config.seed:
             different = first_difference(stored, config)
             raise ConfigError(
@@ -51,16 +52,22 @@ class RunFolder:
             )
 
     def open(self, config: DictConfig) -> FileLock:
-        """Make the folder and lock it: the held lock. With ``force`` what an earlier run left is removed first."""
+        """Make the folder and lock it: the held lock. With ``force`` what an earlier run left is removed first.
+
+        Raises ConfigError where it cannot be written, is in use, or holds another run.
+        """
+        lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock")
             lock.acquire(timeout=0)
             if config.force:
-                for path in (self.result, self.checkpoint, self.metrics):
+                for path in (self.result, self.checkpoint, self.metrics, self.config):
                     path.unlink(missing_ok=True)
-            if config.force or not self.config.exists():
-                write_atomically(self.config, OmegaConf.to_yaml(config).encode())
+            if self.config.exists():
+                self.check_same_run(config)  # once more: another process may have made it meanwhile
+            else:
+                with written_whole(self.config) as stream:
+                    stream.write(OmegaConf.to_yaml(config).encode())
         except Timeout as error:
             raise ConfigError(f"{self.path} is in use by another crl process; wait for it, or choose a run_dir") from error
         except OSError as error:
@@ -81,12 +88,8 @@ class RunFolder:
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint: tensors and plain types only."""
-        temporary = self.checkpoint.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
+        with written_whole(self.checkpoint) as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self.checkpoint)
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """One more line of metrics.jsonl."""
@@ -102,25 +105,15 @@ class RunFolder:
                     kept.append(line + "\n")
             except (ValueError, KeyError, TypeError):
                 continue
-        write_atomically(self.metrics, "".join(kept).encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file in the same folder, synced, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with written_whole(self.metrics) as stream:
+            stream.write("".join(kept).encode())
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain types as JSON, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with written_whole(path) as stream:
+        stream.write(text.encode())
 
 
 def first_difference(stored: DictConfig, config: DictConfig, prefix: str = "") -> str:

@@ -183,10 +183,10 @@ class EvaluationConfig:
 
 @dataclass
 class RuntimeConfig:
-    """Where and how fast. ``precision`` auto: bf16 on CUDA, float32 on a CPU. ``threads``: CPU threads, null for all."""
+    """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``threads``: CPU threads, null for all."""
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
-    precision: str = option("auto", choices=("auto", "float32", "bf16"))
+    precision: str = option("float32", choices=("float32", "bf16"))
     threads: int | None = option(None, least=1, changes_result=False)
     channels_last: bool = option(True, changes_result=False)
     progress: bool = option(True, changes_result=False)

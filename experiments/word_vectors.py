@@ -8,19 +8,21 @@ from omegaconf import DictConfig
 from data.cache import cached
 from data.dataset import Dataset
 from data.sampler import generator
+from data.split import Split, fingerprint
 from data.vectors import corpus_vectors, glove_vectors, random_vectors
 
 
-def word_vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[torch.Tensor, str | None]:
+def word_vectors(config: DictConfig, dataset: Dataset, train: Split) -> tuple[torch.Tensor, str | None]:
     """(vectors [V, e], a line worth saying aloud or None), scaled as a whole to a mean square of 1 per component.
 
-    The scale is what the encoders' learning rates are chosen for. Raises DataError for an unusable GloVe file.
+    Vectors from co-occurrences are learned on ``train``. The scale is what the encoders' learning rates are chosen for.
+    Raises DataError for an unusable GloVe file.
     """
-    vectors, note = _vectors(config, dataset, fingerprint)
+    vectors, note = _vectors(config, dataset, train)
     return vectors / vectors.square().mean().sqrt().clamp(min=1e-12), note
 
 
-def _vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[torch.Tensor, str | None]:
+def _vectors(config: DictConfig, dataset: Dataset, train: Split) -> tuple[torch.Tensor, str | None]:
     options, vocabulary = config.encoder, dataset.vocabulary
     assert vocabulary is not None  # checked with the configuration: only sentences get here
     if options.embedding == "glove":
@@ -28,7 +30,7 @@ def _vectors(config: DictConfig, dataset: Dataset, fingerprint: str) -> tuple[to
         return vectors, f"GloVe covers {coverage:.1%} of {len(vocabulary)} words"
     if options.embedding == "learned":
         return random_vectors(len(vocabulary), options.embedding_dim, generator(config.seed, "vectors", 0)), None
-    key = {"data": fingerprint, "dimension": options.embedding_dim}
-    train, dimension = dataset.train, options.embedding_dim
+    dimension = options.embedding_dim
+    key = {"data": fingerprint([train]), "words": len(vocabulary), "dimension": dimension}
     made = cached("vectors", key, lambda: {"vectors": corpus_vectors(train, len(vocabulary), dimension)})
     return cast(torch.Tensor, made["vectors"]), None

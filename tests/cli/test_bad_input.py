@@ -28,6 +28,9 @@ def place(tmp_path: Path) -> Path:
         for number in range(4):
             Image.new("RGB", (9, 9), (60 * number, 0, 0)).save(tmp_path / "images" / name / f"{number}.png")
             (tmp_path / "no_images" / name / f"{number}.png").write_text("not an image")
+            target = tmp_path / "small" / name / f"{number}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((tmp_path / "images" / name / f"{number}.png").read_bytes())
     (tmp_path / "images" / "empty").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "wiki").mkdir()
@@ -54,6 +57,13 @@ CASES = {
     "no value": (["training.steps"], "training.steps"),
     "broken syntax": (["training.steps=[1"], "training.steps"),
     "an override that would import": (["+dataset._target_=os.system"], "dataset._target_"),
+    "an option of Hydra itself": (["hydra.run.dir=x"], "no such option"),
+    "a flag": (["--steps", "3"], "OPTION=VALUE"),
+    "a group taken away": (["dataset=null"], "dataset=null"),
+    "a group that follows from others": (["rate=foo"], "choose those"),
+    "a name set by hand": (["dataset.name=cifar100"], "dataset=cifar100|"),
+    "an option of another data set": (["dataset.root=x"], "only of cifar100"),
+    "a number where a list is expected": (["evaluation.ks=2"], "[2,5]"),
     "a class path as a choice": (["encoder=os.system"], "small_cnn"),
     "negative number of negatives": (["objective.negatives=-1"], "at least 1"),
     "no steps": (["training.steps=0"], "at least 1"),
@@ -96,6 +106,11 @@ CASES = {
     "more classes in a task than there are": ([*TINY, "evaluation.ks=[101]"], "100 classes"),
     "more shots than points": ([*TINY, "evaluation.shots=10"], "evaluation.shots"),
     "block larger than an image class": ([*TINY, "objective.block_size=10"], "choose at most"),
+    "images smaller than an encoder can read": (
+        ["dataset=image_folder", "dataset.root={}/small", "dataset.image_size=16", "encoder=vgg16", "evaluation.shots=1",
+         "evaluation.ks=[2]", "evaluation.tops=[1]", "objective.block_size=1"],
+        "cannot read",
+    ),
     "folder that cannot be written": ([*TINY, "run_dir={}/file/run"], "writable"),
 }  # fmt: skip
 
@@ -145,6 +160,16 @@ def test_a_damaged_file_is_named(name: str, finished_run: Path, tmp_path: Path, 
     (run / name).write_bytes(b"\x80damaged: [")
     assert main(["evaluate", str(run)]) == 2
     assert str(run / name) in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = ["train", *TINY, f"run_dir={tmp_path}/one"]
+    assert main(one) == 0
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "checkpoint.pt").write_bytes((tmp_path / "one" / "checkpoint.pt").read_bytes())
+    assert main(["train", *TINY, "optimizer.lr=0.5", f"run_dir={tmp_path}/two"]) == 2
+    assert "belongs to another run" in capsys.readouterr().err
+    assert not (tmp_path / "two" / "result.json").exists()
 
 
 def test_a_diverging_run_stops_with_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from experiments.config import compose_config
 from experiments.objectives import OBJECTIVES, points_of
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.paper import TABLE_1, table_1
-from experiments.run_folder import RunFolder, write_atomically
+from experiments.run_folder import RunFolder, write_json
 from experiments.table import result_table
 
 
@@ -81,7 +81,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", fail)
         with pytest.raises(OSError, match="disk"):
-            write_atomically(target, b"new")
+            write_json(target, {"new": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert target.read_text() == "old"
 
