@@ -150,7 +150,7 @@ def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
             return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
         near = get_close_matches(name, _option_names(), 1, 0.5)
         return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
-    if "is not a ListConfig" in message:
+    if "is not a ListConfig" in f"{message} {error.__cause__}":
         return f"{next((o for o in overrides if o in message), 'a value')}: a list is expected, like [2] or [2,5]"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
