@@ -107,8 +107,9 @@ CASES = {
     "more shots than points": ([*TINY, "evaluation.shots=10"], "evaluation.shots"),
     "block larger than an image class": ([*TINY, "objective.block_size=10"], "choose at most"),
     "images smaller than an encoder can read": (
-        ["dataset=image_folder", "dataset.root={}/small", "dataset.image_size=16", "dataset.dev_fraction=0.4", "encoder=vgg16", "evaluation.shots=1",
-         "evaluation.ks=[2]", "evaluation.tops=[1]", "objective.block_size=1"],
+        ["dataset=image_folder", "dataset.root={}/small", "dataset.image_size=16", "encoder=vgg16",
+         "dataset.dev_fraction=0.4", "evaluation.shots=1", "evaluation.ks=[2]", "evaluation.tops=[1]",
+         "objective.block_size=1"],
         "cannot read",
     ),
     "folder that cannot be written": ([*TINY, "run_dir={}/file/run"], "writable"),
