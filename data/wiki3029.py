@@ -62,7 +62,7 @@ def _source(root: str | None) -> Path:
 
 
 def _download(target: Path) -> None:
-    part = f"{target.name}.part"  # under its own name only once it is whole
+    part = f"part-{target.name}"  # under its own name only once it is whole
     try:
         download_url(URL, str(target.parent), part)
         (target.parent / part).replace(target)

@@ -96,7 +96,7 @@ def refused(root: Path) -> None:
     with pytest.raises(DataError) as refusal:
         load_cifar100(str(root), 0.1, 0)
     folder = root / "cifar-100-python"
-    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to download it again"
+    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to download it again, or give another copy"
     assert str(refusal.value) == expected
 
 

@@ -186,7 +186,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch,
 @pytest.mark.parametrize("error", [URLError("no route"), OSError("read-only"), RuntimeError("damaged")])
 def test_without_root_a_failing_download_says_what_to_set(tmp_path, monkeypatch, error):
     def failing(url, root, filename):
-        assert (url, root, filename) == (wiki3029.URL, str(tmp_path), "Wiki-3029.tar.gz")
+        assert (url, root, filename) == (wiki3029.URL, str(tmp_path), "part-Wiki-3029.tar.gz")
         raise error
 
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
