@@ -1,6 +1,7 @@
 """Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 VERBS = {
@@ -53,7 +54,7 @@ def _dispatch(arguments: list[str]) -> int:
     return _guarded(command.run, rest)
 
 
-def _guarded(run, arguments: list[str]) -> int:  # type: ignore[no-untyped-def]
+def _guarded(run: Callable[[list[str]], None], arguments: list[str]) -> int:
     """The verb's exit code; what users can cause ends in one line on standard error."""
     from data.errors import DataError
     from experiments.errors import ConfigError, RunError

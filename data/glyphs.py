@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
 from data.dataset import Dataset, shuffled_by, split_off
 from data.prepared import prepared
@@ -46,7 +47,7 @@ def _make(points_per_class: int, test_per_class: int, dev_fraction: float, split
     fonts = {(f, s): ImageFont.truetype(str(folder / f"{f}.ttf"), s) for f in FACES for s in sizes}
     count = points_per_class + test_per_class
     pixels = np.empty((len(CHARACTERS) * count, SIZE, SIZE, 3), np.uint8)
-    for index in range(len(pixels)):
+    for index in tqdm(range(len(pixels)), desc="drawing glyphs", unit="image", disable=None, leave=False):
         face, size = FACES[random.integers(len(FACES))], int(random.integers(sizes.start, sizes.stop))
         pixels[index] = _render(CHARACTERS[index // count], fonts[face, size], random)
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())

@@ -57,6 +57,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         keep["vocabulary"] = dataset.vocabulary
         progress = fit(config, fabric, encoder, train, dataset.dev, folder, keep)
         fitted = time.monotonic()
+        say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
         metrics = evaluate(config, features, len(dataset.classes))
         result = {
@@ -97,9 +98,14 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     dataset, fingerprint = prepare(config, say)
     if fingerprint != stored["dataset"]["fingerprint"]:
         say("the data differ from those of the run: its training points may be among these test points")
-    if dataset.vocabulary is not None:
-        dataset = in_words_of(dataset, state["vocabulary"])
-    encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
+    try:
+        if dataset.vocabulary is not None:
+            dataset = in_words_of(dataset, state["vocabulary"])
+        encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ConfigError(
+            f"{folder.checkpoint} does not fit {folder.config}; start the run again with force=true"
+        ) from error
     started = time.monotonic()
     features = encode_splits(config, fabric, encoder, dataset)
     metrics = evaluate(config, features, len(dataset.classes))

@@ -56,7 +56,11 @@ def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(tmp_pa
     wanted = {f"test.{c}.{m}" for c in ("mean", "mean5", "linear") for m in ("avg2", "avg5", "top1", "top5")}
     assert wanted <= set(result["metrics"])
     assert result["environment"]["command"] == ["crl", *command]
-    assert result["theory"]["tau"] == pytest.approx(0.01)
+    for theory in (result["theory"], result["theory"]["train"]):
+        assert theory["tau"] == pytest.approx(0.01)
+        assert theory["lemma_4_3"]["slack"] >= 0
+        assert theory["lemma_4_3"]["left"] == pytest.approx(theory["supervised_mean_loss"]["pairs"])
+        assert theory["proposition_6_2"]["right"] == pytest.approx(theory["lemma_4_3"]["right"])
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 21))
     assert sum("dev_loss" in line for line in lines) == 2
