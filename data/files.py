@@ -1,10 +1,11 @@
 """Writing a file whole or not at all."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 @contextmanager
@@ -19,3 +20,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain types as JSON, atomically."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with written_whole(path) as stream:
+        stream.write(text.encode())

@@ -13,6 +13,7 @@ from torch import nn
 
 from crl.encoders import build_encoder
 from data.dataset import Dataset, pixel_statistics
+from data.files import write_json
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
 from data.split import Split
@@ -22,7 +23,7 @@ from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
 from experiments.fit import fit
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
 from experiments.theory import theory
 from experiments.word_vectors import word_vectors
 

@@ -109,13 +109,6 @@ class RunFolder:
             stream.write("".join(kept).encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write plain types as JSON, atomically."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    with written_whole(path) as stream:
-        stream.write(text.encode())
-
-
 def first_difference(stored: DictConfig, config: DictConfig, prefix: str = "") -> str:
     """The first option that differs, as ``name is stored there, wanted here``; empty if none does."""
     for key in map(str, config):
