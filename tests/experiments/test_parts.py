@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from data.files import write_json
 from data.sampler import TupleSampler, generator
 from experiments.config import compose_config
 from experiments.objectives import OBJECTIVES, points_of
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.paper import TABLE_1, table_1
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
 from experiments.table import result_table
 
 
