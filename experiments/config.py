@@ -108,6 +108,8 @@ def check_config(config: DictConfig) -> None:
             f"objective.negatives: {objective.negatives} other tuples are wanted of training.batch_size={tuples}; "
             "with negative_source=pooled it must be smaller (or use negative_source=fresh)"
         )
+    if contrastive and not objective.collisions and objective.negative_source != "fresh":
+        raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
     if config.encoder.get("embedding") == "glove" and config.encoder.glove_path is None:
         raise ConfigError("encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file")
 
