@@ -125,6 +125,13 @@ def run_name(config: DictConfig) -> str:
     return "-".join([config.dataset.name, config.encoder.name, config.objective.name, config_hash(config)])
 
 
+def run_path(config: DictConfig) -> Path:
+    """The run's folder: ``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``."""
+    if config.run_dir is not None:
+        return Path(config.run_dir).expanduser()
+    return Path(config.output_dir).expanduser() / "runs" / run_name(config) / f"seed{config.seed}"
+
+
 def _identity(config: DictConfig) -> dict[str, Any]:
     """The options that can change the result, as plain types."""
     kept: dict[str, Any] = {}

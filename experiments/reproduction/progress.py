@@ -1,0 +1,102 @@
+"""How far a plan is and how long it still takes."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments.reproduction.plan import Job
+
+_TAIL = 4096  # bytes of metrics.jsonl: the last line is among them
+
+
+class Overall:
+    """One bar over all runs, or one line a run where there is no terminal.
+
+    The time left is what the runs that remain would take at the speed (seconds a point) of the runs of their kind that
+    are complete or under way, shared among the workers.
+    """
+
+    def __init__(self, jobs: list[Job], complete: int, workers: int) -> None:
+        self.jobs, self.workers, self.complete = jobs, workers, complete
+        self.total = complete + len(jobs)
+        self.left = set(range(len(jobs)))
+        self.started: dict[int, float] = {}
+        self.spent: dict[str, list[tuple[int, float]]] = defaultdict(list)  # kind -> (points, seconds) of runs that ended
+        self.bar = tqdm(
+            total=self.total,
+            initial=complete,
+            desc="reproducing",
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} runs [{elapsed}{postfix}]",
+            disable=None,
+        )
+
+    def tick(self, running: set[int]) -> None:
+        """Show where the runs in progress stand."""
+        now = time.monotonic()
+        for key in running:
+            self.started.setdefault(key, now)
+        self.bar.n = self.total - len(self.left) + sum(share for key in running if (share := self._share(key)))
+        self.bar.set_postfix_str(self._time_left(running), refresh=True)
+
+    def ended(self, key: int, error: str | None) -> None:
+        """Count a run that is complete or has failed."""
+        self.left.discard(key)
+        seconds = time.monotonic() - self.started.get(key, time.monotonic())
+        job = self.jobs[key]
+        if error is None:
+            self.spent[job.kind].append((job.points, seconds))
+        if self.bar.disable:
+            outcome = f"{seconds:.0f} s" if error is None else f"failed: {error}"
+            print(f"[{self.total - len(self.left)}/{self.total}] {job.name}: {outcome}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self.bar.close()
+
+    def _share(self, key: int) -> float:
+        """Of its steps, of a run in progress; evaluation is not counted."""
+        return min(_last_step(self.jobs[key].folder / "metrics.jsonl") / self.jobs[key].steps, 0.99)
+
+    def _time_left(self, running: set[int]) -> str:
+        speeds = {kind: sum(s for _, s in spent) / sum(p for p, _ in spent) for kind, spent in self.spent.items()}
+        for key in running:  # a kind of which none has ended yet
+            share, job = self._share(key), self.jobs[key]
+            if job.kind not in speeds and share > 0:
+                speeds[job.kind] = (time.monotonic() - self.started[key]) / (share * job.points)
+        if not speeds:
+            return ""
+        usual = sum(speeds.values()) / len(speeds)
+        shares = {key: self._share(key) for key in running}
+        seconds = sum(
+            self.jobs[key].points * (1 - shares.get(key, 0)) * speeds.get(self.jobs[key].kind, usual) for key in self.left
+        )
+        return f"about {_spoken(seconds / self.workers)} left"
+
+
+def _last_step(path: Path) -> int:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL))
+            lines = stream.read().splitlines()
+    except OSError:
+        return 0
+    return next(_steps(reversed(lines)), 0)
+
+
+def _steps(lines: Iterable[bytes]) -> Iterator[int]:
+    for line in lines:
+        try:
+            yield int(json.loads(line)["step"])
+        except (ValueError, KeyError, TypeError):
+            continue  # the first line of the tail may be cut, and the last one is being written
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

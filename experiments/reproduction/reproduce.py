@@ -1,0 +1,98 @@
+"""Carrying a plan out: what is complete is kept, the rest is run side by side, the manifest says which run is which."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from experiments.errors import ConfigError, RunError
+from experiments.reproduction.plan import Job, plan
+from experiments.reproduction.progress import Overall
+from experiments.results import read_run
+from experiments.studies import SUFFIX, Manifest, Study, read_manifest, write_manifest
+from experiments.workers import run_side_by_side
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `crl reproduce` was asked for.
+
+    ``only``: studies and data sets (empty: all); ``roots``: further overrides by data set; ``common``: overrides of every
+    run; ``workers``: processes side by side, None for one a core, or one where there is a CUDA device.
+    """
+
+    scale: str = "quick"
+    only: tuple[str, ...] = ()
+    seeds: int = 3
+    workers: int | None = None
+    output_dir: Path = Path("outputs")
+    roots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    common: tuple[str, ...] = ()
+
+
+def reproduce(request: Request, command: Sequence[str], say: Say) -> list[str]:
+    """Run what is missing of the plan, one line for each run that failed (empty: all are complete).
+
+    Raises ConfigError before anything is started where the request cannot be planned.
+    """
+    place = [f"output_dir={request.output_dir}"] if request.output_dir != Path("outputs") else []
+    studies, jobs = plan(request.scale, request.only, request.seeds, request.roots, [*request.common, *place])
+    missing = [job for job in jobs if not _complete(job)]
+    say(f"{len(jobs)} runs in {len(studies)} studies, {len(jobs) - len(missing)} complete already")
+    manifest = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
+    try:
+        write_manifest(manifest, _merged(manifest, Manifest(f"scale={request.scale}", tuple(command), tuple(studies))))
+    except OSError as error:
+        raise ConfigError(f"{request.output_dir} cannot be written ({error.strerror}); give another output_dir") from error
+    return _carry_out(missing, len(jobs) - len(missing), request) if missing else []
+
+
+def finish(failures: list[str]) -> None:
+    """Raise RunError that names the runs that failed, if any did."""
+    if failures:
+        raise RunError(f"{len(failures)} run(s) failed; the same command tries them again: {'; '.join(failures)}")
+
+
+def _complete(job: Job) -> bool:
+    try:
+        return read_run(job.folder) is not None
+    except ConfigError:
+        return False  # the run itself will say what is damaged
+
+
+def _merged(path: Path, new: Manifest) -> Manifest:
+    """The new studies, and those that an earlier call planned and this one does not."""
+    if not path.exists():
+        return new
+    planned = {(study.name, study.dataset) for study in new.studies}
+    kept: list[Study] = [s for s in read_manifest(path).studies if (s.name, s.dataset) not in planned]
+    return Manifest(new.title, new.command, (*kept, *new.studies)) if kept else new
+
+
+def _carry_out(jobs: list[Job], complete: int, request: Request) -> list[str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(request.workers or _usual_workers(cores, request.common), len(jobs))
+    threads = max(1, cores // workers)
+    log = request.output_dir / f"reproduce-{request.scale}.log"
+    overall = Overall(jobs, complete, workers)
+    failures = []
+    given = ((key, (*job.overrides, f"runtime.threads={threads}")) for key, job in enumerate(jobs))
+    try:
+        for outcome in run_side_by_side(given, workers, threads, log, overall.tick):
+            overall.ended(outcome.key, outcome.error)
+            if outcome.error is not None:
+                failures.append(f"{jobs[outcome.key].name} ({outcome.error})")
+    finally:
+        overall.close()
+    return failures
+
+
+def _usual_workers(cores: int, common: Sequence[str]) -> int:
+    """Small encoders gain more from runs side by side than from threads; runs on one CUDA device would share it."""
+    if "runtime.device=cpu" in common:
+        return cores
+    import torch
+
+    return 1 if torch.cuda.is_available() else cores

@@ -1,0 +1,85 @@
+"""What is reproduced at which scale: data sets, their base settings (``configs/experiment/``) and the grids on them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Track:
+    """One data set at one scale.
+
+    ``base``: the overrides of Table 1's unsupervised run; ``grid``: further ones for the studies that vary a base run
+    (block sizes, negatives, amount of data). ``blocks``, ``negatives`` and ``fractions`` are what is varied, ``methods``
+    what Table 2 compares. ``fresh_negatives``: for the two ablations, which draw every negative anew.
+    """
+
+    dataset: str
+    base: tuple[str, ...]
+    studies: tuple[str, ...]
+    grid: tuple[str, ...] = ()
+    blocks: tuple[int, ...] = (2, 5, 10)
+    methods: tuple[str, ...] = ("CURL", "QT")
+    negatives: tuple[int, ...] = ()
+    fractions: tuple[float, ...] = (0.1, 0.3, 1.0)
+    fresh_negatives: tuple[int, ...] = ()
+
+
+_POOLED = ("objective.negative_source=pooled",)  # the same distribution of tuples, a fraction of the points
+
+SCALES: dict[str, tuple[Track, ...]] = {
+    "quick": (
+        Track(
+            "glyphs",
+            ("experiment=quick_glyphs",),
+            ("table1", "table2", "fig2a", "fig2c", "labels"),
+            methods=("CURL",),
+            negatives=(1, 4, 10),
+        ),
+        Track(
+            "docstrings",
+            ("experiment=quick_docstrings",),
+            ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
+            negatives=(1, 8, 50),
+            fresh_negatives=(1, 8, 32),
+        ),
+    ),
+    "cpu": (
+        Track(
+            "cifar100",
+            ("experiment=cpu_cifar100",),
+            ("table1", "table2", "fig2a", "fig2c", "labels"),
+            methods=("CURL",),
+            negatives=(1, 4, 10),
+        ),
+        Track(
+            "wiki3029",
+            ("experiment=cpu_wiki3029",),
+            ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
+            negatives=(1, 8, 50),
+            fresh_negatives=(1, 8, 32),
+        ),
+        Track("imdb", ("experiment=cpu_imdb",), ("table2",)),
+    ),
+    "paper": (
+        Track(
+            "cifar100",
+            ("experiment=table1_cifar100",),
+            ("table1", "table2", "fig2a", "fig2c", "labels", "collisions", "budget"),
+            _POOLED,
+            methods=("CURL",),
+            negatives=(1, 2, 4, 10),
+            fractions=(0.1, 0.25, 0.5, 1.0),
+            fresh_negatives=(1, 4, 10),
+        ),
+        Track(
+            "wiki3029",
+            ("experiment=table1_wiki3029",),
+            ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
+            _POOLED,
+            methods=("CURL",),
+            negatives=(1, 4, 8, 50),
+            fractions=(0.1, 0.25, 0.5, 1.0),
+            fresh_negatives=(1, 8, 32),
+        ),
+        Track("imdb", ("experiment=table2_imdb",), ("table2",), _POOLED),
+    ),
+}

@@ -1,0 +1,126 @@
+"""Runs side by side in processes of their own: each started once, fed one run at a time, replaced when it dies."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+_CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``error`` is one line, None for a run that is complete now."""
+
+    key: int
+    error: str | None
+
+
+class _Worker:
+    """A process that trains, and the pipe to it."""
+
+    def __init__(self, threads: int, log: Path) -> None:
+        self.pipe, theirs = _CONTEXT.Pipe()
+        self.process = _CONTEXT.Process(target=_work, args=(theirs, threads, str(log)), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.key: int | None = None
+        self.dead = False
+
+    def give(self, key: int, overrides: tuple[str, ...]) -> None:
+        self.key = key
+        self.pipe.send(overrides)
+
+    def take(self) -> Outcome:
+        """What became of the run that was given; of a process that died, that."""
+        assert self.key is not None
+        key, self.key = self.key, None
+        try:
+            return Outcome(key, self.pipe.recv())
+        except EOFError:
+            self.dead = True
+            self.process.join()
+            return Outcome(key, f"its process died (exit code {self.process.exitcode}; out of memory?)")
+
+
+def run_side_by_side(
+    jobs: Iterable[tuple[int, tuple[str, ...]]], workers: int, threads: int, log: Path, idle: Callable[[set[int]], None]
+) -> Iterator[Outcome]:
+    """Outcomes of the jobs (key, overrides of `crl train`), as they come; ``threads`` CPU threads a worker.
+
+    ``idle`` is called about twice a second with the keys of the runs in progress. What runs write to the console goes
+    to ``log``. However this ends, no process is left behind.
+    """
+    waiting = iter(jobs)
+    crew: list[_Worker] = []
+    try:
+        for job in waiting:
+            crew.append(_Worker(threads, log))
+            crew[-1].give(*job)
+            if len(crew) == workers:
+                break
+        while busy := [worker for worker in crew if worker.key is not None]:
+            ready = wait([worker.pipe for worker in busy], timeout=0.5)
+            idle({worker.key for worker in busy if worker.key is not None})
+            for worker in busy:
+                if worker.pipe not in ready:
+                    continue
+                outcome = worker.take()
+                if worker.dead:
+                    crew.remove(worker)
+                    crew.append(_Worker(threads, log))
+                next_job = next(waiting, None)
+                if next_job is not None:
+                    (crew[-1] if worker.dead else worker).give(*next_job)
+                yield outcome
+    finally:
+        for worker in crew:
+            worker.process.terminate()
+        for worker in crew:
+            worker.process.join()
+
+
+def _work(pipe: Connection, threads: int, log: str) -> None:
+    """The process: runs what comes through the pipe until the pipe or the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
+    os.dup2(stream.fileno(), 1)
+    os.dup2(stream.fileno(), 2)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported
+    while True:
+        try:
+            overrides = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_one(overrides))
+
+
+def _one(overrides: tuple[str, ...]) -> str | None:
+    from data.errors import DataError
+    from experiments.config import compose_config
+    from experiments.errors import ConfigError, RunError
+    from experiments.run import run
+
+    try:
+        run(compose_config(overrides), ["crl", "train", *overrides], lambda line: print(line, file=sys.stderr))
+    except (ConfigError, DataError, RunError) as error:
+        return " ".join(str(error).split())
+    except Exception as error:  # a bug, or a full disk: the other runs go on
+        traceback.print_exc()
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return None
+
+
+def _end_with_parent() -> None:
+    """Nobody would read the outcome, and the run's lock would keep a second start out."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
