@@ -9,7 +9,6 @@ from torch import Tensor
 from data.errors import DataError
 from data.split import Images, Split, fingerprint
 
-
 ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
 
 

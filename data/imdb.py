@@ -1,4 +1,4 @@
-"""IMDb (Maas et al. 2011): 25,000 + 25,000 reviews with a sentiment, and 50,000 without, of which similar points are drawn."""
+"""IMDb (Maas et al. 2011): 25,000 + 25,000 reviews with a sentiment, and 50,000 without, which similar points are from."""
 
 from pathlib import Path
 

@@ -120,7 +120,9 @@ def _sorted_out(source: Path, names: list[str]) -> tuple[dict[str, list[str]], d
         raise DataError(f"{source} holds no {' and no '.join(missing)} documents; {_LAYOUT} are expected")
     for role, other in (("train", "test"), ("test", "train")):
         if alone := sorted(labelled[role].keys() - labelled[other].keys()):
-            raise DataError(f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; give it some in both")
+            raise DataError(
+                f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; give it some in both"
+            )
     return train, test, unlabelled
 
 

@@ -9,6 +9,7 @@ from data.cache import cached
 from data.dataset import ROLES, Dataset
 from data.split import Documents, Images, Points, Sentences, Split
 
+
 def prepared(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
     """The data set that ``make()`` built when first asked for with this key; see :func:`data.cache.cached`."""
     return _unpack(cached(name, key, lambda: _pack(make())))

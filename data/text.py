@@ -85,9 +85,9 @@ def text_dataset(name: str, documents: dict[str, list[str]], options: TextOption
 
 
 def with_vocabulary(dataset: Dataset, ids: dict[str, int], min_count: int) -> Dataset:
-    """A data set whose sentences were encoded with these ids, in the words of the split that similar points are drawn from.
+    """A data set of sentences encoded with these ids, in the vocabulary of the split that similar points are drawn from.
 
-    A word is kept if it occurs ``min_count`` times there. Raises DataError where none is.
+    A word that occurs fewer than ``min_count`` times there is unknown. Raises DataError where all words are.
     """
     vocabulary, new_ids = _vocabulary(dataset.similar()[0], list(ids), min_count)
     return _renamed(dataset, vocabulary, new_ids)
