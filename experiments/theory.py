@@ -15,8 +15,6 @@ from experiments.evaluation import Features
 from experiments.fit import encode
 
 _BUDGET = 5e7  # margins enumerated per split: some seconds on a CPU
-
-
 _DOCUMENTS = 1000  # encoded per split where classes are documents; the budget pays for about 300 of IMDb's
 
 
