@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from crl.split_losses import PAIR_LOSSES
+
 
 class Classifier(NamedTuple):
     """Scores are ``features @ weights.T + bias``: weights [N, d]; bias [N] or None."""
@@ -22,6 +24,24 @@ def mean_classifier(features: Tensor, labels: Tensor, classes: int) -> Classifie
     sums = features.new_zeros(classes, features.shape[1]).index_add_(0, labels, features)
     counts = torch.bincount(labels, minlength=classes).clamp(min=1)
     return Classifier(sums / counts[:, None])
+
+
+def mean_classifier_loss(features: Tensor, means: Tensor, labels: Tensor, loss: str, chunk: int = 4096) -> float:
+    """``L_sup^mu`` averaged over all tasks of two classes (section 2) on points that the means need not come from.
+
+    features [n, d], means [N, d], labels [n] in 0..N-1: the mean over classes c+ with points, over their points x and
+    over the other classes c- of ``l(f(x)·(mu_c+ - mu_c-))``. Raises KeyError for an unknown loss.
+    """
+    classes = len(means)
+    sums = features.new_zeros(classes, dtype=torch.float64)
+    for part, own in zip(features.split(chunk), labels.split(chunk), strict=True):
+        scores = (part @ means.T).double()
+        losses = PAIR_LOSSES[loss](scores.gather(1, own[:, None]) - scores)
+        losses.scatter_(1, own[:, None], 0)  # the class itself is no task
+        sums.index_add_(0, own, losses.sum(1) / (classes - 1))
+    counts = torch.bincount(labels, minlength=classes)
+    present = counts > 0
+    return float((sums[present] / counts[present]).mean())
 
 
 def few_shot_index(labels: Tensor, classes: int, shots: int, generator: torch.Generator) -> Tensor:

@@ -32,20 +32,22 @@ class TupleSampler:
     """Draws tuples from a split with the given class offsets [N + 1]; rho is proportional to the class sizes.
 
     Anchor and block points are i.i.d. from their class (with replacement, as ``D_c`` is sampled in section 2), the
-    classes of the negatives i.i.d. from rho, so that a negative may have the anchor's class.
+    classes of the negatives i.i.d. from rho, so that a negative may have the anchor's class. ``collisions=False`` (with
+    fresh blocks only) draws them from rho given that they are not the anchor's: an ablation, not the paper's procedure.
 
     ``source``: "fresh" draws k new blocks per tuple, the paper's literal procedure; "pooled" pairs a tuple with the
     positive blocks of k distinct other tuples, as many disjoint draws as the batch holds (see
     ``crl.objectives.pooled_contrastive_loss``); "none" draws no negatives.
     """
 
-    def __init__(self, offsets: Tensor, block_size: int, negatives: int, source: str) -> None:
+    def __init__(self, offsets: Tensor, block_size: int, negatives: int, source: str, collisions: bool = True) -> None:
         self.offsets = offsets
         self.sizes = offsets.diff()
         self.labels = torch.arange(len(self.sizes), device=offsets.device).repeat_interleave(self.sizes)
         self.block_size = block_size
         self.negatives = negatives
         self.source = source
+        self.collisions = collisions
 
     def draw(self, tuples: int, generator: torch.Generator) -> TupleBatch:
         """A batch of so many tuples."""
@@ -53,12 +55,23 @@ class TupleSampler:
         classes = self.labels[anchors]
         positives = self._blocks(classes, generator)
         if self.source == "fresh":
-            negative_classes = self.labels[self._points(tuples * self.negatives, generator)]
+            negative_classes = self._negative_classes(classes, generator)
             negatives = self._blocks(negative_classes, generator).view(tuples, self.negatives, self.block_size)
             return TupleBatch(anchors, classes, positives, negatives=negatives)
         if self.source == "pooled":
             return TupleBatch(anchors, classes, positives, others=self._others(tuples, generator))
         return TupleBatch(anchors, classes, positives)
+
+    def _negative_classes(self, classes: Tensor, generator: torch.Generator) -> Tensor:
+        """k classes for each anchor's class in classes [B]: [B * k]."""
+        if self.collisions:
+            return self.labels[self._points(len(classes) * self.negatives, generator)]
+        # A uniform choice among the points outside of the anchor's class, which is one gap in their order.
+        start, size = self.offsets[classes, None], self.sizes[classes, None]
+        shape = (len(classes), self.negatives)
+        uniform = torch.rand(shape, generator=generator, device=self.offsets.device, dtype=torch.float64)
+        place = (uniform * (len(self.labels) - size)).long()
+        return self.labels[torch.where(place < start, place, place + size)].flatten()
 
     def _points(self, count: int, generator: torch.Generator) -> Tensor:
         """Uniform over all points: the class of such a point is drawn from rho."""

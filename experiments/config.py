@@ -113,6 +113,8 @@ def check_config(config: DictConfig) -> None:
             "objective=supervised: needs dataset.review=whole; with dataset.review=mean a labelled document is a mean of "
             "features, not a point that an encoder reads"
         )
+    if contrastive and not objective.collisions and objective.negative_source != "fresh":
+        raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
     if config.encoder.get("embedding") == "glove" and config.encoder.glove_path is None:
         raise ConfigError("encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file")
 

@@ -45,29 +45,49 @@ def evaluate(config: DictConfig, features: dict[str, Features], classes: int) ->
     deviation as ``....std``.
     """
     options, device = config.evaluation, features["train"][0].device
-    train, dev, test = features["train"], features["dev"], features["test"]
-
-    found: dict[str, float] = {}
-    mean = mean_classifier(*train, classes)
-    for role, points in (("test", test), ("dev", dev), ("train", train)):
-        _add(found, f"{role}.mean", _scores(mean, points, classes, options))
+    test = features["test"]
+    found = _fitted(config, features, classes, "")
+    if options.label_fraction is not None:
+        few_labels = features | {"train": _first_share(features["train"], classes, options.label_fraction)}
+        found |= _fitted(config, few_labels, classes, f"{100 * options.label_fraction:g}pct")
     redraws = []
     for number in range(options.redraws):
-        index = few_shot_index(train[1], classes, options.shots, generator(config.seed, "shots", number, device))
-        few = mean_classifier(train[0][index], train[1][index], classes)
+        index = few_shot_index(features["train"][1], classes, options.shots, generator(config.seed, "shots", number, device))
+        few = mean_classifier(features["train"][0][index], features["train"][1][index], classes)
         redraws.append(_scores(few, test, classes, options))
     name = f"test.mean{options.shots}"
     for metric in redraws[0]:
         values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
         found[f"{name}.{metric}"] = float(values.mean())
         found[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
-    linear, l2, accuracy = best_linear_classifier(
-        train, dev, classes, options.l2, generator(config.seed, "linear", 0, device), options.linear_steps
-    )
-    _add(found, "test.linear", _scores(linear, test, classes, options))
-    found["dev.linear.top1"] = accuracy
-    found["linear.l2"] = l2
     return found
+
+
+def _fitted(config: DictConfig, features: dict[str, Features], classes: int, suffix: str) -> dict[str, float]:
+    """The mean and the linear classifier fitted on ``train``, named ``mean<suffix>`` and ``linear<suffix>``."""
+    options = config.evaluation
+    found: dict[str, float] = {}
+    mean = mean_classifier(*features["train"], classes)
+    for role in ("test", "dev", "train"):
+        _add(found, f"{role}.mean{suffix}", _scores(mean, features[role], classes, options))
+    draws = generator(config.seed, f"linear{suffix}", 0, features["train"][0].device)
+    linear, l2, accuracy = best_linear_classifier(
+        features["train"], features["dev"], classes, options.l2, draws, options.linear_steps
+    )
+    _add(found, f"test.linear{suffix}", _scores(linear, features["test"], classes, options))
+    found[f"dev.linear{suffix}.top1"] = accuracy
+    found[f"linear{suffix}.l2"] = l2
+    return found
+
+
+def _first_share(points: Features, classes: int, share: float) -> Features:
+    """The first share of every class, at least one point: those that ``dataset.train_fraction`` keeps (sorted labels)."""
+    labels = points[1]
+    sizes = torch.bincount(labels, minlength=classes)
+    counts = (sizes * share).round().long().clamp(min=1)
+    within = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[labels]
+    kept = within < counts[labels]
+    return points[0][kept], labels[kept]
 
 
 def _scores(classifier: Classifier, points: Features, classes: int, options: DictConfig) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,12 +60,13 @@ def fit(
     dev: Split,
     folder: RunFolder,
     keep: dict[str, Any],
+    watch: Callable[[], dict[str, float]],
 ) -> Progress:
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
-    the outcome is the same. ``keep`` is stored in every
-    checkpoint; one that kept something else is refused. Raises RunError when the loss is no longer finite.
+    the outcome is the same. ``keep`` is stored in every checkpoint; one that kept something else is refused. What
+    ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
     objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
@@ -100,7 +102,8 @@ def fit(
 
             done, last = step + 1, step + 1 == options.steps
             look = done % options.dev_every == 0 or last
-            if not look and done % options.log_every:
+            curve = options.curve_every is not None and (done % options.curve_every == 0 or last)
+            if not look and not curve and done % options.log_every:
                 continue
             # Only here is the device waited for.
             line = {"step": done, "train_loss": total.item() / (done - progress.step)}
@@ -115,6 +118,8 @@ def fit(
                 if line["dev_loss"] < progress.best_loss:
                     progress.best_step, progress.best_loss = done, line["dev_loss"]
                     progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
+            if curve:
+                line |= {"epoch": progress.points / len(train), **watch()}
             speed = progress.points / progress.seconds
             folder.append_metrics({**line, "lr": optimizer.param_groups[0]["lr"], "points_per_second": round(speed, 1)})
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from crl.objectives import block_means, contrastive_loss, pooled_contrastive_loss
+from crl.quick_thoughts import quick_thoughts_loss
 from data.sampler import TupleBatch, TupleSampler
 
 
@@ -20,10 +21,11 @@ class Contrastive(nn.Module):
         self.block_size: int = options.block_size
         self.negatives: int = options.negatives
         self.source: str = options.negative_source
+        self.collisions: bool = options.collisions
 
     def sampler(self, offsets: Tensor) -> TupleSampler:
         """Draws tuples from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size, self.negatives, self.source)
+        return TupleSampler(offsets, self.block_size, self.negatives, self.source, self.collisions)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar loss of features [m, d], which belong to ``points_of(batch)`` [m]."""
@@ -34,6 +36,31 @@ class Contrastive(nn.Module):
             return pooled_contrastive_loss(anchor, means, batch.others, self.loss)
         negative = means[tuples:].unflatten(0, (tuples, self.negatives))
         return contrastive_loss(anchor, means[:tuples], negative, self.loss)
+
+
+class QuickThoughts(nn.Module):
+    """The Quick Thoughts baseline on the tuples of the contrastive objective: an anchor and its b positives are a block
+    of 1 + b similar points, the other tuples' points are the candidates. Nothing but the loss differs, and with pooled
+    negatives both encode the same points.
+
+    With two encoders the features of both stand side by side, and the first scores against the second.
+    """
+
+    def __init__(self, options: DictConfig, dimension: int, classes: int) -> None:
+        super().__init__()
+        self.block_size: int = options.block_size
+        self.encoders: int = options.encoders
+
+    def sampler(self, offsets: Tensor) -> TupleSampler:
+        """Draws blocks from a split with these class offsets."""
+        return TupleSampler(offsets, self.block_size, 0, "none")
+
+    def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
+        """Scalar loss (nats) of features [m, d], which belong to ``points_of(batch)`` [m]."""
+        tuples = len(batch.anchors)
+        blocks = torch.cat([features[:tuples, None], features[tuples:].unflatten(0, (tuples, self.block_size))], 1)
+        first, second = blocks.chunk(2, dim=2) if self.encoders == 2 else (blocks, blocks)
+        return quick_thoughts_loss(first, second)
 
 
 class Supervised(nn.Module):
@@ -58,7 +85,11 @@ class Supervised(nn.Module):
         return nn.functional.cross_entropy(self.head(features), labels)
 
 
-OBJECTIVES: dict[str, type[Contrastive] | type[Supervised]] = {"contrastive": Contrastive, "supervised": Supervised}
+OBJECTIVES: dict[str, type[Contrastive] | type[QuickThoughts] | type[Supervised]] = {
+    "contrastive": Contrastive,
+    "quick_thoughts": QuickThoughts,
+    "supervised": Supervised,
+}
 
 
 def points_of(batch: TupleBatch) -> Tensor:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from crl.encoders import build_encoder
+from crl.encoders.pair import EncoderPair
 from data.dataset import Dataset, pixel_statistics
 from data.files import write_json
 from data.registry import DATASETS, load_dataset
@@ -19,6 +20,7 @@ from data.sampler import generator
 from data.split import Split
 from data.text import in_words_of
 from experiments.config import config_hash, load_config, run_name
+from experiments.curve import curve
 from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
@@ -47,6 +49,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     dataset, fingerprint = prepare(config, say)
     train, dev = dataset.similar(config.dataset.train_fraction)
     encoder, note = make_encoder(config, dataset, train)
+    watch = curve(config, fabric, encoder, train, dataset)
     if config.objective.name == "supervised":
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
     if note:
@@ -58,7 +61,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
-        progress = fit(config, fabric, encoder, train, dev, folder, keep)
+        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
         fitted = time.monotonic()
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
@@ -191,7 +194,7 @@ def restore_encoder(config: DictConfig, state: dict[str, torch.Tensor]) -> nn.Mo
     if DATASETS[config.dataset.name].holds == "images":
         encoder = _encoder(config, mean=[0.0] * 3, std=[1.0] * 3)
     else:
-        encoder = _encoder(config, vectors=state["embedding.weight"])
+        encoder = _encoder(config, vectors=next(v for name, v in state.items() if name.endswith("embedding.weight")))
     encoder.load_state_dict(state)
     return encoder.eval()
 
@@ -204,10 +207,12 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
         for name in ("embedding", "embedding_dim", "glove_path"):
             del options[name]
     torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
+    count = config.objective.get("encoders", 1)
     try:
-        encoder = build_encoder(**{str(key): value for key, value in options.items()}, **inputs)
+        encoders = [build_encoder(**{str(key): value for key, value in options.items()}, **inputs) for _ in range(count)]
     except ValueError as error:
         raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
+    encoder = encoders[0] if count == 1 else EncoderPair(*encoders)
     return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
 
 

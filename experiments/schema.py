@@ -149,7 +149,8 @@ class GRUConfig(SentenceEncoderConfig):
 
 @dataclass
 class ObjectiveConfig:
-    """``supervised`` trains on as many points a step as ``contrastive`` with the same block size encodes when pooled."""
+    """What every objective has. Only ``contrastive`` minimises the ``L_un`` of this loss and these negatives; of the
+    others it is measured. ``supervised`` trains on as many points a step as the others encode with pooled negatives."""
 
     name: str = MISSING
     loss: str = option("logistic", choices=("logistic", "hinge"))
@@ -159,12 +160,28 @@ class ObjectiveConfig:
 
 
 @dataclass
+class ContrastiveConfig(ObjectiveConfig):
+    """``collisions=false`` takes no negative of the anchor's class; the paper's theory is about those that are taken."""
+
+    collisions: bool = True
+
+
+@dataclass
+class QuickThoughtsConfig(ObjectiveConfig):
+    """``encoders``: 2 trains a second encoder for the candidates and concatenates the features of both."""
+
+    encoders: int = option(1, least=1, most=2)
+
+
+@dataclass
 class TrainingConfig:
-    """``batch_size`` counts tuples a step. Every ``dev_every`` steps the dev loss decides which encoder is kept."""
+    """``batch_size`` counts tuples a step. Every ``dev_every`` steps the dev loss decides which encoder is kept; every
+    ``curve_every`` steps (null: never) metrics.jsonl gets the unsupervised train and test loss and the supervised loss."""
 
     steps: int = option(600, least=1)
     batch_size: int = option(128, least=2)
     dev_every: int = option(100, least=1)
+    curve_every: int | None = option(None, least=1)
     clip_norm: float | None = option(None, above=0)
     log_every: int = option(20, least=1)
     checkpoint_seconds: float = option(60.0, least=0, changes_result=False)
@@ -185,6 +202,7 @@ class OptimizerConfig:
 @dataclass
 class EvaluationConfig:
     """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
+    ``label_fraction``: the classifiers once more, fitted on that share of every class's labels (null: not);
     ``l2``: penalties of the linear classifier, of which the dev points choose one; ``linear_steps``: the least number of
     steps that it is trained for."""
 
@@ -192,6 +210,7 @@ class EvaluationConfig:
     tops: list[int] = option([1, 5], least=1)
     shots: int = option(5, least=1)
     redraws: int = option(5, least=1)
+    label_fraction: float | None = option(None, above=0, below=1)
     linear_steps: int = option(2000, least=1)
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
@@ -243,7 +262,11 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "gru": GRUConfig,
         "bag_of_words": SentenceEncoderConfig,
     },
-    "objective": {"contrastive": ObjectiveConfig, "supervised": ObjectiveConfig},
+    "objective": {
+        "contrastive": ContrastiveConfig,
+        "quick_thoughts": QuickThoughtsConfig,
+        "supervised": ObjectiveConfig,
+    },
     "optimizer": {"adamw": OptimizerConfig, "sgd": OptimizerConfig},
     "evaluation": {"default": EvaluationConfig},
     "runtime": {"default": RuntimeConfig},

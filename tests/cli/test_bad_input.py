@@ -67,6 +67,7 @@ CASES = {
     "a class path as a choice": (["encoder=os.system"], "small_cnn"),
     "negative number of negatives": (["objective.negatives=-1"], "at least 1"),
     "no steps": (["training.steps=0"], "at least 1"),
+    "pooled negatives without collisions": (["objective.collisions=false"], "negative_source=fresh"),
     "NaN learning rate": (["optimizer.lr=nan"], "finite"),
     "infinite learning rate": (["optimizer.lr=inf"], "finite"),
     "share above one": (["dataset.train_fraction=1.5"], "at most 1"),

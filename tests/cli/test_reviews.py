@@ -93,6 +93,18 @@ def test_the_share_that_training_sees_is_of_whole_reviews(
     assert seen == [([4] * 27, [4] * 6), ([18, 18], [2, 2])]
 
 
+@pytest.mark.parametrize("objective", ["contrastive", "quick_thoughts", "supervised"])
+def test_the_curve_has_the_loss_of_reviews_and_that_of_sentiment(reviews: Path, tmp_path: Path, objective: str) -> None:
+    command = ["train", "dataset=imdb", f"dataset.root={reviews}", *SMALL, "training.steps=20", f"objective={objective}"]
+    command += ["dataset.review=whole"] * (objective == "supervised")
+    assert main([*command, "training.curve_every=10", f"run_dir={tmp_path}/run"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    curve = [line for line in lines if "supervised_test_loss" in line]
+    assert [line["step"] for line in curve] == [10, 20]
+    for line in curve:
+        assert all(0 < line[f"{name}_loss"] < 50 for name in ("unsupervised_train", "unsupervised_test", "supervised_test"))
+
+
 def test_the_supervised_baseline_refuses_means(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "dataset=imdb", f"dataset.root={reviews}", "objective=supervised", f"output_dir={tmp_path}/out"]
     assert main(command) == 2

@@ -149,6 +149,37 @@ def test_the_supervised_baseline_goes_through_the_same_code(tmp_path: Path) -> N
     assert found["test.linear.top5"] >= found["test.linear.top1"]
 
 
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_quick_thoughts_learns_goes_on_and_is_evaluated_again(
+    encoders: int, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["train", *TEXT, *QUICK, f"dataset.root={documents}", "objective=quick_thoughts", "training.steps=40"]
+    command += [f"objective.encoders={encoders}", "objective.negatives=2", "optimizer.lr=0.02"]
+    assert main([*command, f"run_dir={tmp_path}/run"]) == 0
+    assert metrics(tmp_path / "run")["test.mean.avg2"] > 0.8  # chance is 0.5
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    (again,) = (tmp_path / "run" / "evaluations").iterdir()
+    assert json.loads(again.read_text())["metrics"] == metrics(tmp_path / "run")
+
+
+def test_the_curve_of_figure_2c_and_a_share_of_the_labels(tmp_path: Path) -> None:
+    """A supervised run that saw a tenth of the points: the classifiers of that tenth are fitted on the same points."""
+    command = ["train", *IMAGES, *QUICK, "training.steps=60", "training.curve_every=25", "evaluation.label_fraction=0.25"]
+    assert main([*command, f"run_dir={tmp_path}/run"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    curve = [line for line in lines if "supervised_test_loss" in line]
+    assert [line["step"] for line in curve] == [25, 50, 60]
+    assert [line["epoch"] for line in curve] == pytest.approx([step * 16 * 3 / 1800 for step in (25, 50, 60)])
+    for name in ("unsupervised_train_loss", "unsupervised_test_loss", "supervised_test_loss"):
+        assert all(0 < line[name] < 4 for line in curve)
+    found = metrics(tmp_path / "run")
+    assert found["train.mean25pct.top1"] != found["train.mean.top1"]
+    assert {"test.linear25pct.avg2", "test.mean25pct.top5", "linear25pct.l2"} <= set(found)
+    plain = ["train", *IMAGES, *QUICK, "training.steps=60", f"run_dir={tmp_path}/plain"]
+    assert main(plain) == 0
+    assert metrics(tmp_path / "plain").items() <= found.items()  # watching changes nothing
+
+
 def test_force_starts_over(tmp_path: Path) -> None:
     command = ["train", *IMAGES, *QUICK, "training.steps=3", f"run_dir={tmp_path}/run"]
     assert main(command) == 0

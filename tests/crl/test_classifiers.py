@@ -8,7 +8,15 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from crl import classifiers
-from crl.classifiers import Classifier, best_linear_classifier, few_shot_index, linear_classifier, mean_classifier
+from crl.classifiers import (
+    Classifier,
+    best_linear_classifier,
+    few_shot_index,
+    linear_classifier,
+    mean_classifier,
+    mean_classifier_loss,
+)
+from crl.objectives import LOSSES
 
 repeated = settings(max_examples=30, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -203,3 +211,19 @@ def test_best_linear_classifier_needs_a_penalty():
     data = overlapping(1, [3, 3])
     with pytest.raises(ValueError, match="at least one penalty"):
         best_linear_classifier(data, data, 2, [], seeded(0))
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("chunk", [2, 4096])
+def test_mean_classifier_loss_equals_a_loop_over_tasks(loss, chunk):
+    """Means of other points than those scored; a class without points has no say."""
+    labels = torch.tensor([0, 0, 1, 3, 3, 3])
+    features = torch.randn(6, 3, generator=seeded(1), dtype=torch.float64)
+    means = torch.randn(4, 3, generator=seeded(2), dtype=torch.float64)
+    by_class = []
+    for c in (0, 1, 3):
+        others = [other for other in range(4) if other != c]
+        margins = [x @ (means[c] - means[other]) for x in features[labels == c] for other in others]
+        tasks = [float(LOSSES[loss](margin[None])) for margin in margins]
+        by_class.append(sum(tasks) / len(tasks))
+    assert mean_classifier_loss(features, means, labels, loss, chunk) == pytest.approx(sum(by_class) / 3)

@@ -106,3 +106,17 @@ def test_a_step_is_determined_by_seed_stream_and_step(source):
     assert first == batch(0, "train", 5)
     others = [batch(1, "train", 5), batch(0, "dev", 5), batch(0, "train", 6), batch(0, "train", 50)]
     assert all(a != b for other in others for a, b in zip(first, other, strict=True))
+
+
+def test_without_collisions_negatives_come_from_rho_given_another_class():
+    draws = TupleSampler(torch.tensor([0, *SIZES]).cumsum(0), 2, 3, "fresh", collisions=False)
+    batch = draws.draw(20_000, generator(0, "train", 0))
+    negatives = class_of(SIZES, batch.negatives[..., 0])
+    assert not bool((negatives == batch.classes[:, None]).any())
+    for anchor, size in enumerate(SIZES):
+        if size < 5:
+            continue  # too few anchors of it for a chi-square test
+        counts = torch.bincount(negatives[batch.classes == anchor].flatten(), minlength=len(SIZES)).double()
+        wanted = torch.tensor([0 if c == anchor else s for c, s in enumerate(SIZES)], dtype=torch.float64)
+        wanted, counts = wanted[wanted > 0], counts[wanted > 0]
+        assert chisquare(counts, wanted / wanted.sum() * counts.sum()).pvalue > 1e-3

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from crl.quick_thoughts import quick_thoughts_loss
 from data.files import write_json
 from data.sampler import TupleSampler, generator
 from experiments.config import compose_config
@@ -50,6 +51,18 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
     scores = objective.head(features)
     slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
     torch.testing.assert_close(objective(features[index], batch), slow)
+
+
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_quick_thoughts_takes_an_anchor_and_its_positives_for_a_block(encoders: int) -> None:
+    options = compose_config(["objective=quick_thoughts", "objective.block_size=2", f"objective.encoders={encoders}"])
+    objective = OBJECTIVES["quick_thoughts"](options.objective, 4, 3)
+    batch = objective.sampler(torch.tensor([0, 3, 5, 9])).draw(5, generator(0, "test", 0))
+    features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    rows = [[int(batch.anchors[t]), *batch.positives[t].tolist()] for t in range(5)]
+    blocks = torch.stack([features[row] for row in rows])
+    first, second = (blocks[..., :2], blocks[..., 2:]) if encoders == 2 else (blocks, blocks)
+    torch.testing.assert_close(objective(features[points_of(batch)], batch), quick_thoughts_loss(first, second))
 
 
 @pytest.mark.parametrize("source", ["fresh", "pooled"])
