@@ -1,4 +1,4 @@
-"""A data set ready for a run: three splits, what an encoder must know of its input, and a fingerprint."""
+"""A data set ready for a run: its splits, what an encoder must know of its input, and a fingerprint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from torch import Tensor
 from data.errors import DataError
 from data.split import Images, Split, fingerprint
 
+ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -16,6 +18,9 @@ class Dataset:
 
     ``vocabulary`` lists the words behind the ids of sentences (None for images); ``notes`` are lines worth saying
     aloud to the user, such as classes that were dropped.
+
+    Similar points are drawn from train and dev, or where there are ``unlabelled_train`` and ``unlabelled_dev`` from
+    those: their classes are the latent ones (documents, of which the points are sentences), others in each of the two.
     """
 
     name: str
@@ -25,6 +30,8 @@ class Dataset:
     test: Split
     vocabulary: list[str] | None = None
     notes: list[str] = field(default_factory=list)
+    unlabelled_train: Split | None = None
+    unlabelled_dev: Split | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -37,7 +44,22 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over all points and labels of all splits."""
-        return fingerprint([self.train, self.dev, self.test])
+        return fingerprint(list(self.splits().values()))
+
+    def splits(self) -> dict[str, Split]:
+        """All splits there are, by the name of their field."""
+        return {role: split for role in ROLES if (split := getattr(self, role)) is not None}
+
+    def similar(self, share: float = 1.0) -> tuple[Split, Split]:
+        """(train, dev) that similar points are drawn from; of train a share.
+
+        That is a share of the points of every class, but of whole documents where those are the classes: they are many,
+        and a few sentences each. Smaller shares are subsets of larger ones.
+        """
+        if self.unlabelled_train is None or self.unlabelled_dev is None:
+            return self.train.fraction(share), self.dev
+        documents = len(self.unlabelled_train.sizes)
+        return self.unlabelled_train.first_classes(max(round(documents * share), 2)), self.unlabelled_dev
 
 
 def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:

@@ -6,10 +6,8 @@ from typing import Any, cast
 from torch import Tensor
 
 from data.cache import cached
-from data.dataset import Dataset
-from data.split import Images, Points, Sentences, Split
-
-_ROLES = ("train", "dev", "test")
+from data.dataset import ROLES, Dataset
+from data.split import Documents, Images, Points, Sentences, Split
 
 
 def prepared(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
@@ -18,16 +16,24 @@ def prepared(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> 
 
 
 def _pack(dataset: Dataset) -> dict[str, object]:
-    splits = {role: (*split.points.tensors(), split.offsets) for role in _ROLES if (split := getattr(dataset, role))}
+    splits = {role: (*split.points.tensors(), split.offsets) for role, split in dataset.splits().items()}
     plain = {"name": dataset.name, "classes": dataset.classes, "notes": dataset.notes, "vocabulary": dataset.vocabulary}
     return {**plain, **splits}
 
 
 def _unpack(value: dict[str, Any]) -> Dataset:
-    splits = {role: _split(cast(tuple[Tensor, ...], value[role])) for role in _ROLES}
+    splits = {role: _split(cast(tuple[Tensor, ...], value[role])) for role in ROLES if role in value}
     return Dataset(value["name"], value["classes"], vocabulary=value["vocabulary"], notes=value["notes"], **splits)
 
 
 def _split(tensors: tuple[Tensor, ...]) -> Split:
-    points: Points = Images(*tensors[:-1]) if len(tensors) == 2 else Sentences(*tensors[:-1])
-    return Split(points, tensors[-1])
+    """The kind of points shows in the number of tensors that hold them."""
+    *held, offsets = tensors
+    points: Points
+    if len(held) == 1:
+        points = Images(*held)
+    elif len(held) == 2:
+        points = Sentences(*held)
+    else:
+        points = Documents(Sentences(*held[:2]), held[2])
+    return Split(points, offsets)

@@ -22,6 +22,8 @@ DATASETS: dict[str, Entry] = {
     "wiki3029": Entry("wiki3029", "load_wiki3029", "sentences"),
     "image_folder": Entry("image_folder", "load_image_folder", "images"),
     "documents": Entry("documents", "load_documents", "sentences"),
+    "imdb": Entry("imdb", "load_imdb", "sentences"),
+    "labelled_documents": Entry("labelled_documents", "load_labelled_documents", "sentences"),
 }
 
 

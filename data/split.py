@@ -76,11 +76,8 @@ class Sentences:
         return torch.where(inside, self.words[positions], 0).long()
 
     def select(self, index: Tensor) -> "Sentences":
-        lengths = self.offsets[index + 1] - self.offsets[index]
-        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        moved = torch.arange(int(offsets[-1]), device=index.device)
-        moved += (self.offsets[index] - offsets[:-1]).repeat_interleave(lengths)
-        return Sentences(self.words[moved], offsets)
+        inside, offsets = _spans(self.offsets, index)
+        return Sentences(self.words[inside], offsets)
 
     def to(self, device: torch.device) -> "Sentences":
         return Sentences(self.words.to(device), self.offsets.to(device))
@@ -91,6 +88,42 @@ class Sentences:
     def reading_order(self) -> Tensor:
         """By length, so that a batch holds little padding."""
         return self.offsets.diff().argsort(stable=True)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """n documents, each a run of sentences: document i holds offsets[i] .. offsets[i + 1] - 1; offsets int64 [n + 1].
+
+    A document's feature is the mean of its sentences' features, so every document needs a sentence.
+    """
+
+    sentences: Sentences
+    offsets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def gather(self, index: Tensor) -> Tensor:
+        """int64 [s, L]: all sentences of the documents at index [m], one document after the other."""
+        return self.sentences.gather(_spans(self.offsets, index)[0])
+
+    def select(self, index: Tensor) -> "Documents":
+        inside, offsets = _spans(self.offsets, index)
+        return Documents(self.sentences.select(inside), offsets)
+
+    def to(self, device: torch.device) -> "Documents":
+        return Documents(self.sentences.to(device), self.offsets.to(device))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (*self.sentences.tensors(), self.offsets)
+
+    def reading_order(self) -> Tensor:
+        """By number of sentences."""
+        return self.offsets.diff().argsort(stable=True)
+
+    def means(self, features: Tensor) -> Tensor:
+        """Features of the sentences [s, d] -> their mean in every document [n, d]."""
+        return torch.segment_reduce(features, "mean", offsets=self.offsets)
 
 
 @dataclass(frozen=True)
@@ -135,6 +168,11 @@ class Split:
         """The first share of every class, at least one point. Smaller fractions are subsets of larger ones."""
         return self.take((self.sizes * fraction).round().long().clamp(min=1).minimum(self.sizes))
 
+    def first_classes(self, count: int) -> "Split":
+        """The split without all but its first classes, at most so many."""
+        offsets = self.offsets[: count + 1]
+        return Split(self.points.select(torch.arange(int(offsets[-1]), device=offsets.device)), offsets)
+
     def shuffled(self, generator: torch.Generator) -> "Split":
         """The points of every class in a random order."""
         order = torch.randperm(len(self), generator=generator)
@@ -148,6 +186,14 @@ class Split:
         index = keep.nonzero().squeeze(1)
         counts = torch.bincount(self.labels[index], minlength=len(self.offsets) - 1)
         return Split(self.points.select(index), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+
+
+def _spans(offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """(every place inside the spans at index [m], span after span; the offsets [m + 1] of those spans laid end to end)."""
+    lengths = offsets[index + 1] - offsets[index]
+    ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    inside = torch.arange(int(ends[-1]), device=index.device)
+    return inside + (offsets[index] - ends[:-1]).repeat_interleave(lengths), ends
 
 
 def fingerprint(splits: list[Split]) -> str:

@@ -2,15 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
 
 from data.dataset import Dataset, labels_of
 from data.errors import DataError
-from data.split import Sentences, Split
+from data.split import Documents, Points, Sentences, Split
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
@@ -37,14 +38,22 @@ def tokenise(text: str, lowercase: bool = True) -> list[str]:
     return _TOKEN.findall(text.lower() if lowercase else text)
 
 
-def encode(sentences: Sequence[str], ids: dict[str, int], options: TextOptions) -> Sentences:
+def growing_ids() -> dict[str, int]:
+    """Ids by first appearance, for :func:`encode`: a new word gets one when it is looked up."""
+    ids: dict[str, int] = defaultdict()
+    ids.default_factory = ids.__len__  # type: ignore[attr-defined]
+    ids["\n"]  # the line break is looked up first and so becomes 0
+    return ids
+
+
+def encode(sentences: Iterable[str], ids: dict[str, int], options: TextOptions) -> Sentences:
     """Look every token up in ids (which may grow by looking up) -> Sentences of at most ``max_words`` words.
 
-    ids must give 0 for the line break.
+    ids must give 0 for the line break. Few of the sentences are in memory at a time, as far as the caller makes them so.
     """
     parts: list[np.ndarray] = []
-    for start in range(0, len(sentences), _CHUNK):
-        chunk = (" ".join(sentence.split()) for sentence in sentences[start : start + _CHUNK])
+    normal = (" ".join(sentence.split()) for sentence in sentences)
+    while chunk := list(islice(normal, _CHUNK)):
         tokens = tokenise("\n".join(chunk) + "\n", options.lowercase)
         parts.append(np.fromiter(map(ids.__getitem__, tokens), dtype=np.int32, count=len(tokens)))
     words = np.concatenate(parts) if parts else np.empty(0, np.int32)
@@ -63,10 +72,8 @@ def text_dataset(name: str, documents: dict[str, list[str]], options: TextOption
     documents maps a class name to its sentences. Raises DataError where a class is too small for all three splits.
     """
     classes = sorted(documents)
-    growing: dict[str, int] = defaultdict()
-    growing.default_factory = growing.__len__  # type: ignore[attr-defined]
-    growing["\n"]  # the line break is looked up first and so becomes 0
-    sentences = encode([s for c in classes for s in documents[c]], growing, options)
+    ids = growing_ids()
+    sentences = encode((s for c in classes for s in documents[c]), ids, options)
     labels = labels_of([documents[c] for c in classes])
     whole = Split.from_labels(sentences, labels, len(classes))
     whole = whole.shuffled(torch.Generator().manual_seed(options.split_seed))
@@ -74,16 +81,16 @@ def text_dataset(name: str, documents: dict[str, list[str]], options: TextOption
     dev_sizes = (whole.sizes * options.dev_fraction).round().long()
     test, rest = whole.take(test_sizes), whole.drop(test_sizes)
     dev, train = rest.take(dev_sizes), rest.drop(dev_sizes)
-    vocabulary, new_ids = _vocabulary(train, list(growing), options.min_count)
-    return Dataset(
-        name,
-        classes,
-        train=_renamed(train, new_ids),
-        dev=_renamed(dev, new_ids),
-        test=_renamed(test, new_ids),
-        vocabulary=vocabulary,
-        notes=list(notes),
-    )
+    return with_vocabulary(Dataset(name, classes, train, dev, test, notes=list(notes)), ids, options.min_count)
+
+
+def with_vocabulary(dataset: Dataset, ids: dict[str, int], min_count: int) -> Dataset:
+    """A data set of sentences encoded with these ids, in the vocabulary of the split that similar points are drawn from.
+
+    A word that occurs fewer than ``min_count`` times there is unknown. Raises DataError where all words are.
+    """
+    vocabulary, new_ids = _vocabulary(dataset.similar()[0], list(ids), min_count)
+    return _renamed(dataset, vocabulary, new_ids)
 
 
 def in_words_of(dataset: Dataset, vocabulary: list[str]) -> Dataset:
@@ -91,13 +98,12 @@ def in_words_of(dataset: Dataset, vocabulary: list[str]) -> Dataset:
     assert dataset.vocabulary is not None
     known = {word: index for index, word in enumerate(vocabulary)}
     new_ids = torch.tensor([known.get(word, UNKNOWN) for word in dataset.vocabulary], dtype=torch.int32)
-    train, dev, test = (_renamed(split, new_ids) for split in (dataset.train, dataset.dev, dataset.test))
-    return replace(dataset, vocabulary=vocabulary, train=train, dev=dev, test=test)
+    return _renamed(dataset, vocabulary, new_ids)
 
 
 def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[str], torch.Tensor]:
     """(vocabulary, new id of every old one): words by falling count in the training split, then alphabetically."""
-    counts = torch.bincount(_sentences(train).words.long(), minlength=len(words)).tolist()
+    counts = torch.bincount(_sentences(train.points).words.long(), minlength=len(words)).tolist()
     kept = sorted((i for i in range(1, len(words)) if counts[i] >= min_count), key=lambda i: (-counts[i], words[i]))
     if not kept:
         raise DataError(f"no word occurs {min_count} times in the training split; lower dataset.min_count")
@@ -107,12 +113,19 @@ def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[st
     return SPECIAL + [words[i] for i in kept], new_ids
 
 
-def _renamed(split: Split, new_ids: torch.Tensor) -> Split:
-    points = _sentences(split)
-    return Split(Sentences(new_ids[points.words.long()], points.offsets), split.offsets)
+def _renamed(dataset: Dataset, vocabulary: list[str], new_ids: torch.Tensor) -> Dataset:
+    """The data set in another vocabulary, word i having become word new_ids[i]."""
+    splits = {role: Split(_replaced(s.points, new_ids), s.offsets) for role, s in dataset.splits().items()}
+    return replace(dataset, vocabulary=vocabulary, **splits)  # type: ignore[arg-type]
 
 
-def _sentences(split: Split) -> Sentences:
-    if not isinstance(split.points, Sentences):
-        raise TypeError("a split of sentences is needed")
-    return split.points
+def _replaced(points: Points, new_ids: torch.Tensor) -> Sentences | Documents:
+    if isinstance(points, Documents):
+        return Documents(Sentences(new_ids[points.sentences.words.long()], points.sentences.offsets), points.offsets)
+    return Sentences(new_ids[_sentences(points).words.long()], _sentences(points).offsets)
+
+
+def _sentences(points: Points) -> Sentences:
+    if not isinstance(points, Sentences):
+        raise TypeError("sentences are needed")
+    return points

@@ -108,6 +108,11 @@ def check_config(config: DictConfig) -> None:
             f"objective.negatives: {objective.negatives} other tuples are wanted of training.batch_size={tuples}; "
             "with negative_source=pooled it must be smaller (or use negative_source=fresh)"
         )
+    if objective.name == "supervised" and config.dataset.get("review") == "mean":
+        raise ConfigError(
+            "objective=supervised: needs dataset.review=whole; with dataset.review=mean a labelled document is a mean of "
+            "features, not a point that an encoder reads"
+        )
     if contrastive and not objective.collisions and objective.negative_source != "fresh":
         raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
     if config.encoder.get("embedding") == "glove" and config.encoder.glove_path is None:

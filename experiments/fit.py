@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from data.augment import AUGMENTATIONS
 from data.sampler import TupleBatch, TupleSampler, generator
-from data.split import Points, Split
+from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
 from experiments.objectives import OBJECTIVES, points_of
 from experiments.optimizers import build_optimizer, learning_rate
@@ -162,7 +162,9 @@ def _resume(
 
 @torch.no_grad()
 def encode(encoder: nn.Module, points: Points, batch_size: int, fabric: Fabric) -> Tensor:
-    """Features of all points, in evaluation mode: float32 [n, d] on the run's device."""
+    """Features of all points, in evaluation mode: float32 [n, d] on the run's device; of a document, its sentences' mean."""
+    if isinstance(points, Documents):
+        return points.to(fabric.device).means(encode(encoder, points.sentences, batch_size, fabric))
     training = encoder.training
     encoder.eval()
     order = points.reading_order().to(fabric.device)

@@ -26,7 +26,7 @@ from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
 from experiments.fit import fit
 from experiments.run_folder import RunFolder
-from experiments.theory import theory
+from experiments.theory import latent_theory
 from experiments.word_vectors import word_vectors
 
 SCHEMA = 1
@@ -47,8 +47,11 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     fabric = build_fabric(config)
     started = time.monotonic()
     dataset, fingerprint = prepare(config, say)
-    train = dataset.train.fraction(config.dataset.train_fraction)
+    train, dev = dataset.similar(config.dataset.train_fraction)
     encoder, note = make_encoder(config, dataset, train)
+    watch = curve(config, fabric, encoder, train, dataset)
+    if config.objective.name == "supervised":
+        train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
     if note:
         say(note)
     prepared = time.monotonic()
@@ -58,8 +61,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
-        watch = curve(config, fabric, encoder, train, dataset.test)
-        progress = fit(config, fabric, encoder, train, dataset.dev, folder, keep, watch)
+        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
         fitted = time.monotonic()
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
@@ -71,7 +73,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             "seed": config.seed,
             "dataset": _about(dataset, fingerprint),
             "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
-            "theory": theory(config, features, len(dataset.classes)),
+            "theory": latent_theory(config, fabric, encoder, dataset, features),
             "timing": {
                 "prepare_seconds": round(prepared - started, 3),
                 "train_seconds": round(progress.seconds, 3),
@@ -116,7 +118,7 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     result = stored | {
         "dataset": _about(dataset, fingerprint),
         "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
-        "theory": theory(config, features, len(dataset.classes)),
+        "theory": latent_theory(config, fabric, encoder, dataset, features),
         "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
         "evaluation": OmegaConf.to_container(config.evaluation),
         "environment": environment(fabric.device, fingerprint, command),
@@ -156,7 +158,9 @@ def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
         say(note)
     check_evaluation(config, dataset)
     smallest = int(dataset.train.fraction(config.dataset.train_fraction).sizes.min())
-    if config.objective.name == "contrastive" and config.objective.block_size > smallest:
+    # Documents that are drawn from are short: their blocks repeat sentences.
+    from_labelled = config.objective.name == "contrastive" and dataset.unlabelled_train is None
+    if from_labelled and config.objective.block_size > smallest:
         raise ConfigError(
             f"objective.block_size: {config.objective.block_size} exceeds the {smallest} training points of the "
             f"smallest class of {dataset.name}; choose at most {smallest}"
@@ -218,5 +222,6 @@ def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
         "classes": len(dataset.classes),
         "train_points": len(dataset.train),
         "test_points": len(dataset.test),
+        "unlabelled_points": 0 if dataset.unlabelled_train is None else len(dataset.unlabelled_train),
         "fingerprint": fingerprint,
     }

@@ -68,13 +68,17 @@ class ImageFolderConfig(ImagesConfig):
 
 
 @dataclass
-class TextConfig(DatasetConfig):
+class WordsConfig(DatasetConfig):
     """Words beyond ``max_words`` of a sentence are cut; rarer words than ``min_count`` (training split) are unknown."""
 
-    test_fraction: float = option(0.2, above=0, below=1)
     lowercase: bool = True
     max_words: int = option(50, least=1, most=10_000)
     min_count: int = option(2, least=1)
+
+
+@dataclass
+class TextConfig(WordsConfig):
+    test_fraction: float = option(0.2, above=0, below=1)
 
 
 @dataclass
@@ -92,6 +96,18 @@ class DocumentsConfig(TextConfig):
     root: str | None = None
     layout: str = option("auto", choices=("auto", "lines", "running"))
     min_sentences: int = option(50, least=10)
+
+
+@dataclass
+class LabelledDocumentsConfig(WordsConfig):
+    """``review``: a labelled document is the mean of its sentences' features, or whole, one sentence of at most
+    ``max_review_words``. Unlabelled documents with fewer than ``min_sentences`` are dropped; of the others, which similar
+    points are drawn from, ``dev_fraction`` is for the dev loss and ``train_fraction`` counts the rest."""
+
+    root: str | None = None
+    review: str = option("mean", choices=("mean", "whole"))
+    max_review_words: int = option(400, least=1, most=10_000)
+    min_sentences: int = option(2, least=1)
 
 
 @dataclass
@@ -237,6 +253,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "wiki3029": Wiki3029Config,
         "image_folder": ImageFolderConfig,
         "documents": DocumentsConfig,
+        "imdb": LabelledDocumentsConfig,
+        "labelled_documents": LabelledDocumentsConfig,
     },
     "encoder": {
         "vgg16": VGG16Config,

@@ -3,19 +3,43 @@
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from crl.theory import class_distribution, collision_probability, theory_report, violations
+from data.dataset import Dataset
 from data.sampler import generator
 from experiments.errors import RunError
 from experiments.evaluation import Features
+from experiments.fit import encode
 
 _BUDGET = 5e7  # margins enumerated per split: some seconds on a CPU
+_DOCUMENTS = 1000  # encoded per split where classes are documents; the budget pays for about 300 of IMDb's
 
 
-def theory(config: DictConfig, features: dict[str, Features], classes: int) -> dict[str, Any]:
+def latent_theory(
+    config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Dataset, features: dict[str, Features]
+) -> dict[str, Any]:
+    """:func:`theory` on the latent classes that similar points are drawn from.
+
+    Those are the labelled ones, of which the features are given, or else unlabelled documents: dev ones stand for test,
+    and as many of training. They lie in random order, so that the first of them are as good as any.
+    """
+    if dataset.unlabelled_train is None or dataset.unlabelled_dev is None:
+        return theory(config, features, len(dataset.classes))
+    count = min(len(dataset.unlabelled_train.sizes), len(dataset.unlabelled_dev.sizes), _DOCUMENTS)
+    found = {}
+    for role, split in (("test", dataset.unlabelled_dev), ("train", dataset.unlabelled_train)):
+        part = split.first_classes(count)
+        found[role] = encode(encoder, part.points, config.evaluation.batch_size, fabric), part.labels
+    return theory(config, found, count, dataset.unlabelled_train.sizes)
+
+
+def theory(config: DictConfig, features: dict[str, Features], classes: int, sizes: Tensor | None = None) -> dict[str, Any]:
     """``theory`` of ``result.json``: tau, s(f), the losses and every bound on test features, the same on train's under
-    ``train``; each on a subsample whose size is stated (``points``, ``classes``). ``all_points`` has tau of all classes.
+    ``train``; each on a subsample whose size is stated (``points``, ``classes``). ``all_points`` has tau of all classes,
+    of which ``sizes`` [N] may be given where train's features are not of all.
 
     Raises RunError if an inequality that holds for every encoder is violated beyond rounding: that would be a bug here.
     """
@@ -34,6 +58,6 @@ def theory(config: DictConfig, features: dict[str, Features], classes: int) -> d
             raise RunError(f"{', '.join(broken)} violated on {role} features: a bug in crl, please report it")
         bounds = report.pop("bounds")
         found[role] = report | bounds
-    rho = class_distribution(torch.bincount(features["train"][1].cpu(), minlength=classes))
+    rho = class_distribution(torch.bincount(features["train"][1].cpu(), minlength=classes) if sizes is None else sizes)
     whole = {"tau": collision_probability(rho), "tau_k": collision_probability(rho, config.objective.negatives)}
     return found["test"] | {"train": found["train"], "all_points": whole}

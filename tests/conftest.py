@@ -3,7 +3,7 @@
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 import pytest
 from hypothesis import settings
@@ -50,3 +50,27 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], 
         return unpacked[name]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def some_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a folder aclImdb with every 25th real review of IMDb; searched as ``real_data`` is."""
+    place = tmp_path_factory.mktemp("reviews")
+
+    def chosen(path: PurePath) -> bool:
+        return path.suffix == ".txt" and path.stem.partition("_")[0].isdigit() and int(path.stem.partition("_")[0]) % 25 == 0
+
+    given = Path(os.environ.get("CRL_TEST_DATA", "nowhere"))
+    archive = ARCHIVES / "aclImdb.tar.xz"
+    if (given / "aclImdb").is_dir():
+        for path in filter(chosen, (given / "aclImdb").rglob("*.txt")):
+            (place / path.relative_to(given)).parent.mkdir(parents=True, exist_ok=True)
+            (place / path.relative_to(given)).symlink_to(path)
+    elif archive.is_file():
+        with tarfile.open(archive) as members:
+            for member in members:
+                if chosen(PurePosixPath(member.name)):
+                    members.extract(member, place, filter="data")
+    else:
+        pytest.skip("no real aclImdb: set CRL_TEST_DATA to the folder that holds aclImdb/")
+    return place

@@ -14,7 +14,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.prepared import prepared
 from data.registry import DATASETS, load_dataset
-from data.split import Images, Sentences, Split
+from data.split import Documents, Images, Sentences, Split
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VALUE = {"tensor": torch.arange(5), "several": (torch.zeros(2), torch.ones(1)), "words": ["a", "é"], "none": None}
@@ -191,13 +191,27 @@ def test_data_sets_come_back_as_they_were_made():
     pixels = torch.randint(256, (3, 3, 4, 4), dtype=torch.uint8)
     images = Split(Images(pixels), offsets)
     text = Split(Sentences(torch.tensor([2, 3, 2, 2], dtype=torch.int32), torch.tensor([0, 2, 2, 4])), offsets)
-    for split, vocabulary in ((images, None), (text, ["<pad>", "<unk>", "a", "b"])):
+    documents = Split(Documents(text.points, torch.tensor([0, 2, 3])), torch.tensor([0, 1, 2]))
+    for split, vocabulary in ((images, None), (text, ["<pad>", "<unk>", "a", "b"]), (documents, ["<pad>", "<unk>", "c"])):
         dataset = Dataset("name", ["x", "y"], split, split, split, vocabulary, ["a note"])
         made = prepared("name", {"of": str(vocabulary)}, lambda dataset=dataset: dataset)
         again = prepared("name", {"of": str(vocabulary)}, never)
         for one in (made, again):
             assert one.fingerprint() == dataset.fingerprint() and type(one.train.points) is type(split.points)
             assert (one.name, one.classes, one.vocabulary, one.notes) == ("name", ["x", "y"], vocabulary, ["a note"])
+
+
+def test_unlabelled_splits_come_back_too():
+    words = torch.tensor([2, 3, 2, 2], dtype=torch.int32)
+    one, two, three = (Split(Sentences(words + i, torch.arange(5)), torch.tensor([0, 1, 4])) for i in range(3))
+    plain = Dataset("name", ["x", "y"], one, one, one)
+    whole = Dataset("name", ["x", "y"], one, one, one, unlabelled_train=two, unlabelled_dev=three)
+    prepared("unlabelled", {}, lambda: whole)
+    again = prepared("unlabelled", {}, never)
+    assert list(again.splits()) == ["train", "dev", "test", "unlabelled_train", "unlabelled_dev"]
+    assert torch.equal(again.unlabelled_train.points.words, words + 1)
+    assert torch.equal(again.unlabelled_dev.points.words, words + 2)
+    assert again.fingerprint() == whole.fingerprint() != plain.fingerprint()
 
 
 def test_every_registered_data_set_is_there():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset, pixel_statistics, split_off
 from data.errors import DataError
-from data.split import Images, Sentences, Split, fingerprint
+from data.split import Documents, Images, Sentences, Split, fingerprint
 
 Groups = list[list[list[int]]]  # class -> points -> word ids
 
@@ -119,6 +119,41 @@ def test_reading_order_visits_every_sentence_once_by_length(classes):
     assert order == sorted(range(len(points)), key=lambda i: len(points[i]))
 
 
+def documents_of(texts: Groups) -> Documents:
+    counts = torch.tensor([0, *(len(sentences) for sentences in texts)])
+    return Documents(sentences_of([sentence for sentences in texts for sentence in sentences]), counts.cumsum(0))
+
+
+def texts_of(documents: Documents) -> Groups:
+    sentences = lists_of(documents.sentences)
+    return [sentences[a:b] for a, b in pairwise(documents.offsets.tolist())]
+
+
+@given(groups, st.data())
+def test_documents_select_and_gather_keep_their_sentences_together(texts, data):
+    index = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=6))
+    documents, where = documents_of(texts), torch.tensor(index, dtype=torch.int64)
+    assert len(documents) == len(texts)
+    assert texts_of(documents.select(where)) == [texts[i] for i in index]
+    wanted = [sentence for i in index for sentence in texts[i]]
+    width = max([len(sentence) for sentence in wanted] + [1])
+    assert documents.gather(where).tolist() == [sentence + [0] * (width - len(sentence)) for sentence in wanted]
+    assert documents.reading_order().tolist() == sorted(range(len(texts)), key=lambda i: len(texts[i]))
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 3))
+def test_the_feature_of_a_document_is_the_mean_over_its_sentences(counts, dimension):
+    documents = documents_of([[[1]] * count for count in counts])
+    features = torch.randn(sum(counts), dimension, generator=generator())
+    wanted = [torch.stack(list(islice(rows, count))).mean(0) for rows in [iter(features)] for count in counts]
+    torch.testing.assert_close(documents.means(features), torch.stack(wanted))
+
+
+@given(groups, st.integers(1, 5))
+def test_first_classes(classes, count):
+    assert classes_of(split_of(classes).first_classes(count)) == classes[:count]
+
+
 @given(st.lists(st.integers(0, 6), max_size=9))
 def test_images_select_and_gather(index):
     pixels = torch.randint(256, (7, 3, 4, 5), generator=generator(), dtype=torch.uint8)
@@ -131,7 +166,11 @@ def test_images_select_and_gather(index):
 
 
 def test_to_moves_points_and_offsets():
-    for points in (sentences_of([[1, 2], [3]]), Images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))):
+    for points in (
+        sentences_of([[1, 2], [3]]),
+        documents_of([[[1, 2]], [[3], [4]]]),
+        Images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)),
+    ):
         moved = Split(points, torch.tensor([0, 1, 2])).to(torch.device("meta"))
         assert {t.device.type for t in (*moved.points.tensors(), moved.offsets)} == {"meta"}
 
@@ -179,3 +218,15 @@ def test_a_dataset_needs_two_classes_and_a_point_of_each_in_every_split():
             Dataset("name", ["a", "b"], **{**dict.fromkeys(("train", "dev", "test"), full), role: hole})
     with pytest.raises(DataError, match=r"^dataset name: 1 usable class\(es\); at least 2 are needed$"):
         Dataset("name", ["a"], full, full, full)
+
+
+def test_similar_points_are_of_the_labelled_classes_or_of_unlabelled_documents():
+    labelled, dev = split_of(numbered([[1] * 9, [1] * 20])), split_of(numbered([[], [1]]))
+    plain = Dataset("name", ["a", "b"], labelled, dev, dev)
+    assert [s.sizes.tolist() for s in plain.similar()] == [[10, 20], [1, 1]]
+    assert plain.similar(0.5)[0].sizes.tolist() == [5, 10]
+    many = split_of(numbered([[1] * i for i in range(10)]))
+    other = Dataset("name", ["a", "b"], labelled, dev, dev, unlabelled_train=many, unlabelled_dev=labelled)
+    assert [s.sizes.tolist() for s in other.similar()] == [[1, *range(1, 10)], [10, 20]]
+    assert classes_of(other.similar(0.3)[0]) == classes_of(many)[:3]  # whole documents
+    assert classes_of(other.similar(0.01)[0]) == classes_of(many)[:2]  # one alone has no negatives

@@ -9,7 +9,7 @@ from urllib.error import URLError
 
 import pytest
 
-from data import wiki3029
+from data import archive, wiki3029
 from data.errors import DataError
 from data.wiki3029 import load_wiki3029
 
@@ -178,19 +178,19 @@ def test_an_archive_does_not_end_at_a_damaged_header(tmp_path):
 
 @pytest.mark.parametrize(("limit", "size"), [("_LARGEST_FILE", 1000), ("_LARGEST_ARCHIVE", 2000)])
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, limit, size):
-    archive = pack(tmp_path / "any.tar", {f"{name}.txt": body for name, body in ARTICLES.items()})
-    monkeypatch.setattr(wiki3029, limit, size)
-    assert " makes the archive larger than any Wiki-3029; refused" in refused(archive)
+    packed = pack(tmp_path / "any.tar", {f"{name}.txt": body for name, body in ARTICLES.items()})
+    monkeypatch.setattr(archive, limit, size)
+    assert " makes the archive larger than Wiki-3029.tar.gz can be; refused" in refused(packed)
 
 
 @pytest.mark.parametrize("error", [URLError("no route"), OSError("read-only"), RuntimeError("damaged")])
 def test_without_root_a_failing_download_says_what_to_set(tmp_path, monkeypatch, error):
-    def failing(url, root, filename):
+    def failing(url, root, filename, md5):
         assert (url, root, filename) == (wiki3029.URL, str(tmp_path), "part-Wiki-3029.tar.gz")
         raise error
 
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr(wiki3029, "download_url", failing)
+    monkeypatch.setattr(archive, "download_url", failing)
     with pytest.raises(DataError) as refusal:
         load_wiki3029(None)
     assert str(refusal.value) == f"Wiki-3029 cannot be downloaded ({error}); set dataset.root to a copy of it"
@@ -199,12 +199,12 @@ def test_without_root_a_failing_download_says_what_to_set(tmp_path, monkeypatch,
 def test_without_root_the_archive_is_downloaded_once(tmp_path, monkeypatch):
     downloads = []
 
-    def download(url, root, filename):
+    def download(url, root, filename, md5):
         downloads.append(url)
         pack(Path(root) / filename, {f"Wiki-3029/{name}.txt": body for name, body in ARTICLES.items()})
 
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr(wiki3029, "download_url", download)
+    monkeypatch.setattr(archive, "download_url", download)
     first, again = (load_wiki3029(None, min_count=1) for _ in range(2))
     assert first.classes == list(ARTICLES) and again.fingerprint() == first.fingerprint()
     assert downloads == [wiki3029.URL]
