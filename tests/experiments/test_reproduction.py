@@ -104,8 +104,8 @@ def test_a_failed_run_and_a_dead_process_leave_the_others_alone(tmp_path: Path) 
     def kill(running: set[int]) -> None:
         """The process of run 2, once it has begun to train."""
         if running == {2} and list(victim.glob("*/seed2/metrics.jsonl")):
-            (child,) = multiprocessing.active_children()
-            os.kill(child.pid, signal.SIGKILL)
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
 
     found = {o.key: o.error for o in run_side_by_side(jobs, 1, 1, tmp_path / "log", kill)}
     assert found[0] is None and found[3] is None
