@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments.report.ablations import observations
 from experiments.report.claims import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Claim, Finding
 from experiments.report.collect import Group, Material, options
 from experiments.report.figures import Figure
@@ -45,13 +46,14 @@ _IMPORTANT = (
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: ``folded`` tables are opened by the reader."""
+    """A part of the page: ``sentences`` on the figures; ``folded`` tables are opened by the reader."""
 
     slug: str
     title: str
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     folded: tuple[Table, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.tables or self.figures or self.folded)
@@ -93,6 +95,7 @@ def compose_report(material: Material) -> Report:
                     if (cells := subject.studies.get(name))
                 )
             ),
+            observations(subject),
         )
         for subject in subjects
     ]
@@ -170,12 +173,13 @@ def markdown_report(report: Report) -> str:
         parts.append(f"## {section.title}")
         parts += [markdown(table) for table in section.tables]
         parts += [f"![{_alt(f.title)}](figures/{f.slug}.svg)" for f in section.figures]
+        parts.append("\n".join(f"- {sentence}" for sentence in section.sentences))
         parts += [markdown(table) for table in section.folded]
     parts.append("## Protocol")
     for block in protocol(report.material):
         commands = "\n".join(f"    {run['command']}" for run in block["runs"])
         parts.append(f"`{block['name']}` ({block['title']}):\n\n{commands}")
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def protocol(material: Material) -> list[dict[str, Any]]:

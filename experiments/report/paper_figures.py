@@ -88,12 +88,13 @@ def _accuracy_figure(
     if not drawn:
         return None
     marks = sorted({x for _, xs, _ in drawn for x in xs})
-    wide = marks[0] > 0 and marks[-1] / marks[0] > 10
+    wide = marks[0] > 0 and marks[-1] / marks[0] > 4
 
     def paint(drawing: Drawing) -> None:
         axes = drawing.subplots()
         for number, (label, xs, values) in enumerate(drawn):
-            curve(axes, number, xs, [v.mean for v in values], [v.std or 0 for v in values], label)
+            aside = 1.02 ** (number - (len(drawn) - 1) / 2) if wide else 1  # so that error bars stand side by side
+            curve(axes, number, [x * aside for x in xs], [v.mean for v in values], [v.std or 0 for v in values], label)
         if wide:
             axes.set_xscale("log")
         axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
@@ -123,6 +124,7 @@ def losses(subject: Subject) -> Figure | None:
             low, high = ([s.mean + sign * (s.std or 0) for s in found] for sign in (-1, 1))
             axes.fill_between(epochs, low, high, color=COLOURS[number], alpha=0.2, linewidth=0)
             curve(axes, number, epochs, [s.mean for s in found], None, label)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("passes over the training points (epochs)")
         axes.set_ylabel("loss")
         legend(drawing, axes, 1)
@@ -178,8 +180,10 @@ def bounds(subject: Subject) -> Figure | None:
             axes.locator_params(nbins=3)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside lower center", ncols=2)
-        drawing.supxlabel("left side", fontsize=10.5)
-        drawing.supylabel("right side", fontsize=10.5)
+        for axes in panels[-1]:
+            axes.set_xlabel("left side")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("right side")
 
     title = f"Bounds on {subject.label}: right side against left side"
     description = (

@@ -214,7 +214,11 @@ def describe(run: Run) -> str:
     objective, share = run.config["objective"], run.config["dataset"].get("train_fraction", 1)
     words = [run.dataset, str(run.config["encoder"]["name"]), str(objective["name"])]
     if objective["name"] != "supervised":
-        words += [f"b = {objective['block_size']}", f"k = {objective['negatives']}"]
+        words += [
+            f"{letter} = {objective[name]}"
+            for letter, name in (("b", "block_size"), ("k", "negatives"))
+            if name in objective
+        ]
     return ", ".join(words + ([f"{share:.0%} of the points"] if share != 1 else []))
 
 
