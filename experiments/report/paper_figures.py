@@ -99,7 +99,7 @@ def _accuracy_figure(
             axes.set_xscale("log")
         axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
         axes.minorticks_off()
-        axes.set_xlabel(axis)
+        axes.set_xlabel(f"{axis} (log scale)" if wide else axis)
         axes.set_ylabel(f"{metric_title(metric)} of the mean classifier, %")
         legend(drawing, axes, min(len(drawn), 4))
 
