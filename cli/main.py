@@ -7,6 +7,7 @@ from importlib import import_module
 VERBS = {
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
+    "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
 }
 
 HELP = """crl - contrastive unsupervised representation learning, after Arora et al. (ICML 2019)

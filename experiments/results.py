@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +34,19 @@ class Run:
         return str(self.result["name"])
 
     @property
+    def dataset(self) -> str:
+        return str(self.result["dataset"]["name"])
+
+    @property
     def metrics(self) -> dict[str, float]:
         return self.result["metrics"]
+
+    def theory(self, *path: str, split: str = "test") -> float | None:
+        """A number under ``theory`` of the result, e.g. ``theory("lemma_4_3", "slack")``; None where it is not there."""
+        found: Any = self.result.get("theory", {})
+        for key in (*(() if split == "test" else (split,)), *path):
+            found = found.get(key) if isinstance(found, dict) else None
+        return float(found) if isinstance(found, int | float) else None
 
     def curve(self) -> list[dict[str, float]]:
         """The lines of ``metrics.jsonl``; a line that was broken off is left out."""
@@ -55,10 +67,11 @@ def read_run(folder: Path) -> Run | None:
         result = json.loads(path.read_text())
         config = yaml.load((folder / "config.yaml").read_text(), _Loader)
         run = Run(folder, config, result)
-        assert isinstance(run.metrics, dict) and isinstance(config, dict) and run.name and run.seed >= 0
+        assert isinstance(config, dict) and run.name and run.dataset and run.seed >= 0
+        assert all(math.isfinite(value) for value in run.metrics.values())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AssertionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
         raise ConfigError(
             f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
         ) from error
@@ -70,6 +83,17 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     places = {path.parent.resolve(): None for folder in folders for path in sorted(folder.rglob("result.json"))}
     runs = (read_run(place) for place in places)
     return [run for run in runs if run is not None]
+
+
+def few_shot(metrics: dict[str, float]) -> str:
+    """The classifier of class means from few points, as the metrics call it: ``mean5`` for five."""
+    return next((m[1] for name in metrics if (m := re.match(r"test\.(mean\d+)\.", name))), "mean5")
+
+
+def metric_title(metric: str) -> str:
+    """avg2 -> AVG-2, top1 -> TOP-1; of ``test.mean.avg2`` its last part."""
+    name = metric.rpartition(".")[2]
+    return f"{name[:3].upper()}-{name[3:]}"
 
 
 class Summary(NamedTuple):
@@ -105,11 +129,14 @@ def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def paired_difference(ours: Sequence[Run], theirs: Sequence[Run], metric: str) -> Interval | None:
+def paired_difference(
+    ours: Sequence[Run], theirs: Sequence[Run], metric: str, their_metric: str | None = None
+) -> Interval | None:
     """The interval of ``ours - theirs``, seed by seed, over the seeds that both have; None where there is none.
 
-    A seed fixes the order of draws, so pairing takes out what both share.
+    A seed fixes the order of draws, so pairing takes out what both share. ``their_metric``: where it is another one.
     """
-    by_seed = {run.seed: run.metrics[metric] for run in theirs if metric in run.metrics}
+    other = their_metric or metric
+    by_seed = {run.seed: run.metrics[other] for run in theirs if other in run.metrics}
     found = [run.metrics[metric] - by_seed[run.seed] for run in ours if metric in run.metrics and run.seed in by_seed]
     return interval(found) if found else None

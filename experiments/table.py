@@ -1,17 +1,17 @@
 """The table with which a run ends on the console."""
 
-import re
 from typing import Any
 
 from omegaconf import DictConfig
 
 from experiments.paper import table_1
+from experiments.results import few_shot, metric_title
 
 
 def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     """Rows AVG-k and TOP-R, columns TR, mu, mu-5 in %; the paper's figures beside them where the setting is its own."""
     metrics = result["metrics"]
-    few = next((m[1] for name in metrics if (m := re.match(r"test\.(mean\d+)\.", name))), "mean5")
+    few = few_shot(metrics)
     columns = {"TR": "test.linear", "mu": "test.mean", f"mu-{few.removeprefix('mean')}": f"test.{few}"}
     rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
     paper = table_1(config, result)
@@ -19,7 +19,7 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
     lines = [head]
     for row in rows:
-        line = f"{_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
+        line = f"{metric_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
         if paper:
             line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
         lines.append(line)
@@ -37,8 +37,3 @@ def summary(config: DictConfig, result: dict[str, Any]) -> str:
         f"{config.encoder.name}, {how}, {config.training.steps} steps of {config.training.batch_size}, "
         f"seed {result['seed']}: trained in {timing['train_seconds']:.0f} s"
     )
-
-
-def _title(metric: str) -> str:
-    """avg2 -> AVG-2, top1 -> TOP-1."""
-    return f"{metric[:3].upper()}-{metric[3:]}"

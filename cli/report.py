@@ -1,0 +1,44 @@
+"""``crl report``: the page, tables and figures of finished runs."""
+
+from pathlib import Path
+
+from experiments.errors import ConfigError
+
+USAGE = """crl report [DIR ...] [out=PATH]
+
+Reads all finished runs under the folders (default: outputs) and writes a page that says which of the paper's claims they
+confirm, with tables (Markdown, CSV, LaTeX) and figures (SVG). Nothing is trained; the same runs give the same files.
+Prints the page's path and a line for each claim.
+
+  out=PATH   where it is written (default: report/ in the first folder): index.html, report.md, tables/, figures/
+
+Examples
+  crl report
+  crl report outputs more_outputs out=paper_check
+"""
+
+
+def run(arguments: list[str]) -> None:
+    """Report on the folders among the arguments."""
+    out = [argument for argument in arguments if argument.startswith("out=")]
+    places = [argument for argument in arguments if argument not in out]
+    for argument in places:
+        if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
+            raise ConfigError(f"{argument}: no such option; crl report takes folders and out=PATH")
+    if len(out) > 1 or "out=" in out:
+        raise ConfigError(f"{out[-1]}: crl report writes to one folder; give out=PATH once")
+
+    from experiments.report import write_report
+
+    folders = [Path(place).expanduser() for place in places or ["outputs"]]
+    target = Path(out[0].removeprefix("out=")).expanduser() if out else folders[0] / "report"
+    found = write_report(folders, target)
+    print(f"{found.page}\n\n{found.setup}")
+    if found.missing:
+        print(f"missing or counted once: {len(found.missing)} (the page lists them)")
+    print("\n" + "\n".join(found.lines) + "\n\n" + ", ".join(f"{n} {verdict}" for verdict, n in found.counts.items()))
+
+
+def help_text() -> str:
+    """What can be typed behind ``crl report``."""
+    return USAGE

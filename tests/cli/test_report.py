@@ -1,0 +1,56 @@
+"""``crl report`` on the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+
+def test_a_real_run_is_reported(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(finished_run), f"out={tmp_path / 'report'}"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{tmp_path / 'report' / 'index.html'}\n")
+    assert "1 run of 1 configuration" in printed and "The bounds hold" in printed
+    assert "1 confirmed, 0 not confirmed" in printed
+    assert (tmp_path / "report" / "report.md").exists()
+
+
+def test_torch_is_never_imported(finished_run: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from cli.main import main
+assert main(["report", {str(finished_run)!r}, "out={tmp_path}/report"]) == 0
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_bad_input_ends_in_one_line(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "result.json").write_text("{")
+    (tmp_path / "damaged" / "config.yaml").write_text("{}")
+    (tmp_path / "manifest").mkdir()
+    (tmp_path / "manifest" / "a.study.json").write_text("[]")
+    cases = {
+        str(tmp_path / "empty"): "no finished run",
+        str(tmp_path / "nowhere"): "is not a folder",
+        str(tmp_path / "file"): "is not a folder",
+        str(tmp_path / "damaged"): "damaged run",
+        str(tmp_path / "manifest"): "not a readable manifest",
+        "--open": "no such option",
+        "force=true": "no such option",
+        "out=": "out=PATH once",
+    }
+    for argument, words in cases.items():
+        out = [f"out={tmp_path / 'report'}"] * (argument != "out=")
+        assert main(["report", argument, *out]) == 2, argument
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and words in lines[0], argument
+    assert main(["report", str(finished_run), f"out={tmp_path / 'file'}"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,100 @@
+"""Reading finished runs, and what several seeds say together."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from made_up_runs import make_run
+
+from experiments.errors import ConfigError
+from experiments.results import few_shot, find_runs, interval, metric_title, paired_difference, read_run, summarise
+
+
+def test_a_run_is_read_with_its_numbers(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "glyphs-a-00000001", 3, 0.9, curve=[{"step": 1, "loss": 2.0}])
+    run = read_run(folder)
+    assert run is not None
+    assert (run.name, run.seed, run.dataset, run.metrics["test.mean.avg2"]) == ("glyphs-a-00000001", 3, "glyphs", 0.9)
+    assert run.theory("lemma_4_3", "slack") == 0.1
+    assert run.theory("lemma_4_3", "slack", split="train") == 0.1
+    assert run.theory("lemma_4_3") is None  # a group, not a number
+    assert run.theory("no_such", "slack") is None
+
+
+def test_a_broken_line_of_the_curve_is_left_out(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9, curve=[{"step": 1}, {"step": 2}])
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 3, "lo')
+    run = read_run(folder)
+    assert run is not None
+    assert [line["step"] for line in run.curve()] == [1, 2]
+
+
+def test_an_unfinished_run_is_none(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9)
+    (folder / "result.json").unlink()
+    assert read_run(folder) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"name": "a", "seed": -1, "dataset": {"name": "glyphs"}, "metrics": {}}',
+        '{"name": "a", "seed": 0, "dataset": "glyphs", "metrics": {}}',
+        '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, "metrics": {"test.mean.avg2": "high"}}',
+        '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, "metrics": {"test.mean.avg2": NaN}}',
+    ],
+)
+def test_a_damaged_result_names_its_folder(tmp_path: Path, damage: str) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9)
+    (folder / "result.json").write_text(damage)
+    with pytest.raises(ConfigError, match="seed0 holds a damaged run"):
+        read_run(folder)
+
+
+def test_runs_are_found_once_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    places = [make_run(tmp_path, name, seed, 0.9) for name in ("b-1", "a-1") for seed in (1, 0)]
+    found = find_runs([tmp_path, tmp_path / "runs"])
+    assert [run.path for run in found] == sorted(place.resolve() for place in places)
+
+
+def test_summaries_and_intervals_against_known_values() -> None:
+    assert summarise([3.0]) == (3.0, None, 1)
+    assert summarise([1.0, 2.0, 3.0]) == (2.0, 1.0, 3)
+    found = interval([1.0, 2.0, 3.0])
+    assert found.high - found.mean == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)  # t(0.975, 2 degrees of freedom)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+    assert interval([5.0]) == (5.0, -math.inf, math.inf, 1)
+
+
+def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
+    ours = [make_run(tmp_path, "ours-1", seed, 0.8 + seed / 100) for seed in (0, 1, 2)]
+    theirs = [make_run(tmp_path, "theirs-1", seed, 0.7 + seed / 100) for seed in (2, 1, 5)]
+    runs = [[run for path in paths if (run := read_run(path))] for paths in (ours, theirs)]
+    found = paired_difference(*runs, "test.mean.avg2")
+    assert found is not None
+    assert (found.n, found.mean) == (2, pytest.approx(0.1))
+    assert found.high - found.low == pytest.approx(0, abs=1e-9)
+    within = paired_difference(runs[0], runs[0], "test.mean.avg2", "test.linear.avg2")
+    assert within is not None and within.mean == pytest.approx(-0.01)
+    assert paired_difference(runs[0], runs[1][2:], "test.mean.avg2") is None
+    assert paired_difference(*runs, "test.mean.avg3") is None
+
+
+def test_names_of_metrics() -> None:
+    assert metric_title("test.mean.avg2") == "AVG-2"
+    assert metric_title("top10") == "TOP-10"
+    assert few_shot({"test.mean10pct.avg2": 0.1, "test.mean3.avg2": 0.2}) == "mean3"
+
+
+def test_a_result_without_theory_is_still_a_run(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9)
+    result = json.loads((folder / "result.json").read_text())
+    del result["theory"]
+    (folder / "result.json").write_text(json.dumps(result))
+    run = read_run(folder)
+    assert run is not None and run.theory("tau") is None
