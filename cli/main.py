@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 VERBS = {
+    "reproduce": "the paper's tables, figures and claims: every run behind them, then the report",
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
     "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",

@@ -1,8 +1,12 @@
 """``crl report``: the page, tables and figures of finished runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.errors import ConfigError
+
+if TYPE_CHECKING:
+    from experiments.report import ReportSummary
 
 USAGE = """crl report [DIR ...] [out=PATH]
 
@@ -32,7 +36,11 @@ def run(arguments: list[str]) -> None:
 
     folders = [Path(place).expanduser() for place in places or ["outputs"]]
     target = Path(out[0].removeprefix("out=")).expanduser() if out else folders[0] / "report"
-    found = write_report(folders, target)
+    show(write_report(folders, target))
+
+
+def show(found: "ReportSummary") -> None:
+    """Where the page is and what it finds, a line a claim."""
     print(f"{found.page}\n\n{found.setup}")
     if found.missing:
         print(f"missing or counted once: {len(found.missing)} (the page lists them)")

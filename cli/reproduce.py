@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cli.console import say
+from cli.report import show
 from experiments.errors import ConfigError
 
 USAGE = """crl reproduce [scale=SCALE] [only=STUDY,...] [seeds=N] [OPTION=VALUE ...]
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> None:
         common=tuple(common),
     )
     failures = reproduce(request, ["crl", "reproduce", *arguments], say)
-    print(write_report([request.output_dir], request.output_dir / "report").text())
+    show(write_report([request.output_dir], request.output_dir / "report"))
     finish(failures)
 
 

@@ -81,7 +81,9 @@ def run_side_by_side(
                 yield outcome
     finally:
         for worker in crew:
-            worker.process.terminate()
+            if worker.key is not None:
+                worker.process.terminate()
+            worker.pipe.close()  # an idle one ends by itself
         for worker in crew:
             worker.process.join()
 
