@@ -217,11 +217,11 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
 
 
 def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    unlabelled = dataset.unlabelled_train
     return {
         "name": dataset.name,
         "classes": len(dataset.classes),
         "train_points": len(dataset.train),
         "test_points": len(dataset.test),
-        "unlabelled_points": 0 if dataset.unlabelled_train is None else len(dataset.unlabelled_train),
         "fingerprint": fingerprint,
-    }
+    } | ({} if unlabelled is None else {"unlabelled_points": len(unlabelled)})
