@@ -38,7 +38,6 @@ _OPTIONS = ("scale", "only", "seeds", "workers", "output_dir", "glove", *_ROOTS)
 def run(arguments: list[str]) -> None:
     """Reproduce what the arguments ask for, then write the report."""
     from experiments.report import write_report
-
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
     given, common = _parsed(arguments)
@@ -56,7 +55,11 @@ def run(arguments: list[str]) -> None:
         common=tuple(common),
     )
     failures = reproduce(request, ["crl", "reproduce", *arguments], say)
-    show(write_report([request.output_dir], request.output_dir / "report"))
+    try:
+        show(write_report([request.output_dir], request.output_dir / "report"))
+    except ConfigError:
+        if not failures:  # else what failed is what the user must hear
+            raise
     finish(failures)
 
 

@@ -32,8 +32,8 @@ class Request:
     common: tuple[str, ...] = ()
 
 
-def reproduce(request: Request, command: Sequence[str], say: Say) -> list[str]:
-    """Run what is missing of the plan, one line for each run that failed (empty: all are complete).
+def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, str]:
+    """Run what is missing of the plan: the names of the runs that failed, with the reasons (empty: all are complete).
 
     Raises ConfigError before anything is started where the request cannot be planned.
     """
@@ -46,13 +46,17 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> list[str]:
         write_manifest(manifest, _merged(manifest, Manifest(f"scale={request.scale}", tuple(command), tuple(studies))))
     except OSError as error:
         raise ConfigError(f"{request.output_dir} cannot be written ({error.strerror}); give another output_dir") from error
-    return _carry_out(missing, len(jobs) - len(missing), request) if missing else []
+    return _carry_out(missing, len(jobs) - len(missing), request) if missing else {}
 
 
-def finish(failures: list[str]) -> None:
-    """Raise RunError that names the runs that failed, if any did."""
-    if failures:
-        raise RunError(f"{len(failures)} run(s) failed; the same command tries them again: {'; '.join(failures)}")
+def finish(failures: Mapping[str, str]) -> None:
+    """Raise RunError that names the runs that failed, each reason once, if any did."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in failures.items():
+        by_reason.setdefault(reason, []).append(name)
+    if by_reason:
+        named = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
+        raise RunError(f"{len(failures)} run(s) failed; the same command tries them again: {named}")
 
 
 def _complete(job: Job) -> bool:
@@ -71,19 +75,19 @@ def _merged(path: Path, new: Manifest) -> Manifest:
     return Manifest(new.title, new.command, (*kept, *new.studies)) if kept else new
 
 
-def _carry_out(jobs: list[Job], complete: int, request: Request) -> list[str]:
+def _carry_out(jobs: list[Job], complete: int, request: Request) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(request.workers or _usual_workers(cores, request.common), len(jobs))
     threads = max(1, cores // workers)
     log = request.output_dir / f"reproduce-{request.scale}.log"
     overall = Overall(jobs, complete, workers)
-    failures = []
+    failures = {}
     given = ((key, (*job.overrides, f"runtime.threads={threads}")) for key, job in enumerate(jobs))
     try:
         for outcome in run_side_by_side(given, workers, threads, log, overall.tick):
             overall.ended(outcome.key, outcome.error)
             if outcome.error is not None:
-                failures.append(f"{jobs[outcome.key].name} ({outcome.error})")
+                failures[jobs[outcome.key].name] = outcome.error
     finally:
         overall.close()
     return failures

@@ -1,0 +1,107 @@
+"""``crl reproduce`` through the real command, at a size that takes seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+COMMAND = [sys.executable, "-m", "cli.main", "reproduce", "runtime.device=cpu", "evaluation.linear_steps=10"]
+SMALL = ["dataset.points_per_class=30", "dataset.test_per_class=4", "encoder.width=2", "training.curve_every=10"]
+
+
+def crl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *SMALL, *arguments], check=False, capture_output=True, text=True, timeout=300)
+
+
+def results(place: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in place.glob("runs/*/*/result.json")}
+
+
+def files(place: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted((place / "report").rglob("*")) if path.is_file()}
+
+
+def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -> None:
+    asked = ["only=glyphs,table1,table2", "seeds=2", "workers=2", "training.steps=20", f"output_dir={tmp_path}"]
+    process = subprocess.Popen([*COMMAND, *SMALL, *asked], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and len(results(tmp_path)) < 2:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1)  # the workers end with their parent
+    before = results(tmp_path)
+    assert 2 <= len(before) < 8
+    again = crl(*asked)
+    assert again.returncode == 0, again.stderr
+    assert f"8 runs in 2 studies, {len(before)} complete already" in again.stderr
+    assert "[8/8] glyphs-small_cnn-" in again.stderr
+    after = results(tmp_path)
+    assert len(after) == 8 and before.items() <= after.items()
+    page = files(tmp_path)
+    assert b"Table 2 on glyphs" in page[tmp_path / "report" / "index.html"]
+
+    third = crl(*asked)
+    assert third.returncode == 0, third.stderr
+    assert "8 complete already" in third.stderr
+    assert results(tmp_path) == after
+    assert files(tmp_path) == page
+    assert third.stdout == again.stdout
+
+
+def test_a_run_is_the_same_by_itself(tmp_path: Path) -> None:
+    asked = ["only=glyphs,fig2c", "seeds=1", "training.steps=20", f"output_dir={tmp_path}/one"]
+    assert crl(*asked).returncode == 0
+    (run,) = (tmp_path / "one").glob("runs/*/*")
+    command = json.loads((run / "environment.json").read_text())["command"]
+    assert main([*command[1:], f"run_dir={tmp_path}/alone"]) == 0
+    found, alone = (json.loads((place / "result.json").read_text()) for place in (run, tmp_path / "alone"))
+    assert found["metrics"] == alone["metrics"] and found["theory"] == alone["theory"]
+
+
+def test_a_failed_run_is_named_at_the_end_and_the_report_is_made(tmp_path: Path) -> None:
+    asked = ["only=glyphs,table1", "seeds=1", "training.steps=20", f"output_dir={tmp_path}"]
+    assert crl(*asked).returncode == 0
+    broken = next(path for path in results(tmp_path) if "supervised" in path.parts[-3])
+    broken.unlink()
+    (broken.parent / "checkpoint.pt").write_bytes(b"no checkpoint")
+    found = crl(*asked)
+    assert found.returncode == 1
+    last = found.stderr.strip().splitlines()[-1]
+    assert last.startswith("crl: 1 run(s) failed") and broken.parts[-3] in last and "checkpoint.pt is damaged" in last
+    assert "index.html" in found.stdout
+
+
+def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
+    for study in ("fig2c", "table1"):
+        assert crl(f"only=glyphs,{study}", "seeds=1", "training.steps=10", f"output_dir={tmp_path}").returncode == 0
+    manifest = json.loads((tmp_path / "reproduce-quick.study.json").read_text())
+    assert [study["name"] for study in manifest["studies"]] == ["fig2c", "table1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["scale=huge"], "quick, cpu, paper"),
+        (["only=table9"], "table1, table2"),
+        (["seeds=0"], "at least 1"),
+        (["workers=many"], "at least 1"),
+        (["sead=3"], "did you mean seeds="),
+        (["dataset.colour=red"], "dataset.colour"),
+        (["scale=paper", "only=wiki3029"], "encoder.glove_path"),
+        (["seed=1"], "did you mean seeds="),
+    ],
+)
+def test_bad_input_is_answered_in_one_line_before_anything_starts(
+    arguments: list[str], wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", *arguments, f"output_dir={tmp_path}/out"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("crl: ") and wanted in line
+    assert not (tmp_path / "out").exists()
