@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from data.files import written_whole
-from experiments.config import config_hash, load_config, run_name
+from experiments.config import config_hash, load_config, run_path
 from experiments.errors import ConfigError
 
 
@@ -27,10 +27,8 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: DictConfig) -> "RunFolder":
-        """``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``."""
-        if config.run_dir is not None:
-            return cls(Path(config.run_dir).expanduser())
-        return cls(Path(config.output_dir).expanduser() / "runs" / run_name(config) / f"seed{config.seed}")
+        """The folder of the run that the configuration describes."""
+        return cls(run_path(config))
 
     def read_result(self) -> dict[str, Any] | None:
         """The stored result, or None for a run that is not complete."""

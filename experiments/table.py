@@ -19,7 +19,7 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
     lines = [head]
     for row in rows:
-        line = f"{_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
+        line = f"{metric_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
         if paper:
             line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
         lines.append(line)
@@ -39,6 +39,6 @@ def summary(config: DictConfig, result: dict[str, Any]) -> str:
     )
 
 
-def _title(metric: str) -> str:
+def metric_title(metric: str) -> str:
     """avg2 -> AVG-2, top1 -> TOP-1."""
     return f"{metric[:3].upper()}-{metric[3:]}"
