@@ -29,7 +29,6 @@ from experiments.errors import ConfigError
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
 
 CONFIG_DIR = Path(configs.__file__).parent
-LAUNCHER = ("hydra/launcher", "hydra.launcher.")  # what starts the names of all options of a launcher
 _INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that are not the user's to choose
 
 
@@ -65,21 +64,31 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
+    _refuse(overrides)
+    with hydra_started(overrides):
+        config = compose("train", list(overrides))
+        OmegaConf.resolve(config)
+    check_config(config)
+    return config
+
+
+def is_launcher_option(name: str) -> bool:
+    """Whether it chooses or sets up what starts the runs of a sweep."""
+    return name.startswith(("hydra/launcher", "hydra.launcher."))
+
+
+def _refuse(overrides: Sequence[str]) -> None:
+    """Raise ConfigError for an override that Hydra would take, but that is not the user's to give."""
     for override in overrides:
         name = override.lstrip("+~").partition("=")[0]
         if name in _INTERNAL:
             raise ConfigError(f"{override}: {name} follows from the data set, the encoder and the optimiser; choose those")
         if name in SCHEMAS and override.endswith("=null"):
             raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
-        if name.startswith(LAUNCHER):
+        if is_launcher_option(name):
             raise ConfigError(f"{override}: a launcher starts the runs of a sweep; add -m")
         if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
             raise ConfigError(f"{override}: no such option; options are written OPTION=VALUE (crl train --help)")
-    with hydra_started(overrides):
-        config = compose("train", list(overrides))
-        OmegaConf.resolve(config)
-    check_config(config)
-    return config
 
 
 def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
@@ -88,6 +97,7 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     An override sweeps if its value is ``a,b``, ``range(...)``, ``choice(...)`` or ``glob(...)``; the last option named
     varies fastest, as with Hydra's own sweeper. Raises ConfigError for what cannot be read.
     """
+    _refuse(overrides)
     with hydra_started(overrides) as hydra:
         swept: dict[str, None] = {}
         axes: list[list[str]] = []
@@ -100,6 +110,8 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
                 key = override.get_key_element()
                 swept[key.lstrip("+")] = None
                 axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+                if not axes[-1]:
+                    raise ConfigError(f"{override.input_line}: there is no value in it")
     return list(swept), [list(chosen) for chosen in itertools.product(*axes)]
 
 
@@ -197,7 +209,10 @@ def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
         if owners:
             return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
         near = get_close_matches(name, _option_names(), 1, 0.5)
-        return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
+        way = f"did you mean {near[0]}?" if near else "see crl train --help"
+        return (
+            f"{name}: no such option; {'choose its launcher with hydra/launcher=NAME' if is_launcher_option(name) else way}"
+        )
     if "is not a ListConfig" in f"{message} {error.__cause__}":
         return f"{next((o for o in overrides if o in message), 'a value')}: a list is expected, like [2] or [2,5]"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error

@@ -7,8 +7,9 @@ torch until a run starts.
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +18,7 @@ from typing import Any
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
@@ -24,7 +26,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from tqdm import tqdm
 
-from experiments.config import LAUNCHER, combinations, compose_config, hydra_started, run_path
+from experiments.config import combinations, compose_config, hydra_started, is_launcher_option, run_path
 from experiments.errors import ConfigError, RunError
 from experiments.results import Run, read_run, summarise
 from experiments.schema import SCHEMAS
@@ -68,7 +70,7 @@ def plan(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
     The sweep's folder, ``<output_dir>/sweeps/<hash8>``, is named after the set of its runs: the same command finds it
     again. command is recorded.
     """
-    launcher = tuple(argument for argument in arguments if argument.lstrip("+~").startswith(LAUNCHER))
+    launcher = tuple(argument for argument in arguments if is_launcher_option(argument.lstrip("+~")))
     swept, combined = combinations([argument for argument in arguments if argument not in launcher])
     jobs: dict[Path, Job] = {}  # a run that is named twice runs once
     for chosen in combined:
@@ -122,13 +124,12 @@ def launch(sweep: Sweep, say: Say) -> dict[str, str]:
     not there or a damaged result.
     """
     pending = [job for job in sweep.jobs if job.config.force or read_run(job.path) is None]
-    if len(combinations(sweep.launcher)[1]) > 1:
-        raise ConfigError(f"{' '.join(sweep.launcher)}: a launcher and its options cannot be swept")
     with hydra_started(sweep.launcher) as hydra:
         config = _launcher_config(hydra, sweep)
         parallel = config.hydra.runtime.choices["hydra/launcher"] != "basic"
         threads = _divide_cores(config, len(sweep.jobs))
-        task = _Task(tuple(job.title for job in pending), parallel, say)
+        bar = parallel and sys.stderr.isatty() and all(job.config.runtime.progress for job in pending)
+        task = _Task(tuple(job.title for job in pending), parallel, _nothing if bar else say)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
         launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
         _write(sweep)
@@ -136,7 +137,7 @@ def launch(sweep: Sweep, say: Say) -> dict[str, str]:
         say(f"sweep of {len(sweep.jobs)} runs{complete}: {sweep.folder}")
         if not pending:
             return {}
-        with _progress(pending, parallel and all(job.config.runtime.progress for job in pending)):
+        with _progress(pending) if bar else nullcontext():
             try:
                 returned = launcher.launch([[*job.arguments, *_threads(job, threads)] for job in pending], initial_job_idx=0)
                 reasons = [_reason(job) for job in returned]
@@ -150,12 +151,15 @@ def _launcher_config(hydra: Hydra, sweep: Sweep) -> DictConfig:
     installed = hydra.config_loader.get_group_options("hydra/launcher")
     for option in sweep.launcher:
         name, _, value = option.lstrip("+~").partition("=")
-        if name == "hydra/launcher" and value not in installed:
+        if name == "hydra/launcher" and value not in installed and "," not in value:
             if value in _PACKAGES:
                 raise ConfigError(f"{option}: not installed; pip install {_PACKAGES[value]}")
             raise ConfigError(f"{option}: no such launcher; choose one of {', '.join(sorted({*installed, *_PACKAGES}))}")
         if name.endswith("_target_"):
             raise ConfigError(f"{option}: a launcher is chosen with hydra/launcher=NAME")
+    for override in OverridesParser.create(hydra.config_loader).parse_overrides(list(sweep.launcher)):
+        if override.is_sweep_override():
+            raise ConfigError(f"{override.input_line}: a launcher and its options cannot be swept")
     place = QuotedString(str(sweep.folder), Quote.single).with_quotes()
     quiet = [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=.", "hydra.output_subdir=null"]
     quiet += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
@@ -173,6 +177,8 @@ def _divide_cores(config: DictConfig, jobs: int) -> int | None:
         return None
     from joblib import cpu_count, effective_n_jobs
 
+    if options.n_jobs == 0:
+        raise ConfigError("hydra.launcher.n_jobs: 0 runs at a time are none; give a number, or -1 for one a core")
     with read_write(config):
         options.n_jobs = min(cpu_count(), jobs) if options.n_jobs == -1 else effective_n_jobs(options.n_jobs)
     return max(1, cpu_count() // options.n_jobs)
@@ -203,8 +209,7 @@ class _Task:
     def __call__(self, config: DictConfig) -> str | None:
         job = HydraConfig.get()
         OmegaConf.resolve(config)
-        shown = config.runtime.progress
-        config.runtime.progress = shown and not self.parallel
+        config.runtime.progress = config.runtime.progress and not self.parallel
         head = f"[{job.job.num + 1}/{len(self.titles)}] {self.titles[job.job.num]}"
         try:
             from experiments.run import run
@@ -239,7 +244,7 @@ def _line(error: Exception) -> str:
 
 
 @contextmanager
-def _progress(jobs: Sequence[Job], shown: bool) -> Iterator[None]:
+def _progress(jobs: Sequence[Job]) -> Iterator[None]:
     """A bar over runs in other processes, fed by the results that appear: no launcher tells how far it is."""
     ended, before = Event(), [_stamp(job) for job in jobs]
 
@@ -247,10 +252,7 @@ def _progress(jobs: Sequence[Job], shown: bool) -> Iterator[None]:
         while not ended.wait(0.5):
             bar.update(sum(_stamp(job) not in (None, old) for job, old in zip(jobs, before, strict=True)) - bar.n)
 
-    with tqdm(total=len(jobs), desc="runs", disable=None if shown else True) as bar:
-        if bar.disable:
-            yield
-            return
+    with tqdm(total=len(jobs), desc="runs", unit="run") as bar:
         watcher = Thread(target=watch, daemon=True)
         watcher.start()
         try:
