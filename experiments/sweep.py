@@ -26,6 +26,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from tqdm import tqdm
 
+from data.errors import DataError
 from experiments.config import combinations, compose_config, hydra_started, is_launcher_option, run_path
 from experiments.errors import ConfigError, RunError
 from experiments.results import Run, read_run, summarise
@@ -238,8 +239,6 @@ def _reason(job: JobReturn) -> str | None:
 def _line(error: Exception) -> str:
     """What went wrong, in one line; with its kind where it is none of ours."""
     text = " ".join(str(error).split())
-    from data.errors import DataError
-
     return text if isinstance(error, ConfigError | DataError | RunError) else f"{type(error).__name__}: {text}"
 
 
