@@ -2,7 +2,9 @@
 
 from cli.console import say
 
-USAGE = """crl train [GROUP=CHOICE ...] [OPTION=VALUE ...]
+MULTIRUN = {"-m", "--multirun"}
+
+USAGE = """crl train [-m] [GROUP=CHOICE ...] [OPTION=VALUE ...]
 
 Trains an encoder without labels (objective=contrastive) or with them (objective=supervised), then scores its
 features with a trained linear classifier (TR), the mean classifier (mu) and class means of 5 labelled points (mu-5),
@@ -15,6 +17,11 @@ Examples
   crl train dataset=documents dataset.root=articles/    your own .txt files, one class each
   crl train experiment=table1_cifar100 seed=1           the paper's setting
   crl train objective.block_size=5 objective.negatives=10 training.steps=2000
+  crl train -m objective.block_size=2,5,10 'seed=range(0,3)' hydra/launcher=joblib
+
+-m (or --multirun) runs every combination of the options that have several values, each in its own folder, and ends with
+one table: mean ± standard deviation over the seeds. hydra/launcher=joblib runs them side by side on the cores of this
+machine (hydra.launcher.n_jobs=4 at a time; pip install hydra-joblib-launcher).
 
 Groups (GROUP=CHOICE; a data set chooses encoder, sizes and steps that fit it)
 {groups}
@@ -25,7 +32,9 @@ Options (OPTION=VALUE; shown with the schema's default, which a data set may cha
 
 
 def run(arguments: list[str]) -> None:
-    """Compose the configuration from the overrides, run it, print its table."""
+    """Compose the configuration from the overrides, run it, print its table; with -m, of every combination."""
+    if MULTIRUN & set(arguments):
+        return _sweep(arguments)
     from experiments.config import compose_config
 
     config = compose_config(arguments)  # before torch is imported: a typing error is answered at once
@@ -35,6 +44,20 @@ def run(arguments: list[str]) -> None:
 
     result = run_experiment(config, ["crl", "train", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
+
+
+def _sweep(arguments: list[str]) -> None:
+    """Raises RunError if a run failed, after all others are done."""
+    from experiments.errors import RunError
+    from experiments.sweep import launch, plan, sweep_table
+
+    sweep = plan([argument for argument in arguments if argument not in MULTIRUN], ["crl", "train", *arguments])
+    failures = launch(sweep, say)
+    print(f"\n{sweep_table(sweep.manifest)}\n\naccuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
+    for title, why in failures.items():
+        say(f"failed: {title}: {why}")
+    if failures:
+        raise RunError(f"{len(failures)} of {len(sweep.jobs)} runs failed; the same command starts them again")
 
 
 def help_text() -> str:

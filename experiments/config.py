@@ -1,9 +1,11 @@
 """Composing a configuration with Hydra, checking it, and naming the run that it describes."""
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Any
 
 from antlr4.error.Errors import RecognitionException
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -44,25 +49,70 @@ def _encoder_schema(name: str) -> type[EncoderConfig]:
     return SCHEMAS["encoder"].get(name, plain)
 
 
+@contextmanager
+def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
+    """Hydra with the configuration files and the schema; what it says against an override becomes a ConfigError."""
+    register()
+    try:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            yield hydra
+    except (HydraException, OmegaConfBaseException, MissingConfigException, ValueError, RecognitionException) as error:
+        raise ConfigError(_one_line(error, overrides)) from error
+
+
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
-    register()
+    _refuse(overrides)
+    with hydra_started(overrides):
+        config = compose("train", list(overrides))
+        OmegaConf.resolve(config)
+    check_config(config)
+    return config
+
+
+def is_launcher_option(name: str) -> bool:
+    """Whether it chooses or sets up what starts the runs of a sweep."""
+    return name.startswith(("hydra/launcher", "hydra.launcher."))
+
+
+def _refuse(overrides: Sequence[str]) -> None:
+    """Raise ConfigError for an override that Hydra would take, but that is not the user's to give."""
     for override in overrides:
         name = override.lstrip("+~").partition("=")[0]
         if name in _INTERNAL:
             raise ConfigError(f"{override}: {name} follows from the data set, the encoder and the optimiser; choose those")
         if name in SCHEMAS and override.endswith("=null"):
             raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
+        if is_launcher_option(name):
+            raise ConfigError(f"{override}: a launcher starts the runs of a sweep; add -m")
         if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
             raise ConfigError(f"{override}: no such option; options are written OPTION=VALUE (crl train --help)")
-    try:
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = compose("train", list(overrides))
-        OmegaConf.resolve(config)
-    except (HydraException, OmegaConfBaseException, MissingConfigException, ValueError, RecognitionException) as error:
-        raise ConfigError(_one_line(error, overrides)) from error
-    check_config(config)
-    return config
+
+
+def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """(names of the swept options, every combination of their values as overrides of a single run).
+
+    An override sweeps if its value is ``a,b``, ``range(...)``, ``choice(...)`` or ``glob(...)``; the last option named
+    varies fastest, as with Hydra's own sweeper. Raises ConfigError for what cannot be read.
+    """
+    _refuse(overrides)
+    with hydra_started(overrides) as hydra:
+        swept: dict[str, None] = {}
+        axes: list[list[str]] = []
+        for override in OverridesParser.create(hydra.config_loader).parse_overrides(list(overrides)):
+            if not override.is_sweep_override():
+                axes.append([str(override.input_line)])
+            elif not override.is_discrete_sweep():
+                raise ConfigError(f"{override.input_line}: an interval has endless values; list some, like a,b,c")
+            else:
+                key = override.get_key_element()
+                swept[key.lstrip("+")] = None
+                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+                if not axes[-1]:
+                    raise ConfigError(f"{override.input_line}: there is no value in it")
+    return list(swept), [list(chosen) for chosen in itertools.product(*axes)]
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
@@ -152,6 +202,9 @@ def _identity(config: DictConfig) -> dict[str, Any]:
 def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
     """What Hydra or OmegaConf says, in one line that names the override and what would be right."""
     message = str(error)
+    several = re.search(r"Ambiguous value for argument '(.+?)'|Sweep parameters '(.+?)' requires", message)
+    if several:
+        return f"{several[1] or several[2]}: several values; add -m to run each of them, or put a list into [ ]"
     missing = re.search(r"Could not find '(\w+)/(.+?)'", message)
     if missing:
         group, choice = missing.groups()
@@ -163,7 +216,10 @@ def _one_line(error: BaseException, overrides: Sequence[str]) -> str:
         if owners:
             return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
         near = get_close_matches(name, _option_names(), 1, 0.5)
-        return f"{name}: no such option" + (f"; did you mean {near[0]}?" if near else "; see crl train --help")
+        way = f"did you mean {near[0]}?" if near else "see crl train --help"
+        return (
+            f"{name}: no such option; {'choose its launcher with hydra/launcher=NAME' if is_launcher_option(name) else way}"
+        )
     if "is not a ListConfig" in f"{message} {error.__cause__}":
         return f"{next((o for o in overrides if o in message), 'a value')}: a list is expected, like [2] or [2,5]"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
