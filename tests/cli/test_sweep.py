@@ -230,14 +230,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_launcher_that_is_not_installed_is_named_with_its_extra(
+def test_a_launcher_that_is_not_installed_is_named_with_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
     monkeypatch.setattr(ConfigLoaderImpl, "get_group_options", lambda *_, **__: ["basic"])
     assert main(["train", "-m", "seed=0,1", "hydra/launcher=joblib", f"output_dir={tmp_path}/outputs"]) == 2
-    assert "crl[parallel]" in capsys.readouterr().err
+    assert "pip install hydra-joblib-launcher" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
