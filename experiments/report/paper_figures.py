@@ -9,9 +9,10 @@ from experiments.paper import FIGURE_METRICS
 from experiments.report.collect import Subject
 from experiments.report.figures import COLOURS, INK, MARKERS, Figure, curve, draw, legend
 from experiments.report.paper_claims import BOUNDS
-from experiments.report.tables import measure, slug
+from experiments.report.tables import measure, slug, table_2_metric
 from experiments.results import Run, metric_title, summarise
 
+_AVG2 = ("test.mean.avg2", "AVG-2 of μ")
 _BARS = "error bars: standard deviation over seeds"
 _LOSSES = {
     "unsupervised_train_loss": "unsupervised, training points",
@@ -38,9 +39,10 @@ def amount_of_data(subject: Subject) -> Figure | None:
         for k in subject.values(study, "negatives")
     ]
     title = f"Figure {study.removeprefix('fig')} on {subject.label}: more unlabelled data, more negatives"
-    return _accuracy_figure(
-        study, title, subject, curves, "share of the unlabelled points, %", FIGURE_METRICS[study], "number of negatives k"
-    )
+    metric = FIGURE_METRICS[study]
+    what = f"{metric_title(metric)} of μ"
+    axis = "share of the unlabelled points, %"
+    return _accuracy_figure(study, title, subject, curves, axis, f"test.mean.{metric}", what, "number of negatives k")
 
 
 def blocks(subject: Subject) -> Figure | None:
@@ -50,7 +52,9 @@ def blocks(subject: Subject) -> Figure | None:
         (method, [(b, subject.runs("table2", method=method, block_size=b)) for b in sizes]) for method in ("CURL", "QT")
     ]
     title = f"Table 2 on {subject.label}: larger blocks"
-    return _accuracy_figure("table2", title, subject, curves, "block size b, points", "avg2", "objective")
+    return _accuracy_figure(
+        "table2", title, subject, curves, "block size b, points", *table_2_metric(subject.dataset), "objective"
+    )
 
 
 def collisions(subject: Subject) -> Figure | None:
@@ -61,7 +65,7 @@ def collisions(subject: Subject) -> Figure | None:
         if (counts := subject.values("collisions", "negatives"))
     ]
     title = f"Collisions on {subject.label}: negatives of the anchor's own class"
-    return _accuracy_figure("collisions", title, subject, curves, "negatives k", "avg2", "kind of negatives")
+    return _accuracy_figure("collisions", title, subject, curves, "negatives k", *_AVG2, "kind of negatives")
 
 
 def budget(subject: Subject, axis: str) -> Figure | None:
@@ -73,16 +77,16 @@ def budget(subject: Subject, axis: str) -> Figure | None:
     ]
     name = {"block_size": "block size b", "negatives": "negatives k"}[axis]
     title = f"Budget on {subject.label}: {name} at equal cost"
-    return _accuracy_figure(f"budget-{slug(axis)}", title, subject, curves, name, "avg2", "what is held equal")
+    return _accuracy_figure(f"budget-{slug(axis)}", title, subject, curves, name, *_AVG2, "what is held equal")
 
 
 def _accuracy_figure(
-    kind: str, title: str, subject: Subject, curves: Curves, axis: str, metric: str, of: str
+    kind: str, title: str, subject: Subject, curves: Curves, axis: str, metric: str, what: str, of: str
 ) -> Figure | None:
     """One curve per label, a point where there are runs; None where there is no point at all."""
     drawn = []
     for label, places in curves:
-        found = [(x, m) for x, runs in places if (m := measure(run.metrics.get(f"test.mean.{metric}") for run in runs))]
+        found = [(x, m) for x, runs in places if (m := measure(run.metrics.get(metric) for run in runs))]
         if found:
             drawn.append((label, [x for x, _ in found], [m.summary for _, m in found]))
     if not drawn:
@@ -100,14 +104,14 @@ def _accuracy_figure(
         axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
         axes.minorticks_off()
         axes.set_xlabel(f"{axis} (log scale)" if wide else axis)
-        axes.set_ylabel(f"{metric_title(metric)} of the mean classifier, %")
+        axes.set_ylabel(f"{what}, %")
         legend(drawing, axes, min(len(drawn), 4))
 
     said = "; ".join(
         f"{label}: " + ", ".join(f"{v.mean:.1f} at {x:g}" for x, v in zip(xs, values, strict=True))
         for label, xs, values in drawn
     )
-    description = f"{metric_title(metric)} in % against {axis}, one curve per {of}; {_BARS}. {said}."
+    description = f"{what} in % against {axis}, one curve per {of}; {_BARS}. {said}."
     return draw(f"{kind}-{slug(subject.label)}", title, description, paint)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from experiments.paper import TABLE_2_METRICS
 from experiments.results import Run, Summary, summarise
 
 
@@ -53,6 +54,12 @@ def measure(values: Iterable[float | None], scale: float = 100, digits: int = 1)
 def accuracy(runs: Sequence[Run], metric: str) -> Measure | None:
     """An accuracy of several seeds in %."""
     return measure(run.metrics.get(metric) for run in runs)
+
+
+def table_2_metric(dataset: str) -> tuple[str, str]:
+    """(metric, what it is): what Table 2 compares on a data set."""
+    metric = TABLE_2_METRICS.get(dataset, "test.mean.avg2")
+    return metric, "accuracy of TR" if "linear" in metric else "AVG-2 of μ"
 
 
 def names(runs: Iterable[Run]) -> tuple[str, ...]:

@@ -82,8 +82,21 @@ def test_the_interval_shown_is_that_of_the_paired_difference(tmp_path: Path) -> 
     make_study(tmp_path, "table2", *cells)
     found = judged(tmp_path, "4")
     wanted = interval([4.0, 5.0, 3.0])
-    assert found.intervals == (f"b = 10 − b = 2, AVG-2: +4.00 [+{wanted.low:.2f}, +{wanted.high:.2f}] points (3 seeds)",)
+    assert found.intervals == (f"b = 10 − b = 2, AVG-2 of μ: +4.00 [+{wanted.low:.2f}, +{wanted.high:.2f}] points (3 seeds)",)
     assert found.verdict == CONFIRMED
+
+
+def test_on_imdb_table_2_compares_the_trained_classifier(tmp_path: Path) -> None:
+    """As the paper does: of two methods with the same class means, the one whose TR is better wins."""
+    better = {"test.linear.avg2": 0.95}
+    cells = [
+        make_cell(tmp_path, {"method": "CURL", "block_size": 2}, LOW, dataset__name="imdb", more=better),
+        make_cell(tmp_path, {"method": "QT", "block_size": 2}, LOW, dataset__name="imdb"),
+    ]
+    make_study(tmp_path, "table2", *cells, dataset="imdb")
+    (subject,) = collect([tmp_path]).subjects
+    found = next(claim for claim in CLAIMS if claim.number == "5").judge(subject)
+    assert found.verdict == CONFIRMED and "accuracy of TR at b = 2: CURL 95.0" in found.measured
 
 
 def test_missing_seeds_leave_the_pairs_that_are_there(tmp_path: Path) -> None:
