@@ -28,9 +28,8 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-reproduce: $(READY) ## one image and one text experiment on built-in data, no download (under 8 minutes)
-	$(BIN)/crl train
-	$(BIN)/crl train dataset=docstrings
+reproduce: $(READY) ## the paper's tables, figures and claims on built-in data, no download; the report in outputs/report
+	$(BIN)/crl reproduce
 
 clean: ## remove .venv and caches; results under outputs/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -82,7 +82,8 @@ def test_the_interval_shown_is_that_of_the_paired_difference(tmp_path: Path) -> 
     make_study(tmp_path, "table2", *cells)
     found = judged(tmp_path, "4")
     wanted = interval([4.0, 5.0, 3.0])
-    assert found.intervals == (f"b = 10 − b = 2, AVG-2 of μ: +4.00 [+{wanted.low:.2f}, +{wanted.high:.2f}] points (3 seeds)",)
+    shown = f"+4.00 [+{wanted.low:.2f}, +{wanted.high:.2f}] points (3 seeds)"
+    assert found.intervals == (f"b = 10 − b = 2, AVG-2 of μ: {shown}",)
     assert found.verdict == CONFIRMED
 
 
