@@ -58,8 +58,8 @@ class Overall:
         self.bar.close()
 
     def _share(self, key: int) -> float:
-        """Of its steps, of a run in progress; evaluation is not counted."""
-        return min(_last_step(self.jobs[key].folder / "metrics.jsonl") / self.jobs[key].steps, 0.99)
+        """Of a run in progress; its last tenth stands for the evaluation."""
+        return min(_last_step(self.jobs[key].folder / "metrics.jsonl") / self.jobs[key].steps, 0.9)
 
     def _time_left(self, running: set[int]) -> str:
         speeds = {kind: sum(s for _, s in spent) / sum(p for p, _ in spent) for kind, spent in self.spent.items()}
