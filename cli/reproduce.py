@@ -37,13 +37,14 @@ _OPTIONS = ("scale", "only", "seeds", "workers", "output_dir", "glove", *_ROOTS)
 
 def run(arguments: list[str]) -> None:
     """Reproduce what the arguments ask for, then write the report."""
+    from experiments.config import quoted
     from experiments.report import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
     given, common = _parsed(arguments)
-    roots = {name: [f"dataset.root={given[name]}"] for name in _ROOTS if name in given}
+    roots = {name: [f"dataset.root={quoted(given[name])}"] for name in _ROOTS if name in given}
     if "glove" in given:
-        vectors = ["encoder.embedding=glove", f"encoder.glove_path={given['glove']}"]
+        vectors = ["encoder.embedding=glove", f"encoder.glove_path={quoted(given['glove'])}"]
         roots |= {name: [*roots.get(name, []), *vectors] for name in ("wiki3029", "imdb")}
     request = Request(
         scale=given.get("scale", "quick"),
@@ -87,6 +88,6 @@ def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
 def _count(given: dict[str, str], name: str) -> int | None:
     if name not in given:
         return None
-    if not given[name].isdigit() or int(given[name]) < 1:
+    if not given[name].isdecimal() or int(given[name]) < 1:
         raise ConfigError(f"{name}: {given[name]!r} is not a number of at least 1")
     return int(given[name])

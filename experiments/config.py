@@ -17,6 +17,7 @@ from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -166,7 +167,16 @@ def check_config(config: DictConfig) -> None:
     if contrastive and not objective.collisions and objective.negative_source != "fresh":
         raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
     if config.encoder.get("embedding") == "glove" and config.encoder.glove_path is None:
-        raise ConfigError("encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file")
+        raise ConfigError(
+            "encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file "
+            "(crl reproduce: glove=FILE)"
+        )
+
+
+def quoted(value: object) -> str:
+    """A value as an override may hold it, whatever characters it has."""
+    text = str(value)
+    return text if re.fullmatch(r"[\w./-]+", text) else QuotedString(text, Quote.single).with_quotes()
 
 
 def config_hash(config: DictConfig) -> str:

@@ -72,6 +72,8 @@ def table_2(config: DictConfig, result: dict[str, Any]) -> float | None:
 
 def _same_data_and_encoder(config: DictConfig, result: dict[str, Any]) -> bool:
     setting = _SETTINGS.get(config.dataset.name)
-    if setting is None or config.dataset.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
+    if setting is None or not config.objective.get("collisions", True):
+        return False
+    if config.dataset.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
         return False
     return (config.encoder.name, result["dataset"]["classes"]) == setting[:2]

@@ -70,6 +70,8 @@ def read_run(folder: Path) -> Run | None:
         assert isinstance(config, dict) and run.name and run.dataset and run.seed >= 0
         assert all(math.isfinite(value) for value in run.metrics.values())
     except FileNotFoundError:
+        if path.exists():
+            raise ConfigError(f"{path} has no config.yaml beside it; delete it and start the run again") from None
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
         raise ConfigError(

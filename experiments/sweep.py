@@ -7,10 +7,13 @@ torch until a run starts.
 
 import hashlib
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -19,7 +22,6 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
@@ -27,7 +29,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from tqdm import tqdm
 
 from data.errors import DataError
-from experiments.config import combinations, compose_config, hydra_started, is_launcher_option, run_path
+from experiments.config import combinations, compose_config, hydra_started, is_launcher_option, quoted, run_path
 from experiments.errors import ConfigError, RunError
 from experiments.results import Run, metric_title, read_run, summarise
 from experiments.schema import SCHEMAS
@@ -160,7 +162,7 @@ def _launcher_config(hydra: Hydra, sweep: Sweep) -> DictConfig:
     for override in OverridesParser.create(hydra.config_loader).parse_overrides(list(sweep.launcher)):
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line}: a launcher and its options cannot be swept")
-    place = QuotedString(str(sweep.folder), Quote.single).with_quotes()
+    place = quoted(sweep.folder)
     quiet = [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=.", "hydra.output_subdir=null"]
     quiet += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
     return hydra.compose_config("train", [*sweep.launcher, *quiet], RunMode.MULTIRUN, with_log_configuration=False)
@@ -207,6 +209,8 @@ class _Task:
     say: Say
 
     def __call__(self, config: DictConfig) -> str | None:
+        if self.parallel:
+            _end_with_parent()
         job = HydraConfig.get()
         OmegaConf.resolve(config)
         config.runtime.progress = config.runtime.progress and not self.parallel
@@ -222,6 +226,19 @@ class _Task:
         seconds = result["timing"]["train_seconds"]
         self.say(f"{head}: {_heading(name)} {100 * value:.1f} %, trained in {seconds:.0f} s")
         return None
+
+
+@cache
+def _end_with_parent() -> None:
+    """Once a process: nobody would read the outcome of an orphan, and its lock would keep a second start out."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _nothing(line: str) -> None:

@@ -1,5 +1,6 @@
 """Runs side by side in processes of their own: each started once, fed one run at a time, replaced when it dies."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+
+from experiments.errors import ConfigError
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device
 
@@ -35,7 +38,8 @@ class _Worker:
 
     def give(self, key: int, overrides: tuple[str, ...]) -> None:
         self.key = key
-        self.pipe.send(overrides)
+        with contextlib.suppress(OSError):  # of a dead process: take() will find out
+            self.pipe.send(overrides)
 
     def take(self) -> Outcome:
         """What became of the run that was given; of a process that died, that."""
@@ -43,7 +47,7 @@ class _Worker:
         key, self.key = self.key, None
         try:
             return Outcome(key, self.pipe.recv())
-        except EOFError:
+        except (EOFError, OSError):
             self.dead = True
             self.process.join()
             return Outcome(key, f"its process died (exit code {self.process.exitcode}; out of memory?)")
@@ -55,30 +59,27 @@ def run_side_by_side(
     """Outcomes of the jobs (key, overrides of `crl train`), as they come; ``threads`` CPU threads a worker.
 
     ``idle`` is called about twice a second with the keys of the runs in progress. What runs write to the console goes
-    to ``log``. However this ends, no process is left behind.
+    to ``log``. However this ends, no process is left behind. Raises ConfigError where the log cannot be written.
     """
+    try:
+        log.open("a").close()
+    except OSError as error:
+        raise ConfigError(f"{log} cannot be written ({error.strerror}); give another output_dir") from error
     waiting = iter(jobs)
     crew: list[_Worker] = []
     try:
-        for job in waiting:
-            crew.append(_Worker(threads, log))
-            crew[-1].give(*job)
-            if len(crew) == workers:
-                break
-        while busy := [worker for worker in crew if worker.key is not None]:
+        while True:
+            _hand_out(waiting, crew, workers, lambda: _Worker(threads, log))
+            busy = [worker for worker in crew if worker.key is not None]
+            if not busy:
+                return
             ready = wait([worker.pipe for worker in busy], timeout=0.5)
             idle({worker.key for worker in busy if worker.key is not None})
             for worker in busy:
-                if worker.pipe not in ready:
-                    continue
-                outcome = worker.take()
-                if worker.dead:
-                    crew.remove(worker)
-                    crew.append(_Worker(threads, log))
-                next_job = next(waiting, None)
-                if next_job is not None:
-                    (crew[-1] if worker.dead else worker).give(*next_job)
-                yield outcome
+                if worker.pipe in ready:
+                    yield worker.take()
+                    if worker.dead:
+                        crew.remove(worker)
     finally:
         for worker in crew:
             if worker.key is not None:
@@ -86,6 +87,21 @@ def run_side_by_side(
             worker.pipe.close()  # an idle one ends by itself
         for worker in crew:
             worker.process.join()
+
+
+def _hand_out(
+    waiting: Iterator[tuple[int, tuple[str, ...]]], crew: list[_Worker], workers: int, hire: Callable[[], _Worker]
+) -> None:
+    """A job for everyone who has none, as long as there are jobs; the crew grows to its full size with the jobs."""
+    free = [worker for worker in crew if worker.key is None]
+    while free or len(crew) < workers:
+        job = next(waiting, None)
+        if job is None:
+            return
+        if not free:
+            crew.append(hire())
+            free.append(crew[-1])
+        free.pop().give(*job)
 
 
 def _work(pipe: Connection, threads: int, log: str) -> None:

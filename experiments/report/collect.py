@@ -27,6 +27,7 @@ class Subject:
 
     label: str
     dataset: str
+    title: str = ""
     studies: dict[str, list[Group]] = field(default_factory=dict)
 
     def runs(self, study: str, **labels: Any) -> tuple[Run, ...]:
@@ -79,7 +80,7 @@ def collect(folders: Sequence[Path]) -> Material:
             else:
                 by_dataset.setdefault(study.dataset, {}).setdefault(study.name, []).extend(cells)
         for dataset, studies in by_dataset.items():
-            _subject(material, dataset, manifest.title, studies.keys()).studies.update(studies)
+            _subject(material, dataset, manifest.title, studies).studies.update(studies)
     if not runs:
         where = ", ".join(map(str, folders))
         raise ConfigError(f"no finished run under {where}; crl train makes one, crl report takes the folder that holds it")
@@ -110,15 +111,15 @@ def _resolve(material: Material, study: Study, runs: dict[Path, Run], told: set[
 
 
 def _subject(material: Material, dataset: str, title: str, studies: Iterable[str]) -> Subject:
-    """The subject that has none of these studies yet, or a new one: two manifests may repeat a study."""
+    """The subject of that title that has none of these studies yet, or a new one: other titles are other settings."""
     there = [subject for subject in material.subjects if subject.dataset == dataset]
     for subject in there:
-        if not subject.studies.keys() & set(studies):
+        if subject.title == title and not subject.studies.keys() & set(studies):
             return subject
     label = dataset if not there else f"{dataset} ({title})"
     if label in {subject.label for subject in there}:
         label = f"{label}, {len(there) + 1}"
-    material.subjects.append(Subject(label, dataset))
+    material.subjects.append(Subject(label, dataset, title))
     return material.subjects[-1]
 
 
@@ -129,6 +130,10 @@ def _group_configurations(material: Material, runs: Iterable[Run]) -> None:
     for name, found in by_name.items():
         kept = one_per_seed(found)
         material.configurations[name] = Group({}, kept)
+        if len({str(run.result["dataset"].get("fingerprint")) for run in kept}) > 1:
+            material.notes.append(
+                f"{name}: its seeds saw different data (fingerprints differ); make them again with force=true"
+            )
         material.notes += [
             f"{material.place(run.path)}: the same configuration and seed as another folder; counted once"
             for run in found
@@ -148,7 +153,7 @@ def _without_manifest(material: Material, runs: list[Run]) -> None:
         subject = next((s for s in material.subjects if s.dataset == dataset), None)
         if subject is None:
             cells = _implied_table_1([group for group in groups if group in material.others])
-            subject = Subject(dataset, dataset, {"table1": cells} if cells else {})
+            subject = Subject(dataset, dataset, studies={"table1": cells} if cells else {})
             material.subjects.append(subject)
         subject.studies["other"] = groups
 

@@ -177,7 +177,7 @@ def markdown_report(report: Report) -> str:
         parts += [markdown(table) for table in section.folded]
     parts.append("## Protocol")
     for block in protocol(report.material):
-        commands = "\n".join(f"    {run['command']}" for run in block["runs"])
+        commands = "\n".join(f"    {run['command']}   # data {run['fingerprint']}" for run in block["runs"])
         parts.append(f"`{block['name']}` ({block['title']}):\n\n{commands}")
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -200,7 +200,7 @@ def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
         },
         "options": " ".join(f"{key}={value}" for key, value in given.items()),
         "data": f"{data['name']}: {data.get('classes')} classes, {data.get('train_points')} training and "
-        f"{data.get('test_points')} test points, fingerprint {data.get('fingerprint')}",
+        f"{data.get('test_points')} test points",
         "head": head,
         "rows": rows,
         "runs": [
@@ -209,6 +209,7 @@ def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
                 "folder": material.place(run.path),
                 "command": shlex.join(map(str, run.result.get("environment", {}).get("command", ["unknown"]))),
                 "seconds": run.result.get("timing", {}).get("train_seconds"),
+                "fingerprint": run.result["dataset"].get("fingerprint", "unknown"),
                 "commit": _commit(run.result.get("environment", {})),
                 "device": run.result.get("environment", {}).get("device"),
                 "versions": ", ".join(f"{p} {v}" for p, v in run.result.get("environment", {}).get("versions", {}).items()),

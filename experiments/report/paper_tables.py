@@ -72,7 +72,10 @@ def table_2(subject: Subject) -> Table | None:
             ours = (accuracy(found, metric) for found in runs)
             rows.append(Row((method, "ours", *ours), names(run for found in runs for run in found)))
     rows += _paper_rows_2(subject, sizes, holds_text(cells[0].runs[0]))
-    note = f"{what[0].upper()}{what[1:]} in %; {OURS}. {THEIRS} On IMDb its figures are accuracies of sentiment."
+    note = (
+        f"{what[0].upper()}{what[1:]} in %; {OURS}. {THEIRS} On IMDb its figures are accuracies of sentiment. Our QT takes "
+        "an anchor and its b positives for a block of 1 + b similar points, so that both methods see the same points."
+    )
     columns = ("method", "whose", *(f"b = {b}" for b in sizes))
     return Table(f"table2-{slug(subject.label)}", f"Table 2 on {subject.label}", note, columns, tuple(rows))
 
@@ -104,7 +107,8 @@ def labels_table(subject: Subject) -> Table | None:
         rows.append(Row((str(cell.labels["method"]), title, *values), names(cell.runs)))
     note = (
         f"Accuracy in %; {OURS}. Unsupervised: encoder from all points without labels, classifier from 10 % of the labels; "
-        "supervised: both from those 10 % alone."
+        "supervised: both from those 10 %. The dev points' labels, about as many, choose the supervised checkpoint and "
+        "TR's penalty."
     )
     columns = ("encoder", "classifier", *map(metric_title, metrics))
     title = f"10 % of the labels, {subject.label}"
@@ -215,11 +219,9 @@ def describe(run: Run) -> str:
     objective, share = run.config["objective"], run.config["dataset"].get("train_fraction", 1)
     words = [run.dataset, str(run.config["encoder"]["name"]), str(objective["name"])]
     if objective["name"] != "supervised":
-        words += [
-            f"{letter} = {objective[name]}"
-            for letter, name in (("b", "block_size"), ("k", "negatives"))
-            if name in objective
-        ]
+        words.append(f"b = {objective['block_size']}")
+    if objective["name"] == "contrastive":
+        words.append(f"k = {objective['negatives']}")
     return ", ".join(words + ([f"{share:.0%} of the points"] if share != 1 else []))
 
 

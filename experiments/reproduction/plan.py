@@ -33,11 +33,8 @@ def _negatives_and_data(track: Track) -> Iterator[Variation]:
     """Figures 2a and 2b."""
     for negatives in track.negatives:
         for fraction in track.fractions:
-            share = [f"dataset.train_fraction={fraction:g}"] if fraction < 1 else []
-            yield (
-                {"negatives": negatives, "fraction": fraction},
-                [*track.grid, f"objective.negatives={negatives}", *share],
-            )
+            varied = [f"objective.negatives={negatives}", f"dataset.train_fraction={fraction:g}"]
+            yield {"negatives": negatives, "fraction": fraction}, [*track.grid, *varied]
 
 
 def _fig2c(track: Track) -> Iterator[Variation]:
@@ -119,7 +116,8 @@ def plan(
     """The studies of a scale and their runs, each once, the longest first.
 
     ``only``: names of studies and of data sets to which the plan is confined; ``extra``: further overrides by data set,
-    ``common``: for every run. Raises ConfigError for a name that does not exist and for a setting that does not compose.
+    ``common``: for every run, where a study does not vary the same option. Raises ConfigError for a name that does not
+    exist and for a setting that does not compose.
     """
     if scale not in SCALES:
         raise ConfigError(f"scale: no choice {scale!r}; choose one of {', '.join(SCALES)}")
@@ -130,7 +128,7 @@ def plan(
             raise ConfigError(f"only: no study or data set {name!r} at scale={scale}; choose of {', '.join(names)}")
     studies: list[Study] = []
     jobs: dict[Path, Job] = {}
-    for track in (replace(t, base=(*t.base, *extra.get(t.dataset, ()))) for t in tracks):
+    for track in (replace(t, base=(*t.base, *extra.get(t.dataset, ()), *common)) for t in tracks):
         if not {t.dataset for t in tracks}.isdisjoint(only) and track.dataset not in only:
             continue
         for study in track.studies:
@@ -138,7 +136,7 @@ def plan(
                 continue
             cells = []
             for labels, variation in STUDIES[study](track):
-                overrides = [*track.base, *variation, *common]
+                overrides = [*track.base, *variation]  # what a study varies wins over what was asked for
                 found = _jobs(overrides, seeds)
                 cells.append(Cell(labels, tuple(job.folder for job in found)))
                 jobs |= {job.folder: job for job in found}

@@ -25,8 +25,8 @@ class Overall:
         self.jobs, self.workers, self.complete = jobs, workers, complete
         self.total = complete + len(jobs)
         self.left = set(range(len(jobs)))
-        self.started: dict[int, float] = {}
-        self.spent: dict[str, list[tuple[int, float]]] = defaultdict(list)  # kind -> (points, seconds) of runs that ended
+        self.started: dict[int, tuple[float, float]] = {}  # when, and how much an earlier start had done
+        self.spent: dict[str, list[tuple[float, float]]] = defaultdict(list)  # kind -> (points, seconds) of runs that ended
         self.bar = tqdm(
             total=self.total,
             initial=complete,
@@ -39,17 +39,19 @@ class Overall:
         """Show where the runs in progress stand."""
         now = time.monotonic()
         for key in running:
-            self.started.setdefault(key, now)
+            if key not in self.started:
+                self.started[key] = now, self._share(key)
         self.bar.n = self.total - len(self.left) + sum(share for key in running if (share := self._share(key)))
         self.bar.set_postfix_str(self._time_left(running), refresh=True)
 
     def ended(self, key: int, error: str | None) -> None:
         """Count a run that is complete or has failed."""
         self.left.discard(key)
-        seconds = time.monotonic() - self.started.get(key, time.monotonic())
-        job = self.jobs[key]
+        job, now = self.jobs[key], time.monotonic()
+        since, before = self.started.get(key, (now, 0.0))
+        seconds = now - since
         if error is None:
-            self.spent[job.kind].append((job.points, seconds))
+            self.spent[job.kind].append((job.points * (1 - before), seconds))
         if self.bar.disable:
             outcome = f"{seconds:.0f} s" if error is None else f"failed: {error}"
             print(f"[{self.total - len(self.left)}/{self.total}] {job.name}: {outcome}", file=sys.stderr, flush=True)
@@ -64,9 +66,10 @@ class Overall:
     def _time_left(self, running: set[int]) -> str:
         speeds = {kind: sum(s for _, s in spent) / sum(p for p, _ in spent) for kind, spent in self.spent.items()}
         for key in running:  # a kind of which none has ended yet
-            share, job = self._share(key), self.jobs[key]
-            if job.kind not in speeds and share > 0:
-                speeds[job.kind] = (time.monotonic() - self.started[key]) / (share * job.points)
+            job, (since, before) = self.jobs[key], self.started[key]
+            done = self._share(key) - before
+            if job.kind not in speeds and done > 0:
+                speeds[job.kind] = (time.monotonic() - since) / (done * job.points)
         if not speeds:
             return ""
         usual = sum(speeds.values()) / len(speeds)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.config import quoted
 from experiments.errors import ConfigError, RunError
 from experiments.reproduction.plan import Job, plan
 from experiments.reproduction.progress import Overall
@@ -37,7 +38,7 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
 
     Raises ConfigError before anything is started where the request cannot be planned.
     """
-    place = [f"output_dir={request.output_dir}"] if request.output_dir != Path("outputs") else []
+    place = [f"output_dir={quoted(request.output_dir)}"] if request.output_dir != Path("outputs") else []
     studies, jobs = plan(request.scale, request.only, request.seeds, request.roots, [*request.common, *place])
     missing = [job for job in jobs if not _complete(job)]
     say(f"{len(jobs)} runs in {len(studies)} studies, {len(jobs) - len(missing)} complete already")
@@ -78,7 +79,8 @@ def _merged(path: Path, new: Manifest) -> Manifest:
 def _carry_out(jobs: list[Job], complete: int, request: Request) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(request.workers or _usual_workers(cores, request.common), len(jobs))
-    threads = max(1, cores // workers)
+    asked = [option.partition("=")[2] for option in request.common if option.startswith("runtime.threads=")]
+    threads = int(asked[-1]) if asked and asked[-1].isdecimal() else max(1, cores // workers)
     log = request.output_dir / f"reproduce-{request.scale}.log"
     overall = Overall(jobs, complete, workers)
     failures = {}

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from cli.main import main
 
@@ -24,6 +25,16 @@ def results(place: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in place.glob("runs/*/*/result.json")}
 
 
+def _locked(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def files(place: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted((place / "report").rglob("*")) if path.is_file()}
 
@@ -35,7 +46,8 @@ def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(1)  # the workers end with their parent
+    while any(_locked(path) for path in tmp_path.glob("runs/*/*/.lock")):  # the workers end with their parent
+        time.sleep(0.05)
     before = results(tmp_path)
     assert 2 <= len(before) < 8
     again = crl(*asked)
@@ -91,6 +103,7 @@ def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
         (["scale=huge"], "quick, cpu, paper"),
         (["only=table9"], "table1, table2"),
         (["seeds=0"], "at least 1"),
+        (["seeds=²"], "at least 1"),
         (["workers=many"], "at least 1"),
         (["sead=3"], "did you mean seeds="),
         (["dataset.colour=red"], "dataset.colour"),

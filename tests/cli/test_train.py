@@ -163,7 +163,7 @@ def test_quick_thoughts_learns_goes_on_and_is_evaluated_again(
 
 
 def test_the_curve_of_figure_2c_and_a_share_of_the_labels(tmp_path: Path) -> None:
-    """A supervised run that saw a tenth of the points: the classifiers of that tenth are fitted on the same points."""
+    """Watching and fitting once more change nothing else."""
     command = ["train", *IMAGES, *QUICK, "training.steps=60", "training.curve_every=25", "evaluation.label_fraction=0.25"]
     assert main([*command, f"run_dir={tmp_path}/run"]) == 0
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -177,7 +177,7 @@ def test_the_curve_of_figure_2c_and_a_share_of_the_labels(tmp_path: Path) -> Non
     assert {"test.linear25pct.avg2", "test.mean25pct.top5", "linear25pct.l2"} <= set(found)
     plain = ["train", *IMAGES, *QUICK, "training.steps=60", f"run_dir={tmp_path}/plain"]
     assert main(plain) == 0
-    assert metrics(tmp_path / "plain").items() <= found.items()  # watching changes nothing
+    assert metrics(tmp_path / "plain").items() <= found.items()
 
 
 def test_force_starts_over(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from omegaconf import OmegaConf
 from crl.quick_thoughts import quick_thoughts_loss
 from data.files import write_json
 from data.sampler import TupleSampler, generator
+from data.split import Images, Split
 from experiments.config import compose_config
+from experiments.evaluation import _first_share
 from experiments.objectives import OBJECTIVES, points_of
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.paper import TABLE_1, table_1
@@ -51,6 +53,16 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
     scores = objective.head(features)
     slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
     torch.testing.assert_close(objective(features[index], batch), slow)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.floats(0.01, 0.99))
+def test_a_share_of_the_labels_is_of_the_points_that_a_share_of_the_data_keeps(sizes: list[int], share: float) -> None:
+    points = torch.arange(sum(sizes))
+    labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    split = Split.from_labels(Images(points.view(-1, 1, 1, 1)), labels, len(sizes)).fraction(share)
+    found, classes = _first_share((points, labels), len(sizes), share)
+    assert torch.equal(found, split.points.tensors()[0].flatten())
+    assert torch.equal(classes, split.labels)
 
 
 @pytest.mark.parametrize("encoders", [1, 2])

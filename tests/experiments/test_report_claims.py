@@ -97,7 +97,7 @@ def test_on_imdb_table_2_compares_the_trained_classifier(tmp_path: Path) -> None
     make_study(tmp_path, "table2", *cells, dataset="imdb")
     (subject,) = collect([tmp_path]).subjects
     found = next(claim for claim in CLAIMS if claim.number == "5").judge(subject)
-    assert found.verdict == CONFIRMED and "accuracy of TR at b = 2: CURL 95.0" in found.measured
+    assert found.verdict == CONFIRMED and "AVG-2 of TR at b = 2: CURL 95.0" in found.measured
 
 
 def test_missing_seeds_leave_the_pairs_that_are_there(tmp_path: Path) -> None:

@@ -87,6 +87,22 @@ def test_only_takes_studies_and_data_sets() -> None:
         planned("huge")
 
 
+def test_what_a_study_varies_wins_over_an_option_for_every_run() -> None:
+    """Else cells with different labels would be the same runs."""
+    common = ("training.steps=100", "dataset.train_fraction=0.5", "objective.block_size=3", "objective.negatives=2")
+    plain, _ = planned("quick")
+    studies, jobs = planned("quick", common=common)
+    for key, study in studies.items():
+        distinct = {cell.runs for cell in study.cells}
+        assert len(distinct) == len({cell.runs for cell in plain[key].cells}), key
+    by_folder = {job.folder: compose_config(list(job.overrides)) for job in jobs}
+    for cell in studies["budget", "docstrings"].cells:
+        config = by_folder[cell.runs[0]]
+        assert config.objective[cell.labels["axis"]] == cell.labels["value"]
+        assert (config.training.steps == 100) or cell.labels["equal"] == "points"
+    assert {by_folder[c.runs[0]].dataset.train_fraction for c in studies["fig2b", "docstrings"].cells} == {0.1, 0.3, 1.0}
+
+
 def test_every_study_is_part_of_some_scale() -> None:
     assert {name for tracks in SCALES.values() for track in tracks for name in track.studies} == set(STUDIES)
 
@@ -127,6 +143,7 @@ def test_time_left_follows_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPa
     assert overall._time_left(set()) == "about 50 s left"
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "metrics.jsonl").write_text('{"step": 4}\n{"step": 5}\n{"st')
+    overall.tick({2})
     assert overall._time_left({2}) == "about 30 s left"  # half of the last run is done
     overall.ended(1, "reason")
     assert overall.left == {2}
