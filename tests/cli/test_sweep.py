@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from cli.main import main
 from experiments.studies import read_manifest
@@ -277,7 +278,7 @@ def test_interrupted_and_started_again(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Path) -> None:
-    options = [*TINY, "training.steps=40", "training.checkpoint_seconds=0"]
+    options = [*TINY, "training.steps=80", "training.checkpoint_seconds=0"]
     killed = [sys.executable, "-m", "cli.main", "train", "-m", *options, "seed=0,1", f"output_dir={tmp_path}/killed"]
     process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
     while process.poll() is None:
@@ -295,6 +296,22 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
     assert len(found) == 2
     ((place, undisturbed),) = metrics(tmp_path / "undisturbed").items()
     assert found[place] == undisturbed
+
+
+def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> None:
+    """They end with their parent, so that the same command can go on at once."""
+    options = [*TINY, "seed=0,1", *JOBLIB, f"output_dir={tmp_path}"]
+    long = [sys.executable, "-m", "cli.main", "train", "-m", *options, "training.steps=100000"]
+    process = subprocess.Popen(long, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(list(tmp_path.glob("runs/*/*/metrics.jsonl"))) < 2:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    locks = [FileLock(path) for path in tmp_path.glob("runs/*/*/.lock")]
+    assert len(locks) == 2
+    for lock in locks:
+        lock.acquire(timeout=30)
+        lock.release()
 
 
 def test_planning_a_sweep_needs_no_torch() -> None:

@@ -148,6 +148,13 @@ def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(overrid
             assert f"{value:.1f}" in table
 
 
+def test_without_collisions_nothing_of_the_papers_stands_beside_ours() -> None:
+    config = compose_config(["experiment=table1_cifar100"])
+    assert table_1(config, _result(100)) is not None
+    config.objective.collisions = False
+    assert table_1(config, _result(100)) is None
+
+
 def test_other_articles_than_the_papers_are_not_set_beside_it() -> None:
     config = compose_config(["experiment=table1_wiki3029", "encoder.glove_path=x"])
     assert table_1(config, _result(709)) is None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -230,6 +231,20 @@ def test_a_run_that_lies_there_twice_counts_once(tmp_path: Path) -> None:
     summary = write_report([tmp_path], tmp_path / "out")
     assert summary.setup.startswith("1 run of 1 configuration;")
     assert "counted once" in summary.missing[0]
+
+
+def test_seeds_made_on_different_data_are_named(tmp_path: Path) -> None:
+    """The built-in data follow from the installed packages."""
+    for seed in range(2):
+        path = make_run(tmp_path, "glyphs-a-00000001", seed, 0.9) / "result.json"
+        result = json.loads(path.read_text())
+        result["dataset"]["fingerprint"] = f"data-of-{seed}"
+        path.write_text(json.dumps(result))
+    (note,) = write_report([tmp_path], tmp_path / "out").missing
+    assert note.startswith("glyphs-a-00000001: its seeds saw different data")
+    for name in ("index.html", "report.md"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "data-of-0" in text and "data-of-1" in text
 
 
 def test_other_runs_are_told_apart_by_the_options_that_differ(tmp_path: Path) -> None:

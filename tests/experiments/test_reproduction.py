@@ -131,6 +131,13 @@ def test_a_failed_run_and_a_dead_process_leave_the_others_alone(tmp_path: Path) 
     assert not multiprocessing.active_children()
 
 
+def test_a_log_that_cannot_be_written_is_answered_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    with pytest.raises(ConfigError, match="log cannot be written"):
+        list(run_side_by_side([(0, ())], 1, 1, tmp_path / "log", lambda running: None))
+    assert not multiprocessing.active_children()
+
+
 def test_time_left_follows_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = [0.0]
     monkeypatch.setattr("experiments.reproduction.progress.time.monotonic", lambda: clock[0])

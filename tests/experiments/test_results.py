@@ -37,6 +37,13 @@ def test_an_unfinished_run_is_none(tmp_path: Path) -> None:
     assert read_run(folder) is None
 
 
+def test_a_result_without_its_configuration_is_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9)
+    (folder / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match="has no config"):
+        read_run(folder)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
