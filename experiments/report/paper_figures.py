@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from experiments.paper import FIGURE_METRICS
@@ -176,12 +177,12 @@ def bounds(subject: Subject) -> Figure | None:
                 lefts, rights = [left for left, _ in known], [right for _, right in known]
                 axes.plot(lefts, rights, MARKERS[number], color=COLOURS[number], label=kind, alpha=0.75, markersize=4)
             if sides:
-                margin = 0.06 * (max(sides) - min(sides)) or 0.1
-                ends = (min(sides) - margin, max(sides) + margin)
+                ends = _ends(axes, min(sides), max(sides))
                 axes.plot(ends, ends, color=INK, linewidth=0.9, linestyle=":")
                 axes.set(xlim=ends, ylim=ends)
             axes.set_title(title.replace(" (Jensen)", "").replace("Proposition", "Prop."))
-            axes.locator_params(nbins=3)
+            if axes.get_xscale() == "linear":
+                axes.locator_params(nbins=3)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside lower center", ncols=2)
         for axes in panels[-1]:
@@ -195,3 +196,12 @@ def bounds(subject: Subject) -> Figure | None:
         "A mark on or above the dotted line is a run on which the bound holds; its height above it is the slack."
     )
     return draw(f"bounds-{slug(subject.label)}", title, description, paint, 520)
+
+
+def _ends(axes: Axes, least: float, most: float) -> tuple[float, float]:
+    """Of both axes; logarithmic ones where the sides differ by more than their marks could show."""
+    if least > 0 and most > 20 * least:
+        axes.set(xscale="log", yscale="log")
+        return least / 1.3, most * 1.3
+    margin = 0.06 * (most - least) or 0.1
+    return least - margin, most + margin
