@@ -16,7 +16,7 @@ from data.augment import AUGMENTATIONS
 from data.sampler import TupleBatch, TupleSampler, generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
-from experiments.objectives import OBJECTIVES, points_of
+from experiments.objectives import OBJECTIVES, Objective, points_of
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.run_folder import RunFolder
 
@@ -41,7 +41,7 @@ class Progress:
 class Trained(nn.Module):
     """Encoder and objective as one module, so that one forward is one training step."""
 
-    def __init__(self, encoder: nn.Module, objective: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, objective: Objective) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
@@ -183,10 +183,10 @@ def encode(encoder: nn.Module, points: Points, batch_size: int, fabric: Fabric) 
 
 @torch.no_grad()
 def _dev_loss(config: DictConfig, trained: Trained, dev: Split, sampler: TupleSampler, fabric: Fabric) -> float:
-    """The objective on the same tuples of dev points every time, the points encoded once."""
+    """The objective's dev loss on the same tuples of dev points every time, the points encoded once."""
     features = encode(trained.encoder, dev.points, config.evaluation.batch_size, fabric)
     losses = []
     for number in range(_DEV_BATCHES):
         batch = sampler.draw(config.training.batch_size, generator(config.seed, "dev", number, fabric.device))
-        losses.append(trained.objective(features[points_of(batch)], batch))
+        losses.append(trained.objective.dev_loss(features[points_of(batch)], batch))
     return float(torch.stack(losses).mean())

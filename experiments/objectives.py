@@ -1,6 +1,6 @@
 """Objectives as the training loop sees them: which tuples to draw, and the loss of their features.
 
-To add one: a class here with the same three members, and its line in ``OBJECTIVES``.
+To add one: a class here with the same members, and its line in ``OBJECTIVES``.
 """
 
 import torch
@@ -12,7 +12,15 @@ from crl.quick_thoughts import quick_thoughts_loss
 from data.sampler import TupleBatch, TupleSampler
 
 
-class Contrastive(nn.Module):
+class Objective(nn.Module):
+    """What all have in common. ``forward`` is the loss that is trained on."""
+
+    def dev_loss(self, features: Tensor, batch: TupleBatch) -> Tensor:
+        """By what the best encoder is chosen, on tuples of dev points: the loss itself, where nothing else is said."""
+        return self(features, batch)
+
+
+class Contrastive(Objective):
     """The paper's unsupervised objective ``L_un``, in its block form where blocks have more than one point."""
 
     def __init__(self, options: DictConfig, dimension: int, classes: int) -> None:
@@ -38,7 +46,7 @@ class Contrastive(nn.Module):
         return contrastive_loss(anchor, means[:tuples], negative, self.loss)
 
 
-class QuickThoughts(nn.Module):
+class QuickThoughts(Objective):
     """The Quick Thoughts baseline on the tuples of the contrastive objective: an anchor and its b positives are a block
     of 1 + b similar points, the other tuples' points are the candidates. Nothing but the loss differs, and with pooled
     negatives both encode the same points.
@@ -63,7 +71,7 @@ class QuickThoughts(nn.Module):
         return quick_thoughts_loss(first, second)
 
 
-class Supervised(nn.Module):
+class Supervised(Objective):
     """The paper's supervised baseline: a linear softmax head over all classes; the representation is what feeds it.
 
     A step takes the points of a batch of tuples without negatives, batch_size * (1 + block_size) of them: as many as
@@ -81,8 +89,15 @@ class Supervised(nn.Module):
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar cross-entropy (nats) of features [m, d], which belong to ``points_of(batch)`` [m]."""
-        labels = torch.cat([batch.classes, batch.classes.repeat_interleave(self.block_size)])
-        return nn.functional.cross_entropy(self.head(features), labels)
+        return nn.functional.cross_entropy(self.head(features), self._labels(batch))
+
+    def dev_loss(self, features: Tensor, batch: TupleBatch) -> Tensor:
+        """The head's share of errors. On few points the cross-entropy rises long before the accuracy stops rising: it
+        would choose a network that has hardly begun to learn, and the baseline would be none."""
+        return (self.head(features).argmax(1) != self._labels(batch)).float().mean()
+
+    def _labels(self, batch: TupleBatch) -> Tensor:
+        return torch.cat([batch.classes, batch.classes.repeat_interleave(self.block_size)])
 
 
 OBJECTIVES: dict[str, type[Contrastive] | type[QuickThoughts] | type[Supervised]] = {

@@ -50,9 +50,14 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
     assert len(index) == 5 * (1 + 2)
     features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     labels = [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    with torch.no_grad():
+        objective.head.weight.copy_(torch.eye(3, 4))  # some right, some wrong
     scores = objective.head(features)
     slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
     torch.testing.assert_close(objective(features[index], batch), slow)
+    errors = [int(scores[i].argmax()) != labels[i] for i in index.tolist()]
+    assert 0 < sum(errors) < len(errors)
+    assert float(objective.dev_loss(features[index], batch)) == pytest.approx(sum(errors) / len(errors))
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.floats(0.01, 0.99))

@@ -188,9 +188,12 @@ def test_a_bound_that_is_violated_is_named(tmp_path: Path, slack: float, verdict
 def test_the_block_bound(tmp_path: Path) -> None:
     for seed, slack in enumerate((0.1, 0.11, 0.12)):
         make_run(tmp_path, "glyphs-b-00000001", seed, 0.9, slack=slack)
-    make_run(tmp_path, "glyphs-one-00000002", 0, 0.9)  # one seed: left aside
     found = judged(tmp_path, "12")
     assert found.verdict == CONFIRMED and found.sources == ("glyphs-b-00000001",)
+    assert found.intervals[0].startswith("smallest: 0.100 ± 0.010")
+    make_run(tmp_path, "glyphs-c-00000002", 0, 0.9, slack=0.039)  # within 4 standard errors of 0.01
+    found = judged(tmp_path, "12")
+    assert found.verdict == NOT_CONFIRMED and "00000002 (seed 0)" in found.why
 
 
 def test_runs_without_a_manifest_stand_for_table_1_where_it_is_plain_which(tmp_path: Path) -> None:
