@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullFormatter
 
 from experiments.paper import FIGURE_METRICS
 from experiments.report.collect import Subject
@@ -202,6 +203,8 @@ def _ends(axes: Axes, least: float, most: float) -> tuple[float, float]:
     """Of both axes; logarithmic ones where the sides differ by more than their marks could show."""
     if least > 0 and most > 20 * least:
         axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())  # or they would crowd a range of less than a decade
         return least / 1.3, most * 1.3
     margin = 0.06 * (most - least) or 0.1
     return least - margin, most + margin
