@@ -17,7 +17,7 @@ the end, and the others are done all the same.
   scale=cpu         CIFAR-100, Wiki-3029 and IMDb with small encoders, hours on a CPU
   scale=paper       CIFAR-100 with VGG-16, Wiki-3029 and IMDb with the GRU (a GPU is advised)
   only=...          these studies or data sets: table1, table2, fig2a, fig2b, fig2c, labels, collisions, budget,
-                    glyphs, docstrings, cifar100, wiki3029, imdb
+                    glyphs, docstrings (scale=quick), cifar100, wiki3029, imdb (the others)
   seeds=3           seeds 0, 1, 2 of every configuration
   workers=N         runs side by side (default: one a core; one where there is a CUDA device)
   output_dir=outputs
@@ -42,6 +42,9 @@ def run(arguments: list[str]) -> None:
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
     given, common = _parsed(arguments)
+    for name in (*_ROOTS, "glove"):
+        if name in given and not Path(given[name]).expanduser().exists():
+            raise ConfigError(f"{name}: {given[name]} does not exist")
     roots = {name: [f"dataset.root={quoted(given[name])}"] for name in _ROOTS if name in given}
     if "glove" in given:
         vectors = ["encoder.embedding=glove", f"encoder.glove_path={quoted(given['glove'])}"]

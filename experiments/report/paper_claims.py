@@ -9,6 +9,7 @@ from experiments.paper import FIGURE_METRICS
 from experiments.report.claims import (
     CONFIRMED,
     NOT_CONFIRMED,
+    NOT_TESTABLE,
     Claim,
     Comparison,
     Finding,
@@ -230,9 +231,11 @@ def _block_bound_tighter(subject: Subject) -> Finding:
     open_runs = [f"{short(run.name)} (seed {run.seed})" for slack, error, run in slacks if slack <= ERRORS * error]
     slack, error, run = min(slacks, key=lambda found: found[0] - ERRORS * found[1])
     shown = f"smallest: {slack:.3f} ± {error:.3f} (standard error; {short(run.name)}, seed {run.seed})"
-    why = f"not clearly above 0 in {', '.join(open_runs)}" if open_runs else ""
+    why = f"the sample does not resolve it in {', '.join(open_runs)}" if open_runs else ""
     measured = f"L_un bound − block bound on {len(slacks)} runs with b > 1"
-    verdict = NOT_CONFIRMED if open_runs else CONFIRMED
+    verdict = NOT_TESTABLE if open_runs else CONFIRMED
+    if any(slack < -ERRORS * error for slack, error, _ in slacks):
+        verdict = NOT_CONFIRMED
     return Finding(verdict, why, measured, (shown.replace("-", "−"),), names(run for *_, run in slacks))
 
 

@@ -105,6 +105,7 @@ def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
         (["seeds=0"], "at least 1"),
         (["seeds=²"], "at least 1"),
         (["workers=many"], "at least 1"),
+        (["scale=cpu", "cifar100=nowhere"], "nowhere does not exist"),
         (["sead=3"], "did you mean seeds="),
         (["dataset.colour=red"], "dataset.colour"),
         (["scale=paper", "only=wiki3029"], "encoder.glove_path"),
