@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from itertools import count
 
 import torch
-from torch import Tensor
 
 from benchmarks.reference import WORKERS, IndexTuples, batches
 from benchmarks.stand_in import TupleStream
@@ -43,7 +42,7 @@ def measure(repeats: int, batch_size: int = 128, steps: int = 200) -> dict[str, 
         with torch_defaults():
             loader = batches(literal, batch_size)
         sides = {
-            "ours": _repeated(_draws(stream), steps),
+            "ours": _repeated(map(stream.batch, count()), steps),
             "python_loop": _repeated(_loop(block_size, negatives, source, batch_size), steps),
             "dataloader": _repeated(loader, steps),
         }
@@ -64,10 +63,6 @@ def _repeated(drawn: Iterator[object], steps: int) -> Side:
             next(drawn)
 
     return side
-
-
-def _draws(stream: TupleStream) -> Iterator[Tensor]:
-    return (stream.batch(step).anchors for step in count())
 
 
 def _loop(block_size: int, negatives: int, source: str, batch_size: int) -> Iterator[list[object]]:
