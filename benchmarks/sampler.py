@@ -13,9 +13,8 @@ from itertools import count
 import torch
 
 from benchmarks.reference import WORKERS, IndexTuples, batches
-from benchmarks.stand_in import TupleStream
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
-from data.sampler import TupleSampler
+from data.sampler import TupleSampler, TupleStream
 
 CLASSES, PER_CLASS = 100, 450
 # Row -> (block size, negatives, source). The first is the setting of the paper's CIFAR-100 table.
