@@ -63,8 +63,8 @@ def pooled_contrastive_loss(points: Tensor, others: Tensor, loss: str = "logisti
     size, tuples = points.shape[:2]
     if others.dim() != 2 or min(others.shape) < 1 or others.shape[1] > tuples - 1:
         raise ValueError(f"others must be [draws, k] with 1 <= k <= B - 1 = {tuples - 1}, not {[*others.shape]}")
-    blocks = (points.sum(0) - points) / (size - 1)
-    scores = points @ blocks.transpose(1, 2)
+    others_of_tuple = points.sum(0) - points
+    scores = points @ others_of_tuple.transpose(1, 2) / (size - 1)
     # k before the draws: a reduction over anything but the innermost dimension is several times faster on a CPU.
     shifts = others.T.flatten()
     columns = (torch.arange(tuples, device=points.device)[:, None] + shifts) % tuples

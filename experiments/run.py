@@ -1,6 +1,8 @@
 """A run from its configuration to its result."""
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +140,8 @@ def build_fabric(config: DictConfig) -> Fabric:
     options = config.runtime
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
+    if options.compile and shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

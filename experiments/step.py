@@ -39,6 +39,8 @@ class TrainingStep:
         self.objective: Objective = OBJECTIVES[config.objective.name](
             config.objective, config.encoder.dimension, len(train.sizes)
         )
+        if config.runtime.compile:
+            encoder.compile()
         self._trained = Trained(encoder, self.objective)
         optimizer = build_optimizer(config.optimizer, self._trained.parameters())
         self._model, self._optimizer = fabric.setup(self._trained, optimizer)
