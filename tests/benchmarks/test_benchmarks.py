@@ -142,6 +142,11 @@ def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _usable(found, 1) == {"peak_memory_gb/b10_k10", "peak_memory_gb/b10_k10_fresh"}
 
 
+def test_a_run_that_fails_says_why() -> None:
+    with pytest.raises(RuntimeError, match=r"exit code 2: .*training\.steps"):
+        peak_memory.train(("dataset=glyphs", "training.steps=0"))
+
+
 def test_the_peak_is_of_the_process_alone() -> None:
     alone = in_own_process(exec, "b'x'")[1]
     held = torch.ones(1_000_000_000, dtype=torch.uint8)  # what the parent holds
