@@ -1,0 +1,52 @@
+"""The product's own training step, set up for a benchmark as ``crl train`` would set it up, on the CPU."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from omegaconf import DictConfig
+from torch import nn
+
+from data.cache import find
+from data.dataset import Dataset
+from data.split import Images, Split
+from experiments.config import compose_config
+from experiments.run import build_fabric, make_encoder, prepare
+from experiments.step import TrainingStep
+
+
+class Ours(NamedTuple):
+    """A training step and what it was made of."""
+
+    step: TrainingStep
+    encoder: nn.Module
+    config: DictConfig
+    fabric: Fabric
+
+
+def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
+    """The step that these options of ``crl train`` describe, on their data set or on another one of its kind."""
+    config = compose_config([*options, "runtime.device=cpu"])
+    fabric = build_fabric(config)
+    if dataset is None:
+        dataset = prepare(config, lambda said: None)[0]
+    train = dataset.similar()[0]
+    encoder = make_encoder(config, dataset, train)[0]
+    return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)
+
+
+def images_at_hand() -> str:
+    """cifar100 where its files are, else glyphs, which are drawn on the spot."""
+    return "cifar100" if find(None, "cifar-100-python") else "glyphs"
+
+
+def random_pixels(classes: int = 100, per_class: int = 450) -> Dataset:
+    """Images of noise in the shape and number of CIFAR-100."""
+    draws = torch.Generator().manual_seed(0)
+
+    def split(size: int) -> Split:
+        pixels = torch.randint(256, (classes * size, 3, 32, 32), dtype=torch.uint8, generator=draws)
+        return Split(Images(pixels), torch.arange(0, (classes + 1) * size, size))
+
+    return Dataset("random pixels", [str(c) for c in range(classes)], split(per_class), split(2), split(2))

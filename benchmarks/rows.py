@@ -1,0 +1,57 @@
+"""The rows of the table: what each one says, and the bound that it is to keep."""
+
+from fnmatch import fnmatch
+from operator import ge, le, lt
+from typing import NamedTuple
+
+_COMPARE = {">=": ge, "<=": le, "<": lt}
+
+
+class Row(NamedTuple):
+    """What is compared, the unit of the values (empty: a ratio), and the bound of the median (None: only to know)."""
+
+    meaning: str
+    unit: str = ""
+    bound: str | None = None
+
+
+_TAX = "time of our training step / of forward, backward and optimiser step of the bare encoder"
+_LITERAL = "training tuples a second, ours / a DataLoader re-implementation"
+_SLOPE = "log-log slope of the time"
+
+# The first pattern that fits a row's name is its own.
+ROWS: dict[str, Row] = {
+    "runner_tax/bag_of_words": Row(_TAX, bound="<= 1.5"),
+    "runner_tax/*": Row(_TAX, bound="<= 1.10"),
+    "sampler/python_loop": Row("tuples drawn a second, ours / a Python loop", bound=">= 100"),
+    "sampler/dataloader": Row("tuples drawn a second, ours / a DataLoader with 2 workers", bound=">= 20"),
+    "sampler/*/python_loop": Row("tuples drawn a second, ours / a Python loop"),
+    "sampler/*/dataloader": Row("tuples drawn a second, ours / a DataLoader with 2 workers"),
+    "end_to_end/*/fresh": Row(_LITERAL, bound=">= 1.0"),
+    "end_to_end/b1_k1/pooled": Row(_LITERAL, bound=">= 1.5"),
+    "end_to_end/b2_k4/pooled": Row(_LITERAL, bound=">= 3"),
+    "end_to_end/b10_k10/pooled": Row(_LITERAL, bound=">= 8"),
+    "estimator/time_to_*": Row("training time until test AVG-2 is reached, fresh / pooled", bound=">= 2"),
+    "evaluation/seconds": Row("exact AVG-2, AVG-10 and TOP-R at the size of Wiki-3029", "s", "< 30"),
+    "evaluation/peak_gb": Row("its peak memory beyond the features", "GB", "< 1.5"),
+    "text/sentences_per_second": Row("text files to word ids and splits, 600,000 sentences", "1/s", ">= 20000"),
+    "text/cached_load_seconds": Row("the same data from the cache", "s", "< 2"),
+    "text/peak_gb": Row("peak resident memory of a process that prepares them", "GB"),
+    "scaling/*/classes": Row(_SLOPE),
+    "scaling/*": Row(_SLOPE, bound="<= 1.05"),
+    "peak_memory_gb/b10_k10": Row("peak resident memory of `crl train`, small CNN, pooled, batch 128", "GB", "< 2.5"),
+    "peak_memory_gb/b10_k10_fresh": Row("the same with negatives drawn anew for every tuple", "GB"),
+}
+
+
+def row_of(name: str) -> Row:
+    """The row of that name; one that is not listed says nothing and has no bound."""
+    return next((row for pattern, row in ROWS.items() if fnmatch(name, pattern)), Row(""))
+
+
+def holds(value: float, bound: str) -> bool:
+    """Whether value keeps a bound such as ``<= 1.10``. Raises ValueError for a bound that is not one."""
+    sign, _, limit = bound.partition(" ")
+    if sign not in _COMPARE:
+        raise ValueError(f"a bound is one of {', '.join(_COMPARE)} and a number, not {bound!r}")
+    return bool(_COMPARE[sign](value, float(limit)))
