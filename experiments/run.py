@@ -27,6 +27,7 @@ from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
 from experiments.fit import fit
+from experiments.memory import keep_freed_memory
 from experiments.run_folder import RunFolder
 from experiments.theory import latent_theory
 from experiments.word_vectors import word_vectors
@@ -145,6 +146,8 @@ def build_fabric(config: DictConfig) -> Fabric:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        keep_freed_memory()
     torch.use_deterministic_algorithms(device == "cpu")
     # Nothing here reads what it has not written; to fill it costs up to a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -32,7 +32,6 @@ class TrainingStep:
     """Call it with 0, 1, ... for one step each. Every random draw depends on (seed, stream, step) alone."""
 
     def __init__(self, config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split) -> None:
-        self.config = config
         self.fabric = fabric
         self.encoder = encoder
         self.train = train.to(fabric.device)
@@ -48,24 +47,24 @@ class TrainingStep:
         self.points_per_step: int = config.training.batch_size * sampler.points_per_tuple
         self._tuples = TupleStream(sampler, config.training.batch_size, config.seed, "tuples")
         self._augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
+        # Read once: to ask a configuration takes as long as a small operation.
+        self._seed: int = config.seed
+        self._clip_norm: float | None = config.training.clip_norm
+        self._rates = [learning_rate(config.optimizer, step, config.training.steps) for step in range(config.training.steps)]
 
     def __call__(self, step: int) -> Tensor:
         """Train on the tuples of this step; their loss before it, a scalar on the device that nobody has waited for."""
-        config, device = self.config, self.fabric.device
         batch = self._tuples.batch(step)
         points = self.train.points.gather(batch.points.flatten())
-        points = self._augment(points, generator(config.seed, "augment", step, device))
-        torch.manual_seed(generator(config.seed, "dropout", step).initial_seed())
-        rate = learning_rate(config.optimizer, step, config.training.steps)
+        points = self._augment(points, generator(self._seed, "augment", step, self.fabric.device))
+        _seed_dropout(generator(self._seed, "dropout", step).initial_seed(), self.fabric.device)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._rates[step]
         self._optimizer.zero_grad()
         loss = self._model(points, batch)
         self.fabric.backward(loss)
-        if config.training.clip_norm is not None:
-            self.fabric.clip_gradients(
-                self._model, self._optimizer, max_norm=config.training.clip_norm, error_if_nonfinite=False
-            )
+        if self._clip_norm is not None:
+            self.fabric.clip_gradients(self._model, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False)
         self._optimizer.step()
         return loss.detach()
 
@@ -82,3 +81,10 @@ class TrainingStep:
         """Take up :meth:`state`. Raises KeyError, ValueError or RuntimeError where it does not fit."""
         self._trained.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes half a millisecond to look for other devices
+    else:
+        torch.manual_seed(seed)
