@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install test format reproduce clean
+.PHONY: help install test format reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ format: $(READY) ## format the code
 
 reproduce: $(READY) ## the paper's tables, figures and claims on built-in data, no download; the report in outputs/report
 	$(BIN)/crl reproduce
+
+bench: $(READY) ## speed and memory against what they are measured by; the table in benchmarks/results.md (15 minutes)
+	$(BIN)/python -m benchmarks $(NAMES)
 
 clean: ## remove .venv and caches; results under outputs/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

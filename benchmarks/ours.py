@@ -8,12 +8,12 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig
 from torch import nn
 
-from benchmarks.stand_in import TrainingStep
 from data.cache import find
 from data.dataset import Dataset
 from data.split import Images, Split
 from experiments.config import compose_config
 from experiments.run import build_fabric, make_encoder, prepare
+from experiments.step import TrainingStep
 
 
 class Ours(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from crl.encoders.small_cnn import SmallCNN
-from crl.objectives import block_means, contrastive_loss
+from crl.objectives import contrastive_loss
 from data.split import Images, Split
 
 WORKERS = 2
@@ -83,7 +83,7 @@ class ReferenceTraining:
         features = self.encoder(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         anchor, positive, negative = features.split([1, self.block_size, self.negatives * self.block_size], dim=1)
         blocks = negative.unflatten(1, (self.negatives, self.block_size))
-        loss = contrastive_loss(anchor[:, 0], block_means(positive), block_means(blocks))
+        loss = contrastive_loss(anchor[:, 0], positive.mean(1), blocks.mean(2))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -1,9 +1,9 @@
 """What the runner costs beside the encoder's own arithmetic.
 
 Ours: the training step that ``crl train`` repeats (draw tuples, gather points, forward, loss, backward, optimiser), pooled
-negatives, b = 2, k = 4. Baseline: a copy of the same encoder in a plain loop, fed with the very batches that our steps
-encoded in the same repeat, held in memory in the encoder's own memory format: forward, mean square as the loss, backward,
-the same optimiser; with PyTorch's default settings. CNNs on random pixels of CIFAR-100's size, text encoders on docstrings.
+negatives, b = 2, k = 4. Baseline: a copy of the same encoder, in the same memory format, in a plain loop over the very
+tensors that our steps gave to theirs in the same repeat, which lie ready: forward, mean square as the loss, backward, the
+same optimiser; with PyTorch's default settings. CNNs on random pixels of CIFAR-100's size, text encoders on docstrings.
 """
 
 import copy
@@ -56,7 +56,6 @@ class BareEncoder:
     def __init__(self, ours: Ours) -> None:
         self.encoder = copy.deepcopy(ours.encoder)
         self.optimizer = build_optimizer(ours.config.optimizer, self.encoder.parameters())
-        self.channels_last = ours.config.runtime.channels_last
         self.batches: list[Tensor] = []
         ours.encoder.register_forward_pre_hook(self._keep)
 

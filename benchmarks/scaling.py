@@ -3,7 +3,7 @@
 One slope a repeat, of the medians of three timings at each of four sizes, all sizes in turns. Sizes are such that fixed
 costs weigh little at the smallest. ``step``: our training step of the small CNN on random pixels (``points`` grow with the
 batch, pooled; block size and negatives grow with negatives drawn anew, where each is a point to encode). ``sampler``:
-drawing the same tuples as indices. ``pooled_loss``: the loss alone and its gradient, d = 100. ``evaluation``: ranks and
+drawing such tuples as indices. ``pooled_loss``: the loss alone and its gradient, b = 2, d = 100. ``evaluation``: ranks and
 exact AVG-k of the mean classifier, d = 100.
 """
 
@@ -89,10 +89,10 @@ def draw(tuples: int, block_size: int, negatives: int) -> Side:
 
 def pooled_loss(tuples: int, negatives: int) -> Side:
     """The loss of a batch of features and its gradient."""
-    anchor, positive = (torch.randn(tuples, 100, requires_grad=True) for _ in range(2))
+    points = torch.randn(3, tuples, 100, requires_grad=True)
     draws = (tuples - 1) // negatives
     others = (1 + torch.randperm(tuples - 1))[: draws * negatives].view(draws, negatives)
-    return lambda: pooled_contrastive_loss(anchor, positive, others).backward()
+    return lambda: pooled_contrastive_loss(points, others).backward()
 
 
 def evaluation(points: int, classes: int) -> Side:

@@ -1,8 +1,8 @@
 """Text from files to training data at the size of Wiki-3029: 3,000 articles of 200 sentences, 600,000 in all.
 
 The articles are made on the spot: sentences of 12 to 30 words and punctuation marks, words by Zipf's law from 100,000.
-``load_dataset("wiki3029", root=...)`` prepares them as every run does, with an empty cache, and loads them from the cache
-afterwards, each time in a process of its own; the start of the interpreter is not counted. Peak memory is that of the
+``data.wiki3029.load_wiki3029`` prepares them as every run does, with an empty cache, and loads them from the cache
+afterwards, each time in a process of its own; starting it and importing is not counted. Peak memory is that of the
 whole preparing process.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.process import in_own_process
-from data.registry import load_dataset
+from data.wiki3029 import load_wiki3029
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # of half a minute each: fewer than the repeats of the other rows
@@ -45,7 +45,7 @@ def load_seconds(root: Path, cache: Path) -> float:
     """Seconds to load the articles with this cache folder."""
     os.environ["CRL_DATA"] = str(cache)
     start = time.perf_counter()
-    load_dataset("wiki3029", root=str(root))
+    load_wiki3029(str(root))
     return time.perf_counter() - start
 
 

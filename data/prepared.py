@@ -33,7 +33,7 @@ def _split(tensors: tuple[Tensor, ...]) -> Split:
     if len(held) == 1:
         points = Images(*held)
     elif len(held) == 2:
-        points = Sentences(*held)
+        points = Sentences(held[0], held[1])
     else:
-        points = Documents(Sentences(*held[:2]), held[2])
+        points = Documents(Sentences(held[0], held[1]), held[2])
     return Split(points, offsets)

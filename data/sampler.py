@@ -1,7 +1,7 @@
 """Drawing tuples: an anchor, a positive block of its class, and negative blocks of classes drawn from rho."""
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,19 +13,33 @@ def generator(seed: int, stream: str, step: int, device: torch.device | str = "c
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-@dataclass(frozen=True)
-class TupleBatch:
+class TupleBatch(NamedTuple):
     """B tuples as indices into a split sorted by class.
 
-    anchors [B]; classes [B], theirs; positives [B, b]. Of the two ways to pair them with negatives one is filled:
-    negatives [B, k, b] (fresh blocks), or others [draws, k] (shifts to the positive blocks of other tuples).
+    points [m, B] holds those of tuple t in column t, block by block and the anchor last; classes [B] are the
+    anchors'. Tuples without negative blocks of their own may be paired with each other: others [draws, k] holds shifts to
+    the tuples that serve as negatives.
     """
 
-    anchors: Tensor
+    points: Tensor
     classes: Tensor
-    positives: Tensor
-    negatives: Tensor | None = None
+    block_size: int
     others: Tensor | None = None
+
+    @property
+    def anchors(self) -> Tensor:
+        """[B]."""
+        return self.points[-1]
+
+    @property
+    def positives(self) -> Tensor:
+        """[b, B]."""
+        return self.points[:-1].unflatten(0, (self.block_size, -1))[:, 0]
+
+    @property
+    def negatives(self) -> Tensor:
+        """[b, k, B]; k is 0 where no negative blocks were drawn."""
+        return self.points[:-1].unflatten(0, (self.block_size, -1))[:, 1:]
 
 
 class TupleSampler:
@@ -35,57 +49,93 @@ class TupleSampler:
     classes of the negatives i.i.d. from rho, so that a negative may have the anchor's class. ``collisions=False`` (with
     fresh blocks only) draws them from rho given that they are not the anchor's: an ablation, not the paper's procedure.
 
-    ``source``: "fresh" draws k new blocks per tuple, the paper's literal procedure; "pooled" pairs a tuple with the
-    positive blocks of k distinct other tuples, as many disjoint draws as the batch holds (see
+    ``source``: "fresh" draws k new blocks per tuple, the paper's literal procedure; "pooled" pairs a tuple with k
+    distinct other tuples, as many disjoint draws as the batch holds (see
     ``crl.objectives.pooled_contrastive_loss``); "none" draws no negatives.
     """
 
     def __init__(self, offsets: Tensor, block_size: int, negatives: int, source: str, collisions: bool = True) -> None:
-        self.offsets = offsets
+        self.starts = offsets[:-1].contiguous()
         self.sizes = offsets.diff()
         self.labels = torch.arange(len(self.sizes), device=offsets.device).repeat_interleave(self.sizes)
         self.block_size = block_size
         self.negatives = negatives
         self.source = source
         self.collisions = collisions
+        self._blocks = 1 + (negatives if source == "fresh" else 0)  # of a tuple: the positive one and those drawn anew
+
+    @property
+    def points_per_tuple(self) -> int:
+        """How many points of a tuple are encoded."""
+        return self.block_size * self._blocks + 1
 
     def draw(self, tuples: int, generator: torch.Generator) -> TupleBatch:
         """A batch of so many tuples."""
-        anchors = self._points(tuples, generator)
-        classes = self.labels[anchors]
-        positives = self._blocks(classes, generator)
-        if self.source == "fresh":
-            negative_classes = self._negative_classes(classes, generator)
-            negatives = self._blocks(negative_classes, generator).view(tuples, self.negatives, self.block_size)
-            return TupleBatch(anchors, classes, positives, negatives=negatives)
-        if self.source == "pooled":
-            return TupleBatch(anchors, classes, positives, others=self._others(tuples, generator))
-        return TupleBatch(anchors, classes, positives)
+        return self.draw_many(1, tuples, generator)[0]
 
-    def _negative_classes(self, classes: Tensor, generator: torch.Generator) -> Tensor:
-        """k classes for each anchor's class in classes [B]: [B * k]."""
-        if self.collisions:
-            return self.labels[self._points(len(classes) * self.negatives, generator)]
+    def draw_many(self, batches: int, tuples: int, generator: torch.Generator) -> list[TupleBatch]:
+        """So many independent batches: drawing them together costs hardly more than drawing one."""
+        count, inside = batches * tuples, self.points_per_tuple - 1
+        # Rows of points: those of the blocks, the anchor, then one for the class of each negative block. Random numbers
+        # become points where they lie.
+        points = _random_31_bits((inside + self._blocks, count), generator)
+        classes = self.labels.index_select(0, _scaled(points[inside:], len(self.labels)).flatten()).view(-1, count)
+        if not self.collisions:
+            classes[1:] = self._without_collisions(classes[0], generator)
+        starts, sizes = (of.index_select(0, classes.flatten()).view(-1, count) for of in (self.starts, self.sizes))
+        _scaled(points[:inside].unflatten(0, (self.block_size, self._blocks)), sizes).add_(starts)
+        others = self._others(batches, tuples, generator) if self.source == "pooled" else [None] * batches
+        parts = zip(points[: inside + 1].split(tuples, 1), classes[0].split(tuples), others, strict=True)
+        return [TupleBatch(p, c, self.block_size, o) for p, c, o in parts]
+
+    def _without_collisions(self, classes: Tensor, generator: torch.Generator) -> Tensor:
+        """k classes for each anchor's class in classes [m], none of them that: [k, m]."""
         # A uniform choice among the points outside of the anchor's class, which is one gap in their order.
-        start, size = self.offsets[classes, None], self.sizes[classes, None]
-        shape = (len(classes), self.negatives)
-        uniform = torch.rand(shape, generator=generator, device=self.offsets.device, dtype=torch.float64)
-        place = (uniform * (len(self.labels) - size)).long()
-        return self.labels[torch.where(place < start, place, place + size)].flatten()
+        starts, sizes = self.starts[classes], self.sizes[classes]
+        place = _scaled(_random_31_bits((self.negatives, len(classes)), generator), len(self.labels) - sizes)
+        return self.labels[torch.where(place < starts, place, place + sizes)]
 
-    def _points(self, count: int, generator: torch.Generator) -> Tensor:
-        """Uniform over all points: the class of such a point is drawn from rho."""
-        return torch.randint(len(self.labels), (count,), generator=generator, device=self.offsets.device)
-
-    def _blocks(self, classes: Tensor, generator: torch.Generator) -> Tensor:
-        """One block of each class in classes [m], points i.i.d.: [m, b]."""
-        sizes = self.sizes[classes, None]
-        shape = (len(classes), self.block_size)
-        uniform = torch.rand(shape, generator=generator, device=self.offsets.device, dtype=torch.float64)
-        return self.offsets[classes, None] + (uniform * sizes).long()
-
-    def _others(self, tuples: int, generator: torch.Generator) -> Tensor:
-        """A random partition of the shifts 1..B-1 into groups of k; what does not fill a group is left out."""
-        shifts = 1 + torch.randperm(tuples - 1, generator=generator, device=self.offsets.device)
+    def _others(self, batches: int, tuples: int, generator: torch.Generator) -> list[Tensor]:
+        """Per batch a random partition of the shifts 1..B-1 into groups of k; what does not fill a group is left out."""
         draws = (tuples - 1) // self.negatives
-        return shifts[: draws * self.negatives].view(draws, self.negatives)
+        order = torch.rand((batches, tuples - 1), generator=generator, device=generator.device).argsort(dim=1)
+        return list((1 + order[:, : draws * self.negatives]).unflatten(1, (draws, self.negatives)))
+
+
+class TupleStream:
+    """The batches of a training run, one a step. A batch depends on (seed, stream, step) alone, so that a resumed run
+    draws what it would have drawn, although many steps are drawn at once."""
+
+    _POINTS = 2**16  # of one call: enough to make its overhead small, and they stay in a CPU's cache
+
+    def __init__(self, sampler: TupleSampler, batch_size: int, seed: int, stream: str) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.seed = seed
+        self.stream = stream
+        self._steps = max(1, self._POINTS // (batch_size * sampler.points_per_tuple))
+        self._number = -1
+        self._drawn: list[TupleBatch] = []
+
+    def batch(self, step: int) -> TupleBatch:
+        """The tuples of step 0, 1, ..."""
+        number, place = divmod(step, self._steps)
+        if number != self._number:
+            draws = generator(self.seed, self.stream, number, self.sampler.sizes.device)
+            self._number, self._drawn = number, self.sampler.draw_many(self._steps, self.batch_size, draws)
+        return self._drawn[place]
+
+
+def _random_31_bits(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """int64, uniform in 0..2**31-1: two from each number that the generator makes."""
+    count = shape[0] * shape[1]
+    drawn = torch.empty(-(-count // 2), dtype=torch.int64, device=generator.device).random_(generator=generator)
+    bits = drawn.new_empty(2, len(drawn))
+    torch.bitwise_right_shift(drawn, 32, out=bits[0])
+    torch.bitwise_and(drawn, 2**31 - 1, out=bits[1])
+    return bits.flatten()[:count].view(shape)
+
+
+def _scaled(bits: Tensor, sizes: Tensor | int) -> Tensor:
+    """31 random bits to a number in 0..sizes-1, in place. In whole numbers: no chance is off by more than 2**-31."""
+    return bits.mul_(sizes).bitwise_right_shift_(31)

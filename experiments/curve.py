@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from crl.classifiers import mean_classifier, mean_classifier_loss
-from crl.objectives import block_means, contrastive_loss
+from crl.objectives import contrastive_loss
 from data.dataset import Dataset
 from data.sampler import TupleSampler, generator
 from data.split import Split
@@ -65,7 +65,6 @@ def _unsupervised_loss(config: DictConfig, features: Tensor, offsets: Tensor) ->
     losses = []
     for number in range(_BATCHES):
         batch = sampler.draw(config.training.batch_size, generator(config.seed, "curve", number, features.device))
-        assert batch.negatives is not None  # they are drawn anew
-        positive, negative = block_means(features[batch.positives]), block_means(features[batch.negatives])
-        losses.append(contrastive_loss(features[batch.anchors], positive, negative, objective.loss))
+        positive, negative = features[batch.positives].mean(0), features[batch.negatives].mean(0)
+        losses.append(contrastive_loss(features[batch.anchors], positive, negative.transpose(0, 1), objective.loss))
     return float(torch.stack(losses).mean())

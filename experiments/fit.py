@@ -12,13 +12,11 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from data.augment import AUGMENTATIONS
-from data.sampler import TupleBatch, TupleSampler, generator
+from data.sampler import TupleSampler, generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
-from experiments.objectives import OBJECTIVES, Objective, points_of
-from experiments.optimizers import build_optimizer, learning_rate
 from experiments.run_folder import RunFolder
+from experiments.step import TrainingStep
 
 _DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
 
@@ -38,20 +36,6 @@ class Progress:
     best: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Trained(nn.Module):
-    """Encoder and objective as one module, so that one forward is one training step."""
-
-    def __init__(self, encoder: nn.Module, objective: Objective) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.objective = objective
-
-    def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
-        features = self.encoder(points)
-        with torch.autocast(features.device.type, enabled=False):  # scores of thousands of pairs want all their digits
-            return self.objective(features.float(), batch)
-
-
 def fit(
     config: DictConfig,
     fabric: Fabric,
@@ -69,13 +53,10 @@ def fit(
     ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
-    objective = OBJECTIVES[config.objective.name](config.objective, config.encoder.dimension, len(train.sizes))
-    trained = Trained(encoder, objective)
-    model, optimizer = fabric.setup(trained, build_optimizer(config.optimizer, trained.parameters()))
-    progress = _resume(folder, trained, optimizer, device, keep)
-    train, dev = train.to(device), dev.to(device)
-    sampler, dev_sampler = objective.sampler(train.offsets), objective.sampler(dev.offsets)
-    augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
+    dev = dev.to(device)
+    train_step = TrainingStep(config, fabric, encoder, train)
+    dev_sampler = train_step.objective.sampler(dev.offsets)
+    progress = _resume(folder, train_step, device, keep)
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
     total = torch.zeros((), device=device)
@@ -84,20 +65,8 @@ def fit(
         total=options.steps, initial=progress.step, desc="training", disable=None if config.runtime.progress else True
     ) as bar:
         for step in range(progress.step, options.steps):
-            batch = sampler.draw(options.batch_size, generator(config.seed, "tuples", step, device))
-            index = points_of(batch)
-            points = augment(train.points.gather(index), generator(config.seed, "augment", step, device))
-            torch.manual_seed(generator(config.seed, "dropout", step).initial_seed())
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config.optimizer, step, options.steps)
-            optimizer.zero_grad()
-            loss = model(points, batch)
-            fabric.backward(loss)
-            if options.clip_norm is not None:
-                fabric.clip_gradients(model, optimizer, max_norm=options.clip_norm, error_if_nonfinite=False)
-            optimizer.step()
-            total += loss.detach()
-            progress.points += len(index)
+            total += train_step(step)
+            progress.points += train_step.points_per_step
             bar.update()
 
             done, last = step + 1, step + 1 == options.steps
@@ -112,7 +81,7 @@ def fit(
             total.zero_()
             progress.step, progress.seconds = done, time.monotonic() - started
             if look:
-                line["dev_loss"] = _dev_loss(config, trained, dev, dev_sampler, fabric)
+                line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
                 if not math.isfinite(line["dev_loss"]):
                     raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
                 if line["dev_loss"] < progress.best_loss:
@@ -121,11 +90,10 @@ def fit(
             if curve:
                 line |= {"epoch": progress.points / len(train), **watch()}
             speed = progress.points / progress.seconds
-            folder.append_metrics({**line, "lr": optimizer.param_groups[0]["lr"], "points_per_second": round(speed, 1)})
+            folder.append_metrics({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
             if last or time.monotonic() - saved >= options.checkpoint_seconds:
-                state = {"model": trained.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
-                folder.save_checkpoint(state | keep)
+                folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)
                 saved = time.monotonic()
 
     encoder.load_state_dict(progress.best)
@@ -136,9 +104,7 @@ def fit(
 _CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
-def _resume(
-    folder: RunFolder, trained: Trained, optimizer: torch.optim.Optimizer, device: torch.device, keep: dict[str, Any]
-) -> Progress:
+def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any]) -> Progress:
     """Put model and optimiser where the folder's checkpoint left them, if there is one."""
     stored = folder.load_checkpoint(device)
     progress = Progress()
@@ -150,8 +116,7 @@ def _resume(
                 )
         try:
             progress = Progress(**stored["progress"])
-            trained.load_state_dict(stored["model"])
-            optimizer.load_state_dict(stored["optimizer"])
+            train_step.load_state(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"{folder.checkpoint} does not fit this configuration; delete it, or force=true to start over"
@@ -182,11 +147,10 @@ def encode(encoder: nn.Module, points: Points, batch_size: int, fabric: Fabric) 
 
 
 @torch.no_grad()
-def _dev_loss(config: DictConfig, trained: Trained, dev: Split, sampler: TupleSampler, fabric: Fabric) -> float:
+def _dev_loss(config: DictConfig, train_step: TrainingStep, dev: Split, sampler: TupleSampler, fabric: Fabric) -> float:
     """The objective's dev loss on the same tuples of dev points every time, the points encoded once."""
-    features = encode(trained.encoder, dev.points, config.evaluation.batch_size, fabric)
-    losses = []
-    for number in range(_DEV_BATCHES):
-        batch = sampler.draw(config.training.batch_size, generator(config.seed, "dev", number, fabric.device))
-        losses.append(trained.objective.dev_loss(features[points_of(batch)], batch))
+    features = encode(train_step.encoder, dev.points, config.evaluation.batch_size, fabric)
+    draws = generator(config.seed, "dev", 0, fabric.device)
+    batches = sampler.draw_many(_DEV_BATCHES, config.training.batch_size, draws)
+    losses = [train_step.objective.dev_loss(features[batch.points], batch) for batch in batches]
     return float(torch.stack(losses).mean())

@@ -3,17 +3,20 @@
 To add one: a class here with the same members, and its line in ``OBJECTIVES``.
 """
 
-import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from crl.objectives import block_means, contrastive_loss, pooled_contrastive_loss
+from crl.objectives import contrastive_loss, pooled_contrastive_loss
 from crl.quick_thoughts import quick_thoughts_loss
 from data.sampler import TupleBatch, TupleSampler
 
 
 class Objective(nn.Module):
-    """What all have in common. ``forward`` is the loss that is trained on."""
+    """What all have in common. ``forward(features, batch)`` is the loss that is trained on."""
+
+    def sampler(self, offsets: Tensor) -> TupleSampler:
+        """What draws its tuples from a split with these class offsets."""
+        raise NotImplementedError
 
     def dev_loss(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """By what the best encoder is chosen, on tuples of dev points: the loss itself, where nothing else is said."""
@@ -36,14 +39,11 @@ class Contrastive(Objective):
         return TupleSampler(offsets, self.block_size, self.negatives, self.source, self.collisions)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
-        """Scalar loss of features [m, d], which belong to ``points_of(batch)`` [m]."""
-        tuples = len(batch.anchors)
-        anchor, blocks = features[:tuples], features[tuples:].unflatten(0, (-1, self.block_size))
-        means = block_means(blocks)
+        """Scalar loss of the features [m, B, d] of ``batch.points`` [m, B]."""
         if batch.others is not None:
-            return pooled_contrastive_loss(anchor, means, batch.others, self.loss)
-        negative = means[tuples:].unflatten(0, (tuples, self.negatives))
-        return contrastive_loss(anchor, means[:tuples], negative, self.loss)
+            return pooled_contrastive_loss(features, batch.others, self.loss)
+        means = features[:-1].unflatten(0, (self.block_size, -1)).mean(0)  # the positive block's, then the negative ones'
+        return contrastive_loss(features[-1], means[0], means[1:].transpose(0, 1), self.loss)
 
 
 class QuickThoughts(Objective):
@@ -64,9 +64,8 @@ class QuickThoughts(Objective):
         return TupleSampler(offsets, self.block_size, 0, "none")
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
-        """Scalar loss (nats) of features [m, d], which belong to ``points_of(batch)`` [m]."""
-        tuples = len(batch.anchors)
-        blocks = torch.cat([features[:tuples, None], features[tuples:].unflatten(0, (tuples, self.block_size))], 1)
+        """Scalar loss (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""
+        blocks = features.transpose(0, 1)
         first, second = blocks.chunk(2, dim=2) if self.encoders == 2 else (blocks, blocks)
         return quick_thoughts_loss(first, second)
 
@@ -88,16 +87,13 @@ class Supervised(Objective):
         return TupleSampler(offsets, self.block_size, 0, "none")
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
-        """Scalar cross-entropy (nats) of features [m, d], which belong to ``points_of(batch)`` [m]."""
-        return nn.functional.cross_entropy(self.head(features), self._labels(batch))
+        """Scalar cross-entropy (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""
+        return nn.functional.cross_entropy(self.head(features).flatten(0, 1), batch.classes.repeat(len(features)))
 
     def dev_loss(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """The head's share of errors. On few points the cross-entropy rises long before the accuracy stops rising: it
         would choose a network that has hardly begun to learn, and the baseline would be none."""
-        return (self.head(features).argmax(1) != self._labels(batch)).float().mean()
-
-    def _labels(self, batch: TupleBatch) -> Tensor:
-        return torch.cat([batch.classes, batch.classes.repeat_interleave(self.block_size)])
+        return (self.head(features).argmax(-1) != batch.classes).float().mean()
 
 
 OBJECTIVES: dict[str, type[Contrastive] | type[QuickThoughts] | type[Supervised]] = {
@@ -105,11 +101,3 @@ OBJECTIVES: dict[str, type[Contrastive] | type[QuickThoughts] | type[Supervised]
     "quick_thoughts": QuickThoughts,
     "supervised": Supervised,
 }
-
-
-def points_of(batch: TupleBatch) -> Tensor:
-    """Indices of all points of a batch, in the order in which the objectives read their features: [m]."""
-    parts = [batch.anchors, batch.positives.flatten()]
-    if batch.negatives is not None:
-        parts.append(batch.negatives.flatten())
-    return torch.cat(parts)

@@ -16,8 +16,8 @@ def build_optimizer(options: DictConfig, parameters: Iterable[nn.Parameter]) -> 
         {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
     ]
     if options.name == "sgd":
-        return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=options.momentum > 0)
-    return torch.optim.AdamW(groups, lr=options.lr)
+        return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=options.momentum > 0, fused=True)
+    return torch.optim.AdamW(groups, lr=options.lr, fused=True)  # one pass over the weights instead of a dozen
 
 
 def learning_rate(options: DictConfig, step: int, steps: int) -> float:

@@ -1,6 +1,8 @@
 """A run from its configuration to its result."""
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,10 +140,14 @@ def build_fabric(config: DictConfig) -> Fabric:
     options = config.runtime
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
+    if options.compile and shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     torch.use_deterministic_algorithms(device == "cpu")
+    # Nothing here reads what it has not written; to fill it costs up to a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if options.precision == "bf16" else "32-true")
     fabric.launch()

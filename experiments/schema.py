@@ -218,10 +218,12 @@ class EvaluationConfig:
 
 @dataclass
 class RuntimeConfig:
-    """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``threads``: CPU threads, null for all."""
+    """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``compile``: torch.compile of the encoder in
+    training (needs a C++ compiler; some minutes at the start). ``threads``: CPU threads, null for all."""
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
     precision: str = option("float32", choices=("float32", "bf16"))
+    compile: bool = False
     threads: int | None = option(None, least=1, changes_result=False)
     channels_last: bool = option(True, changes_result=False)
     progress: bool = option(True, changes_result=False)

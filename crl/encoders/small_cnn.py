@@ -9,6 +9,13 @@ from torch import Tensor, nn
 from crl.encoders.images import Standardise
 
 
+class _To4x4(nn.Module):
+    """Averages a map to 4x4; one that has that size, as 32x32 images give, is not copied."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps if maps.shape[-2:] == (4, 4) else nn.functional.adaptive_avg_pool2d(maps, 4)
+
+
 class SmallCNN(nn.Module):
     """uint8 [m, 3, H, W] -> [m, dimension]: four 3x3 convolutions with batch norm, three poolings, a linear layer.
 
@@ -30,7 +37,7 @@ class SmallCNN(nn.Module):
         head = nn.Linear(4 * width * 4 * 4, dimension)
         with torch.no_grad():
             head.weight /= 4
-        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), head)
+        self.layers = nn.Sequential(*layers, _To4x4(), nn.Flatten(), head)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels)

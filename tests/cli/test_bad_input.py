@@ -153,6 +153,15 @@ def test_bad_input_to_a_finished_run(
     assert {path.name: path.read_bytes() for path in finished_run.iterdir()} == before
 
 
+def test_compiling_without_a_compiler_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert main(["train", *TINY, "runtime.compile=true", f"output_dir={tmp_path / 'outputs'}"]) == 2
+    assert "runtime.compile=false" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (tmp_path / "outputs").exists()
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "result.json", "checkpoint.pt"])
 def test_a_damaged_file_is_named(name: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"

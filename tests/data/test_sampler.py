@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from data.sampler import TupleBatch, TupleSampler, generator
+from data.sampler import TupleBatch, TupleSampler, TupleStream, generator
 
 SIZES = [1, 2, 5, 12, 0, 30]
 
@@ -21,7 +21,7 @@ def class_of(sizes: list[int], index: torch.Tensor) -> torch.Tensor:
 
 
 def tensors(batch: TupleBatch) -> list[torch.Tensor]:
-    return [t for t in vars(batch).values() if t is not None]
+    return [t for t in (batch.points, batch.classes, batch.others) if t is not None]
 
 
 @given(
@@ -33,16 +33,20 @@ def tensors(batch: TupleBatch) -> list[torch.Tensor]:
 )
 def test_indices_lie_in_the_class_they_are_drawn_for(sizes, tuples, block_size, negatives, seed):
     for source in ("fresh", "pooled", "none"):
-        batch = sampler(sizes, source, block_size, negatives).draw(tuples, generator(seed, "train", 0))
+        draws = sampler(sizes, source, block_size, negatives)
+        batch = draws.draw(tuples, generator(seed, "train", 0))
         assert batch.anchors.shape == batch.classes.shape == (tuples,)
-        assert batch.positives.shape == (tuples, block_size)
+        assert batch.positives.shape == (block_size, tuples)
         assert torch.equal(class_of(sizes, batch.anchors), batch.classes)
-        assert torch.equal(class_of(sizes, batch.positives), batch.classes[:, None].expand(-1, block_size))
-        assert (batch.negatives is not None, batch.others is not None) == (source == "fresh", source == "pooled")
-        if batch.negatives is not None:
-            assert batch.negatives.shape == (tuples, negatives, block_size)
-            owners = class_of(sizes, batch.negatives)
-            assert torch.equal(owners, owners[..., :1].expand_as(owners))  # a block is of one class
+        assert torch.equal(class_of(sizes, batch.positives), batch.classes.expand(block_size, -1))
+        drawn = negatives if source == "fresh" else 0
+        assert batch.negatives.shape == (block_size, drawn, tuples)
+        owners = class_of(sizes, batch.negatives)
+        assert torch.equal(owners, owners[:1].expand_as(owners))  # a block is of one class
+        own = torch.cat([batch.positives.flatten(), batch.negatives.flatten(), batch.anchors])
+        assert batch.points.numel() == tuples * draws.points_per_tuple == len(own)
+        assert torch.equal(batch.points.flatten().sort().values, own.sort().values)
+        assert (batch.others is not None) == (source == "pooled")
         if batch.others is not None:
             shifts = batch.others.flatten().tolist()
             assert batch.others.shape == ((tuples - 1) // negatives, negatives)
@@ -51,7 +55,7 @@ def test_indices_lie_in_the_class_they_are_drawn_for(sizes, tuples, block_size, 
 
 def test_classes_of_anchors_and_negatives_are_drawn_from_rho():
     batch = sampler(SIZES, "fresh", negatives=2).draw(20_000, generator(0, "train", 0))
-    for classes in (batch.classes, class_of(SIZES, batch.negatives[..., 0])):
+    for classes in (batch.classes, class_of(SIZES, batch.negatives[0])):
         counts = torch.bincount(classes.flatten(), minlength=len(SIZES)).double()
         assert counts[4] == 0
         counts, rho = counts[counts > 0], torch.tensor([s for s in SIZES if s], dtype=torch.float64) / sum(SIZES)
@@ -68,17 +72,17 @@ def test_points_are_uniform_inside_a_class():
 
 def test_anchor_and_positive_are_independent_draws_from_the_class():
     batch = sampler([4, 4], "none", block_size=2).draw(20_000, generator(2, "train", 0))
-    for one, other in ((batch.anchors, batch.positives[:, 0]), (batch.positives[:, 0], batch.positives[:, 1])):
+    for one, other in ((batch.anchors, batch.positives[0]), (batch.positives[0], batch.positives[1])):
         same = torch.bincount(one[one == other], minlength=8).sum().item()
         assert chisquare([same, 20_000 - same], [5_000, 15_000]).pvalue > 1e-3  # with replacement: 1 in 4
 
 
 def test_a_fresh_negative_has_the_class_of_its_anchor_as_often_as_chance_says():
     batch = sampler(SIZES, "fresh", negatives=4).draw(20_000, generator(3, "train", 0))
-    hit = class_of(SIZES, batch.negatives[..., 0]) == batch.classes[:, None]
+    hit = class_of(SIZES, batch.negatives[0]) == batch.classes
     for c, size in enumerate(SIZES):
         if size:
-            rho, hits = size / sum(SIZES), hit[batch.classes == c]
+            rho, hits = size / sum(SIZES), hit[:, batch.classes == c]
             expected = [(1 - rho) * hits.numel(), rho * hits.numel()]
             assert chisquare(torch.bincount(hits.flatten().long(), minlength=2), expected).pvalue > 1e-3
     assert hit.double().mean().item() == pytest.approx(sum((s / sum(SIZES)) ** 2 for s in SIZES), abs=0.01)  # tau
@@ -108,15 +112,40 @@ def test_a_step_is_determined_by_seed_stream_and_step(source):
     assert all(a != b for other in others for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.parametrize("source", ["fresh", "pooled", "none"])
+def test_a_stream_gives_a_step_the_same_batch_wherever_it_starts(source, monkeypatch):
+    monkeypatch.setattr(TupleStream, "_POINTS", 700)  # some steps at once, not all
+
+    def stream():
+        return TupleStream(sampler(SIZES, source), 8, 0, "train")
+
+    whole = stream()
+    batches = [[t.tolist() for t in tensors(whole.batch(step))] for step in range(60)]
+    assert len({str(batch) for batch in batches}) == 60
+    for step in (0, 7, 31, 59, 12):
+        assert [t.tolist() for t in tensors(stream().batch(step))] == batches[step]
+    again = stream()
+    assert [[t.tolist() for t in tensors(again.batch(step))] for step in (59, 3, 4, 58)] == [
+        batches[i] for i in (59, 3, 4, 58)
+    ]
+
+
+def test_batches_drawn_together_are_independent():
+    first, second = sampler([4, 4], "pooled", block_size=1, negatives=1).draw_many(2, 20_000, generator(4, "train", 0))
+    same = int((first.anchors == second.anchors).sum())
+    assert chisquare([same, 20_000 - same], [2_500, 17_500]).pvalue > 1e-3
+    assert not torch.equal(first.others, second.others)
+
+
 def test_without_collisions_negatives_come_from_rho_given_another_class():
     draws = TupleSampler(torch.tensor([0, *SIZES]).cumsum(0), 2, 3, "fresh", collisions=False)
     batch = draws.draw(20_000, generator(0, "train", 0))
-    negatives = class_of(SIZES, batch.negatives[..., 0])
-    assert not bool((negatives == batch.classes[:, None]).any())
+    negatives = class_of(SIZES, batch.negatives[0])
+    assert not bool((negatives == batch.classes).any())
     for anchor, size in enumerate(SIZES):
         if size < 5:
             continue  # too few anchors of it for a chi-square test
-        counts = torch.bincount(negatives[batch.classes == anchor].flatten(), minlength=len(SIZES)).double()
+        counts = torch.bincount(negatives[:, batch.classes == anchor].flatten(), minlength=len(SIZES)).double()
         wanted = torch.tensor([0 if c == anchor else s for c, s in enumerate(SIZES)], dtype=torch.float64)
         wanted, counts = wanted[wanted > 0], counts[wanted > 0]
         assert chisquare(counts, wanted / wanted.sum() * counts.sum()).pvalue > 1e-3

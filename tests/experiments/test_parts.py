@@ -16,7 +16,7 @@ from data.sampler import TupleSampler, generator
 from data.split import Images, Split
 from experiments.config import compose_config
 from experiments.evaluation import _first_share
-from experiments.objectives import OBJECTIVES, points_of
+from experiments.objectives import OBJECTIVES
 from experiments.optimizers import build_optimizer, learning_rate
 from experiments.paper import TABLE_1, table_1
 from experiments.run_folder import RunFolder
@@ -46,7 +46,7 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
     options = compose_config(["objective=supervised", "objective.block_size=2"]).objective
     objective = OBJECTIVES["supervised"](options, 4, 3)
     batch = objective.sampler(offsets).draw(5, generator(0, "test", 0))
-    index = points_of(batch)
+    index = batch.points.flatten()
     assert len(index) == 5 * (1 + 2)
     features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     labels = [0, 0, 0, 1, 1, 2, 2, 2, 2]
@@ -54,10 +54,10 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
         objective.head.weight.copy_(torch.eye(3, 4))  # some right, some wrong
     scores = objective.head(features)
     slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
-    torch.testing.assert_close(objective(features[index], batch), slow)
+    torch.testing.assert_close(objective(features[batch.points], batch), slow)
     errors = [int(scores[i].argmax()) != labels[i] for i in index.tolist()]
     assert 0 < sum(errors) < len(errors)
-    assert float(objective.dev_loss(features[index], batch)) == pytest.approx(sum(errors) / len(errors))
+    assert float(objective.dev_loss(features[batch.points], batch)) == pytest.approx(sum(errors) / len(errors))
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.floats(0.01, 0.99))
@@ -76,10 +76,10 @@ def test_quick_thoughts_takes_an_anchor_and_its_positives_for_a_block(encoders: 
     objective = OBJECTIVES["quick_thoughts"](options.objective, 4, 3)
     batch = objective.sampler(torch.tensor([0, 3, 5, 9])).draw(5, generator(0, "test", 0))
     features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
-    rows = [[int(batch.anchors[t]), *batch.positives[t].tolist()] for t in range(5)]
+    rows = batch.points.T.tolist()
     blocks = torch.stack([features[row] for row in rows])
     first, second = (blocks[..., :2], blocks[..., 2:]) if encoders == 2 else (blocks, blocks)
-    torch.testing.assert_close(objective(features[points_of(batch)], batch), quick_thoughts_loss(first, second))
+    torch.testing.assert_close(objective(features[batch.points], batch), quick_thoughts_loss(first, second))
 
 
 @pytest.mark.parametrize("source", ["fresh", "pooled"])
@@ -92,13 +92,21 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
     features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     losses = []
     for t in range(6):
-        draws = [None] if source == "fresh" else batch.others.tolist()  # type: ignore[union-attr]
-        for draw in draws:
-            blocks = batch.negatives[t] if draw is None else [batch.positives[(t + s) % 6] for s in draw]  # type: ignore[index]
-            own = features[batch.positives[t]].mean(0)
-            margins = [features[batch.anchors[t]] @ (own - features[block].mean(0)) for block in blocks]
+        column = batch.points[:, t].tolist()
+        if batch.others is None:
+            pairs = [(column[-1], batch.positives[:, t], batch.negatives[:, :, t].unbind(1))]
+        else:  # every point of a tuple is an anchor, the other three are its block
+            pairs = []
+            for place in range(4):
+                rest = [i for i in range(4) if i != place]
+                for draw in batch.others.tolist():
+                    blocks = [batch.points[rest, (t + shift) % 6] for shift in draw]
+                    pairs.append((column[place], batch.points[rest, t], blocks))
+        for anchor, positive, negatives in pairs:
+            own = features[positive].mean(0)
+            margins = [features[anchor] @ (own - features[block].mean(0)) for block in negatives]
             losses.append(torch.log2(1 + sum(torch.exp(-margin) for margin in margins)))
-    found = objective(features[points_of(batch)], batch)
+    found = objective(features[batch.points], batch)
     torch.testing.assert_close(found, torch.stack(losses).mean())
 
 
