@@ -9,22 +9,22 @@ r of one score matrix give the average over all ``binom(N, k)`` tasks (Table 1's
 import torch
 from torch import Tensor
 
+from crl.chunks import score_chunks
 
-def ranks(features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None = None, chunk: int = 4096) -> Tensor:
+
+def ranks(features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None = None) -> Tensor:
     """How many other classes score at least as high as the true one, per point: int64 [n].
 
     features [n, d], weights [N, d], bias [N] or None, labels [n] in 0..N-1. The scores ``features @ weights.T + bias``
-    exist for ``chunk`` points at a time. A score that is not a number counts as an error against every class.
+    exist for some points at a time. A score that is not a number counts as an error against every class.
     """
+    classes = len(weights)
     found = torch.empty(len(labels), dtype=torch.int64, device=labels.device)
-    for start in range(0, len(labels), chunk):
-        part = slice(start, start + chunk)
-        scores = features[part] @ weights.T
-        if bias is not None:
-            scores += bias
-        own = scores.gather(1, labels[part, None])
+    for part, points, own in score_chunks(features, labels, classes):
+        scores = points @ weights.T if bias is None else torch.addmm(bias, points, weights.T)
+        below = (scores < scores.gather(1, own[:, None])).view(torch.uint8)
         # "not below" rather than "at least": a NaN is never below, so it cannot pass for a correct answer.
-        found[part] = (~(scores < own)).sum(1) - 1
+        found[part] = classes - 1 - below.sum(1, dtype=torch.int32)
     return found
 
 

@@ -211,7 +211,7 @@ class EvaluationConfig:
     shots: int = option(5, least=1)
     redraws: int = option(5, least=1)
     label_fraction: float | None = option(None, above=0, below=1)
-    linear_steps: int = option(2000, least=1)
+    linear_steps: int = option(1000, least=1)
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from crl import chunks
 from crl.averages import average_k_way_accuracy, ranks, top_r_accuracy
 
 repeated = settings(max_examples=40, deadline=None, derandomize=True)
@@ -60,13 +61,15 @@ def slow_average(scores: list[list[float]], labels: list[int], k: int) -> float:
 @repeated
 @given(seeds, st.integers(1, 9), st.integers(1, 5), st.integers(1, 3), st.integers(1, 4))
 def test_ranks_equal_a_loop_over_classes(seed, points, classes, d, chunk):
-    """With and without a bias, whatever the chunk."""
+    """With and without a bias, however many points a chunk holds."""
     features, weights, bias = integers(seed, points, d), integers(seed + 1, classes, d), integers(seed + 2, classes)
     labels = torch.randint(classes, (points,), generator=torch.Generator().manual_seed(seed))
     scores = [[float(point @ weight) for weight in weights] for point in features]
-    assert ranks(features, weights, labels, chunk=chunk).tolist() == slow_ranks(scores, labels.tolist())
-    scores = [[score + float(one) for score, one in zip(row, bias, strict=True)] for row in scores]
-    assert ranks(features, weights, labels, bias, chunk=chunk).tolist() == slow_ranks(scores, labels.tolist())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "CHUNK_BYTES", chunk * classes * features.element_size())
+        assert ranks(features, weights, labels).tolist() == slow_ranks(scores, labels.tolist())
+        scores = [[score + float(one) for score, one in zip(row, bias, strict=True)] for row in scores]
+        assert ranks(features, weights, labels, bias).tolist() == slow_ranks(scores, labels.tolist())
 
 
 @repeated

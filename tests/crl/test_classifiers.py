@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from crl import classifiers
+from crl import chunks, classifiers
 from crl.classifiers import (
     Classifier,
     best_linear_classifier,
     few_shot_index,
     linear_classifier,
+    linear_classifiers,
     mean_classifier,
     mean_classifier_loss,
 )
@@ -89,15 +90,16 @@ def test_few_shot_index_refuses_a_class_with_too_few_points(labels, named):
         few_shot_index(torch.tensor(labels), 3, 2, seeded(0))
 
 
-@pytest.mark.parametrize(("l2", "within"), [(1e-3, 0.01), (1e-1, 2e-4)])  # the last steps must be small for 2e-4
-def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2, within):
+# A weak penalty's optimum is far from zero, and takes more steps; for 2e-4 the last steps must be small.
+@pytest.mark.parametrize(("l2", "steps", "within"), [(1e-3, 4000, 0.01), (1e-1, 1000, 2e-4)])
+def test_linear_classifier_reaches_the_optimum_of_logistic_regression(l2, steps, within):
     """The same objective and accuracy as scikit-learn's exact solver, on classes of unequal size."""
     features, labels = overlapping(1, [300, 200, 100, 60])
     test_features, test_labels = overlapping(2, [500, 500, 500, 500])
     # Far from standard, so that the solution depends on the standardisation.
     scale, shift = torch.logspace(-2, 2, 8, dtype=torch.float64), torch.linspace(-5, 5, 8, dtype=torch.float64)
     features, test_features = features * scale + shift, test_features * scale + shift
-    found = linear_classifier(features, labels, 4, l2, seeded(0))
+    found = linear_classifier(features, labels, 4, l2, seeded(0), steps)
 
     mean, std = features.mean(0), features.std(0, correction=0)
     solver = LogisticRegression(C=1 / (l2 * len(labels)), tol=1e-8, max_iter=1000)
@@ -135,6 +137,38 @@ def test_a_constant_feature_does_no_harm():
     torch.testing.assert_close(scores(with_dead, dead), scores(without, features))
 
 
+def test_penalties_side_by_side_are_what_each_is_alone():
+    features, labels = overlapping(1, [40, 30, 20])
+    together = linear_classifiers(features, labels, 3, [1.0, 1e-2, 1e-4], seeded(0), least_steps=60)
+    assert len(together) == 3
+    for l2, found in zip([1.0, 1e-2, 1e-4], together, strict=True):
+        alone = linear_classifier(features, labels, 3, l2, seeded(0), least_steps=60)
+        torch.testing.assert_close(found, alone)
+
+
+def test_correlated_features_of_very_unequal_spread_are_no_harder():
+    """A rotation and stretch that makes some directions vary 300 times as much as others; the optimum is scikit-learn's."""
+    features, labels = overlapping(1, [300, 200, 100, 60])
+    rotation = torch.linalg.qr(torch.randn(8, 8, generator=seeded(3), dtype=torch.float64)).Q
+    features = (features * torch.logspace(0, 2.5, 8, dtype=torch.float64)) @ rotation
+    standard = (features - features.mean(0)) / features.std(0, correction=0)
+    solver = LogisticRegression(C=1 / (1e-3 * len(labels)), tol=1e-8, max_iter=5000).fit(standard.numpy(), labels.numpy())
+    exact = Classifier(torch.from_numpy(solver.coef_), torch.from_numpy(solver.intercept_))
+    found = linear_classifier(standard, labels, 4, 1e-3, seeded(0))
+
+    def objective(classifier: Classifier) -> float:
+        loss = torch.nn.functional.cross_entropy(scores(classifier, standard), labels)
+        return float(loss + 1e-3 / 2 * classifier.weights.square().sum())
+
+    assert objective(found) == pytest.approx(objective(exact), rel=0.01)
+
+
+def test_few_points_of_many_features_have_no_full_set_of_axes():
+    features, labels = torch.randn(9, 40, generator=seeded(0)), torch.arange(3).repeat(3)
+    found = linear_classifier(features, labels, 3, 1e-3, seeded(0), least_steps=300)
+    assert accuracy(found, features, labels) == 1
+
+
 def test_a_larger_penalty_gives_smaller_weights():
     features, labels = overlapping(1, [40, 30, 20])
     norms = [
@@ -158,7 +192,7 @@ def test_linear_classifier_takes_at_least_so_many_steps_and_passes(monkeypatch, 
 
     monkeypatch.setattr(torch.optim, "Adam", Counting)
     features, labels = overlapping(1, [15, 10])
-    linear_classifier(features, labels, 2, 1e-2, seeded(0), 10, least_steps, least_epochs)
+    linear_classifiers(features, labels, 2, [1e-2, 1], seeded(0), 10, least_steps, least_epochs)
     assert len(steps) == expected
 
 
@@ -178,14 +212,14 @@ def test_best_linear_classifier_takes_the_best_on_dev_and_the_larger_penalty_on_
     train = dev[0][:2], dev[1][:2]
     right = dict(penalties)
 
-    def known(features, labels, classes, l2, generator, least_steps):
+    def known(features, labels, classes, penalties, generator, least_steps):
         assert features is train[0] and labels is train[1] and (classes, least_steps) == (2, 9)
         # Class 0 scores 1 on the first points and -1 on the others; class 1 scores 0, all of it through the bias.
-        weights = torch.stack([2 * (torch.arange(6) < right[l2]).double(), torch.zeros(6, dtype=torch.float64)])
-        return Classifier(weights, torch.tensor([-1.0, 0.0], dtype=torch.float64))
+        weights = [torch.stack([2.0 * (torch.arange(6) < right[l2]), torch.zeros(6)]).double() for l2 in penalties]
+        return [Classifier(own, torch.tensor([-1.0, 0.0], dtype=torch.float64)) for own in weights]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifiers, "linear_classifier", known)
+        patch.setattr(classifiers, "linear_classifiers", known)
         found, l2, dev_accuracy = best_linear_classifier(train, dev, 2, [l2 for l2, _ in penalties], seeded(0), 9)
     assert l2 == 0.1
     assert dev_accuracy == 5 / 6 == accuracy(found, *dev)
@@ -214,9 +248,10 @@ def test_best_linear_classifier_needs_a_penalty():
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
-@pytest.mark.parametrize("chunk", [2, 4096])
-def test_mean_classifier_loss_equals_a_loop_over_tasks(loss, chunk):
+@pytest.mark.parametrize("chunk", [1, 2**25])  # bytes: a point at a time, all at once
+def test_mean_classifier_loss_equals_a_loop_over_tasks(monkeypatch, loss, chunk):
     """Means of other points than those scored; a class without points has no say."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk)
     labels = torch.tensor([0, 0, 1, 3, 3, 3])
     features = torch.randn(6, 3, generator=seeded(1), dtype=torch.float64)
     means = torch.randn(4, 3, generator=seeded(2), dtype=torch.float64)
@@ -226,4 +261,4 @@ def test_mean_classifier_loss_equals_a_loop_over_tasks(loss, chunk):
         margins = [x @ (means[c] - means[other]) for x in features[labels == c] for other in others]
         tasks = [float(LOSSES[loss](margin[None])) for margin in margins]
         by_class.append(sum(tasks) / len(tasks))
-    assert mean_classifier_loss(features, means, labels, loss, chunk) == pytest.approx(sum(by_class) / 3)
+    assert mean_classifier_loss(features, means, labels, loss) == pytest.approx(sum(by_class) / 3)
