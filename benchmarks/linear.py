@@ -24,7 +24,7 @@ PENALTIES = EvaluationConfig().l2
 
 
 def measure(repeats: int, small: Size = CIFAR, large: Size = WIKI) -> dict[str, list[float]]:
-    """Ratio and difference (of accuracies in [0, 1]) at the small size, seconds, accuracy and memory (GB) at the large one."""
+    """Ratio, difference of accuracies in [0, 1] at the small size; seconds, accuracy and memory (GB) at the large one."""
     compared = [compare(small, seed) for seed in tqdm(range(repeats), desc="linear", disable=None, leave=False)]
     (seconds, accuracy, before), peak = in_own_process(ours_alone, large, torch.get_num_threads())
     return {
@@ -38,7 +38,8 @@ def measure(repeats: int, small: Size = CIFAR, large: Size = WIKI) -> dict[str, 
 
 def note() -> str:
     """How it was measured."""
-    return f"choice among l2 = {', '.join(f'{l2:g}' for l2 in PENALTIES)}; CIFAR size one thread each, Wiki size all threads, once"
+    penalties = ", ".join(f"{l2:g}" for l2 in PENALTIES)
+    return f"choice among l2 = {penalties}; CIFAR size one thread each, Wiki size all threads, once"
 
 
 def compare(size: Size, seed: int) -> tuple[float, float]:
