@@ -46,6 +46,7 @@ ROWS: dict[str, Row] = {
     "text/cached_load_seconds": Row("the same data from the cache", "s", "< 2"),
     "text/peak_gb": Row("peak resident memory of a process that prepares them", "GB"),
     "scaling/*/classes": Row(_SLOPE),
+    "scaling/pooled_loss/points": Row(f"{_SLOPE}; it scores every pair of tuples, so 2 is its nature"),
     "scaling/*": Row(_SLOPE, bound="<= 1.05"),
     "peak_memory_gb/b10_k10": Row("peak resident memory of `crl train`, small CNN, pooled, batch 128", "GB", "< 2.5"),
     "peak_memory_gb/b10_k10_fresh": Row("the same with negatives drawn anew for every tuple", "GB"),
