@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 import benchmarks
 from benchmarks import table
+from experiments.config import compose_config
 from experiments.environment import environment
+from experiments.run import build_fabric
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent
@@ -29,6 +31,7 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
     if unknown:
         print(f"benchmarks: no benchmark {unknown[0]!r}; choose among {', '.join(known)}", file=sys.stderr)
         return 2
+    build_fabric(compose_config(["runtime.device=cpu"]))  # the process as a run has it, whichever benchmarks follow
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     measured_on = machine()
     print(measured_on)

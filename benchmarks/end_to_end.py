@@ -3,7 +3,8 @@
 Ours: the training step of ``crl train``, negatives ``fresh`` (the literal procedure) or ``pooled``. Baseline:
 ``benchmarks.reference``, a DataLoader with 2 workers that draws, converts and standardises images tuple by tuple, the same
 small CNN in PyTorch's default memory format and settings, the same loss and AdamW. The same b, k, batch and data; the
-baseline's iterator runs on between its turns, so that it waits for its workers as in the midst of an epoch.
+baseline's iterator runs on between its turns. Its workers then refill their queue of four batches while ours is at work:
+the baseline is not charged for those, and ours shares the cores with them, so that the ratios err on the baseline's side.
 """
 
 import itertools

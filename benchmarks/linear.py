@@ -61,12 +61,16 @@ def compare(size: Size, seed: int) -> tuple[float, float]:
 
 
 def scikit_learn(train: tuple[torch.Tensor, torch.Tensor], dev: tuple[torch.Tensor, torch.Tensor]) -> float:
-    """The best dev accuracy among the penalties of scikit-learn's solver at its own tolerance."""
+    """The best dev accuracy among the penalties, from the strongest to the weakest, each begun where the last one ended."""
     (features, labels), (dev_features, dev_labels) = ((x.numpy(), y.numpy()) for x, y in (train, dev))
     scaler = StandardScaler().fit(features)
     features, dev_features = scaler.transform(features), scaler.transform(dev_features)
-    solvers = (LogisticRegression(C=1 / (l2 * len(labels)), max_iter=1000) for l2 in PENALTIES)
-    return max(float(solver.fit(features, labels).score(dev_features, dev_labels)) for solver in solvers)
+    solver = LogisticRegression(max_iter=1000, warm_start=True)
+    found = []
+    for l2 in sorted(PENALTIES, reverse=True):
+        solver.set_params(C=1 / (l2 * len(labels))).fit(features, labels)
+        found.append(float(solver.score(dev_features, dev_labels)))
+    return max(found)
 
 
 def ours_alone(size: Size, threads: int) -> tuple[float, float, float]:

@@ -1,7 +1,8 @@
 """Resident memory now, as a baseline for what a piece of work takes on top of its data.
 
 The peak comes from :func:`benchmarks.process.in_own_process`. Peak minus the resident memory at the moment when the data
-existed never understates what the work took, for memory that was freed before counts as taken.
+existed says what the work took, as long as no earlier peak was higher (then it overstates) and little that had been freed
+was still resident (the work can use that again unseen).
 """
 
 import resource

@@ -31,7 +31,7 @@ ROWS: dict[str, Row] = {
     "end_to_end/b1_k1/pooled": Row(_LITERAL, bound=">= 1.5"),
     "end_to_end/b2_k4/pooled": Row(_LITERAL, bound=">= 3"),
     "end_to_end/b10_k10/pooled": Row(_LITERAL, bound=">= 8"),
-    "estimator/time_to_*": Row("training time until test AVG-2 is reached, fresh / pooled", bound=">= 2"),
+    "estimator/time_to_*": Row("training time until test AVG-2 is reached, fresh / pooled; fresh is broken off at 3", bound=">= 2"),
     "evaluation/seconds": Row("exact AVG-2, AVG-10 and TOP-R at the size of Wiki-3029", "s", "< 30"),
     "evaluation/extra_memory_gb": Row("its peak memory beyond the features", "GB", "< 1.5"),
     "evaluation/enumerating_tasks_ratio": Row(
@@ -42,6 +42,7 @@ ROWS: dict[str, Row] = {
     "linear/wiki_size/seconds": Row("fits of all penalties at the size of Wiki-3029", "s", "< 600"),
     "linear/wiki_size/dev_accuracy": Row("their best dev accuracy, in [0, 1], on made-up features"),
     "linear/wiki_size/extra_memory_gb": Row("their peak memory beyond the features", "GB", "< 1.5"),
+    "compile/*": Row("time of a training step as it is / with runtime.compile=true"),
     "text/sentences_per_second": Row("text files to word ids and splits, 600,000 sentences", "1/s", ">= 20000"),
     "text/cached_load_seconds": Row("the same data from the cache", "s", "< 2"),
     "text/peak_gb": Row("peak resident memory of a process that prepares them", "GB"),

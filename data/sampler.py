@@ -16,7 +16,8 @@ def generator(seed: int, stream: str, step: int, device: torch.device | str = "c
 class TupleBatch(NamedTuple):
     """B tuples as indices into a split sorted by class.
 
-    points [m, B] holds those of tuple t in column t, block by block and the anchor last; classes [B] are the
+    points [m, B] holds those of tuple t in column t: the first point of each of its blocks (positive, then negatives), the
+    second of each, and so on, and the anchor last; classes [B] are the
     anchors'. Tuples without negative blocks of their own may be paired with each other: others [draws, k] holds shifts to
     the tuples that serve as negatives.
     """

@@ -57,23 +57,19 @@ class Images:
 
 @dataclass(frozen=True)
 class Sentences:
-    """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1]. Id 0 is the padding.
-
-    ``width``: to how many words a batch is padded; None: to its longest sentence.
-    """
+    """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1]. Id 0 is the padding."""
 
     words: Tensor
     offsets: Tensor
-    width: int | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def gather(self, index: Tensor) -> Tensor:
-        """int64 [m, L], padded with 0."""
+        """int64 [m, L], padded with 0 to the longest sentence among them."""
         starts = self.offsets.index_select(0, index)
         lengths = self.offsets.index_select(0, index + 1) - starts
-        width = self.width or (max(int(lengths.max()), 1) if len(index) else 1)
+        width = max(int(lengths.max()), 1) if len(index) else 1
         columns = torch.arange(width, device=index.device)
         positions = (starts[:, None] + columns).clamp_(max=len(self.words) - 1)
         words = self.words.index_select(0, positions.flatten()).view_as(positions)
@@ -84,9 +80,7 @@ class Sentences:
         return Sentences(self.words[inside], offsets)
 
     def to(self, device: torch.device) -> "Sentences":
-        """Off the CPU batches are all padded alike: to ask for the longest of each would wait for the device."""
-        width = None if device.type == "cpu" else max(int(self.offsets.diff().max()), 1)
-        return Sentences(self.words.to(device), self.offsets.to(device), width)
+        return Sentences(self.words.to(device), self.offsets.to(device))
 
     def tensors(self) -> tuple[Tensor, ...]:
         return (self.words, self.offsets)

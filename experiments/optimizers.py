@@ -7,6 +7,8 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from experiments.schema import OptimizerConfig
+
 
 def build_optimizer(options: DictConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """AdamW, or SGD with Nesterov momentum; weight decay on matrices only, not on biases and batch norm."""
@@ -20,7 +22,7 @@ def build_optimizer(options: DictConfig, parameters: Iterable[nn.Parameter]) -> 
     return torch.optim.AdamW(groups, lr=options.lr, fused=True)  # one pass over the weights instead of a dozen
 
 
-def learning_rate(options: DictConfig, step: int, steps: int) -> float:
+def learning_rate(options: DictConfig | OptimizerConfig, step: int, steps: int) -> float:
     """Rate of step 0..steps-1: linear warm-up over a share of the steps, then constant or half a cosine to zero."""
     warmup = math.ceil(options.warmup * steps)
     if step < warmup:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         if (stored := folder.read_result()) is not None:
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
+    if config.runtime.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
+        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     fabric = build_fabric(config)
     started = time.monotonic()
     dataset, fingerprint = prepare(config, say)
@@ -137,12 +140,13 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
 
 
 def build_fabric(config: DictConfig) -> Fabric:
-    """Device and precision of a run. Raises ConfigError for a device that is not there."""
+    """Device, precision, threads, and how the process treats memory and determinism, for a run.
+
+    Raises ConfigError for a device that is not there.
+    """
     options = config.runtime
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
-    if options.compile and shutil.which(os.environ.get("CXX", "g++")) is None:
-        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,10 +1,11 @@
 """One step of training, the same for every modality and objective: from a batch of tuples to the next weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from data.augment import AUGMENTATIONS
@@ -12,18 +13,23 @@ from data.sampler import TupleBatch, TupleStream, generator
 from data.split import Split
 from experiments.objectives import OBJECTIVES, Objective
 from experiments.optimizers import build_optimizer, learning_rate
+from experiments.schema import OptimizerConfig
 
 
 class Trained(nn.Module):
-    """Encoder and objective as one module, so that one forward is one training step."""
+    """Encoder and objective as one module, so that one forward is one training step.
 
-    def __init__(self, encoder: nn.Module, objective: Objective) -> None:
+    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it as it is.
+    """
+
+    def __init__(self, encoder: nn.Module, objective: Objective, compiled: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
+        self._encode: Callable[[Tensor], Tensor] = torch.compile(encoder.forward) if compiled else encoder.__call__
 
     def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
-        features = self.encoder(points)
+        features = self._encode(points)
         with torch.autocast(features.device.type, enabled=False):  # scores of thousands of pairs want all their digits
             return self.objective(features.float().unflatten(0, batch.points.shape), batch)
 
@@ -38,9 +44,7 @@ class TrainingStep:
         self.objective: Objective = OBJECTIVES[config.objective.name](
             config.objective, config.encoder.dimension, len(train.sizes)
         )
-        if config.runtime.compile:
-            encoder.compile()
-        self._trained = Trained(encoder, self.objective)
+        self._trained = Trained(encoder, self.objective, config.runtime.compile)
         optimizer = build_optimizer(config.optimizer, self._trained.parameters())
         self._model, self._optimizer = fabric.setup(self._trained, optimizer)
         sampler = self.objective.sampler(self.train.offsets)
@@ -50,16 +54,18 @@ class TrainingStep:
         # Read once: to ask a configuration takes as long as a small operation.
         self._seed: int = config.seed
         self._clip_norm: float | None = config.training.clip_norm
-        self._rates = [learning_rate(config.optimizer, step, config.training.steps) for step in range(config.training.steps)]
+        self._steps: int = config.training.steps
+        self._schedule: OptimizerConfig = OmegaConf.to_object(config.optimizer)  # type: ignore[assignment]
 
     def __call__(self, step: int) -> Tensor:
-        """Train on the tuples of this step; their loss before it, a scalar on the device that nobody has waited for."""
+        """Train on the tuples of this step; their loss before it, a scalar on the device. On images nothing here waits for the
+        device; sentences ask it for the longest of the batch."""
         batch = self._tuples.batch(step)
         points = self.train.points.gather(batch.points.flatten())
         points = self._augment(points, generator(self._seed, "augment", step, self.fabric.device))
         _seed_dropout(generator(self._seed, "dropout", step).initial_seed(), self.fabric.device)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rates[step]
+            group["lr"] = learning_rate(self._schedule, step, self._steps)
         self._optimizer.zero_grad()
         loss = self._model(points, batch)
         self.fabric.backward(loss)

@@ -112,14 +112,6 @@ def test_select_and_gather_return_the_points_asked_for(classes, data):
     assert batch.dtype == torch.int64 and batch.shape == (len(index), width)
 
 
-def test_off_the_cpu_every_batch_is_as_wide_as_the_longest_sentence():
-    sentences = sentences_of([[1, 2, 3], [4], [], [5, 6]])
-    assert sentences.to(torch.device("cpu")).width is None
-    assert sentences.to(torch.device("meta")).width == 3
-    wide = Sentences(sentences.words, sentences.offsets, width=3)
-    assert wide.gather(torch.tensor([1, 3, 2])).tolist() == [[4, 0, 0], [5, 6, 0], [0, 0, 0]]
-
-
 @given(groups)
 def test_reading_order_visits_every_sentence_once_by_length(classes):
     points = [point for c in classes for point in c]
