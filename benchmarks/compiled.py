@@ -27,7 +27,9 @@ def measure(repeats: int, steps: int = STEPS, batch_size: int = 128, width: int 
 
 def _gain(repeats: int, steps: int, options: list[str]) -> list[float]:
     def side(compiled: str) -> Side:
-        step = training(["dataset=cifar100", "training.steps=100000", f"runtime.compile={compiled}", *options], random_pixels()).step
+        step = training(
+            ["dataset=cifar100", "training.steps=100000", f"runtime.compile={compiled}", *options], random_pixels()
+        ).step
         numbers = itertools.count()
         return lambda: [step(next(numbers)) for _ in range(steps)]
 

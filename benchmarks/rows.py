@@ -31,7 +31,9 @@ ROWS: dict[str, Row] = {
     "end_to_end/b1_k1/pooled": Row(_LITERAL, bound=">= 1.5"),
     "end_to_end/b2_k4/pooled": Row(_LITERAL, bound=">= 3"),
     "end_to_end/b10_k10/pooled": Row(_LITERAL, bound=">= 8"),
-    "estimator/time_to_*": Row("training time until test AVG-2 is reached, fresh / pooled; fresh is broken off at 3", bound=">= 2"),
+    "estimator/time_to_*": Row(
+        "training time until test AVG-2 is reached, fresh / pooled; fresh is broken off at 3", bound=">= 2"
+    ),
     "evaluation/seconds": Row("exact AVG-2, AVG-10 and TOP-R at the size of Wiki-3029", "s", "< 30"),
     "evaluation/extra_memory_gb": Row("its peak memory beyond the features", "GB", "< 1.5"),
     "evaluation/enumerating_tasks_ratio": Row(

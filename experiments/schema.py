@@ -219,7 +219,7 @@ class EvaluationConfig:
 @dataclass
 class RuntimeConfig:
     """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``compile``: torch.compile of the encoder in
-    training, not in evaluation (needs a C++ compiler; up to minutes at the start). ``threads``: CPU threads, null for all."""
+    training, not in evaluation (needs a C++ compiler; up to minutes at the start). ``threads``: of a CPU, null for all."""
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
     precision: str = option("float32", choices=("float32", "bf16"))

@@ -58,8 +58,10 @@ class TrainingStep:
         self._schedule: OptimizerConfig = OmegaConf.to_object(config.optimizer)  # type: ignore[assignment]
 
     def __call__(self, step: int) -> Tensor:
-        """Train on the tuples of this step; their loss before it, a scalar on the device. On images nothing here waits for the
-        device; sentences ask it for the longest of the batch."""
+        """Train on the tuples of this step; their loss before it, a scalar on the device.
+
+        On images nothing here waits for the device; sentences ask it for the longest of the batch.
+        """
         batch = self._tuples.batch(step)
         points = self.train.points.gather(batch.points.flatten())
         points = self._augment(points, generator(self._seed, "augment", step, self.fabric.device))
