@@ -80,10 +80,11 @@ def linear_classifiers(
 ) -> list[Classifier]:
     """For every penalty the W and bias that minimise mean cross-entropy + ``l2 / 2 * ||W||^2`` on standardised features.
 
-    features [n, d], labels [n]. Adam on shuffled mini-batches for at least so many steps and passes, its rate falling by
-    a factor of e^5; a weak penalty's optimum may take more of them. Every batch serves all penalties in one product. It
-    works in the principal axes of the features: the penalty is the same there, and a rate of its own for every
-    coordinate does most where coordinates are uncorrelated. Standardisation and axes are folded into the returned weights [N, d] and bias [N].
+    features [n, d], labels [n]. Adam on shuffled mini-batches for at least so many steps and passes, its rate falling
+    by a factor of e^5; a weak penalty's optimum may take more of them. Every batch serves all penalties in one product.
+    It works in the principal axes of the features: the penalty is the same there, and a rate of its own for every
+    coordinate does most where coordinates are uncorrelated. Standardisation and axes are folded into the returned
+    weights [N, d] and bias [N].
     """
     shift, scale = _standard(features)
     points, axes = _on_principal_axes(features, shift, scale)

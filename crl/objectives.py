@@ -49,11 +49,12 @@ def pooled_contrastive_loss(points: Tensor, others: Tensor, loss: str = "logisti
     for each draw, k distinct shifts in 1..B-1. Every point i of tuple t is an anchor, the b other points of the tuple
     are its positive block, and the points but the i-th of tuple ``(t + shift_j) mod B`` are its j-th negative block.
 
-    Unbiased for ``L_un`` in its block form (section 6.3): the points of a tuple are i.i.d. from one class, so any one of
-    them and the b others are an anchor and a positive block. The tuples are i.i.d. with classes from rho, so the blocks of k distinct
-    other tuples are k i.i.d. blocks of classes drawn from rho, independent of tuple t, which is how the paper draws
-    negatives (collisions with the class of t included). Each (point, draw) is therefore one sample of the paper's
-    tuple, and the mean over all of them keeps the expectation; that they are dependent changes the variance only.
+    Unbiased for ``L_un`` in its block form (section 6.3): the points of a tuple are i.i.d. from one class, so any one
+    of them and the b others are an anchor and a positive block. The tuples are i.i.d. with classes from rho, so the
+    blocks of k distinct other tuples are k i.i.d. blocks of classes drawn from rho, independent of tuple t, which is
+    how the paper draws negatives (collisions with the class of t included). Each (point, draw) is therefore one sample
+    of the paper's tuple, and the mean over all of them keeps the expectation; that they are dependent changes the
+    variance only.
 
     Raises ValueError where the shapes do not fit. That shifts are distinct and not 0 is left to the sampler: to look
     would wait for the device.
