@@ -154,7 +154,7 @@ def _on_principal_axes(features: Tensor, shift: Tensor, scale: Tensor, chunk: in
         products.addmm_(standard.T, standard)
     spreads, axes = torch.linalg.eigh(products)
     # Along an axis on which training points do not vary there is only rounding to learn from.
-    axes[:, spreads <= spreads[-1] * torch.finfo(spreads.dtype).eps * max(features.shape)] = 0
+    axes[:, spreads <= spreads[-1] * torch.finfo(spreads.dtype).eps * len(spreads)] = 0
     points = torch.empty_like(features)
     for part, target in zip(features.split(chunk), points.split(chunk), strict=True):
         torch.matmul((part - shift) / scale, axes, out=target)

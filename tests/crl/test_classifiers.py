@@ -154,6 +154,16 @@ def test_a_direction_in_which_training_points_do_not_vary_gets_no_weight():
     assert float(found.weights[:, 0].abs().max()) > 0.1
 
 
+def test_directions_of_little_variance_count_however_many_points_there_are():
+    """One direction varies 2,000 times as much (in variance) as the one that tells the classes apart, in float32."""
+    labels = torch.arange(40_000) % 2
+    noise = torch.randn(40_000, 2, generator=seeded(0))
+    apart = 0.02 * (labels - 0.5 + 0.1 * noise[:, 1])
+    features = torch.stack([noise[:, 0] + apart, noise[:, 0] - apart], 1)
+    found = linear_classifier(features, labels, 2, 1e-6, seeded(0))
+    assert accuracy(found, features, labels) > 0.95
+
+
 def test_the_default_number_of_steps_is_as_accurate_as_more_at_a_weak_penalty():
     """Its objective is still up to a fifth above that of four times as many steps; on new points one sees no difference."""
     features, labels = overlapping(1, [300, 200, 100, 60])
