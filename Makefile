@@ -31,7 +31,7 @@ format: $(READY) ## format the code
 reproduce: $(READY) ## the paper's tables, figures and claims on built-in data, no download; the report in outputs/report
 	$(BIN)/crl reproduce
 
-bench: $(READY) ## speed and memory against what they are measured by; the table in benchmarks/results.md (15 minutes)
+bench: $(READY) ## speed and memory against what they are measured by; the table in benchmarks/results.md (8 minutes)
 	$(BIN)/python -m benchmarks $(NAMES)
 
 clean: ## remove .venv and caches; results under outputs/ stay
