@@ -9,7 +9,7 @@ import pytest
 from cli.main import main
 
 SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8", "objective.negatives=2",
-         "evaluation.linear_steps=20", "training.log_every=5", "training.dev_every=10"]  # fmt: skip
+         "evaluation.linear_steps=200", "training.log_every=5", "training.dev_every=10"]  # fmt: skip
 SMALL += ["runtime.progress=false"]
 TOPICS = {"pos": ["fine", "bright", "lovely"], "neg": ["dull", "grey", "awful"]}
 
