@@ -16,13 +16,14 @@ def in_own_process(work: Callable[..., Any], *arguments: object) -> tuple[Any, f
 
 
 def _measured(work: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, float]:
-    return work(*arguments), _peak_gb()
+    # Not ru_maxrss where it can be helped: on Linux that counts what the parent held when it started us.
+    return work(*arguments), memory_gb("VmHWM")
 
 
-def _peak_gb() -> float:
-    """On Linux of this program alone: ru_maxrss there counts what the parent held when it started us."""
+def memory_gb(field: str) -> float:
+    """A field of /proc/self/status in GB; where there is none, off Linux, the peak resident memory of this process."""
     status = Path("/proc/self/status")
     if status.exists():
-        peak = next(text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
-        return int(peak.split()[1]) * 1024 / 1e9
+        found = next(text for text in status.read_text().splitlines() if text.startswith(field))
+        return int(found.split()[1]) * 1024 / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
