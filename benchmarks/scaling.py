@@ -82,7 +82,7 @@ def training_step(data: Dataset, width: int, batch_size: int, block_size: int, n
 
 def draw(tuples: int, block_size: int, negatives: int) -> Side:
     """One batch of tuples as indices."""
-    sampler = TupleSampler(torch.arange(0, 101 * 450, 450), block_size, negatives, "fresh")
+    sampler = TupleSampler(torch.arange(0, 101 * 450, 450), block_size, negatives)
     numbers = itertools.count()
     return lambda: sampler.draw(tuples, generator(0, "scaling", next(numbers)))
 
@@ -90,9 +90,7 @@ def draw(tuples: int, block_size: int, negatives: int) -> Side:
 def pooled_loss(tuples: int, negatives: int) -> Side:
     """The loss of a batch of features and its gradient."""
     points = torch.randn(3, tuples, 100, requires_grad=True)
-    draws = (tuples - 1) // negatives
-    others = (1 + torch.randperm(tuples - 1))[: draws * negatives].view(draws, negatives)
-    return lambda: pooled_contrastive_loss(points, others).backward()
+    return lambda: pooled_contrastive_loss(points, negatives).backward()
 
 
 def evaluation(points: int, classes: int) -> Side:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,15 +18,12 @@ class TupleBatch(NamedTuple):
     """B tuples as indices into a split sorted by class.
 
     points [m, B] holds those of tuple t in column t: the first point of each of its blocks (positive, then negatives), the
-    second of each, and so on, and the anchor last; classes [B] are the
-    anchors'. Tuples without negative blocks of their own may be paired with each other: others [draws, k] holds shifts to
-    the tuples that serve as negatives.
+    second of each, and so on, and the anchor last; classes [B] are the anchors'.
     """
 
     points: Tensor
     classes: Tensor
     block_size: int
-    others: Tensor | None = None
 
     @property
     def anchors(self) -> Tensor:
@@ -47,23 +45,21 @@ class TupleSampler:
     """Draws tuples from a split with the given class offsets [N + 1]; rho is proportional to the class sizes.
 
     Anchor and block points are i.i.d. from their class (with replacement, as ``D_c`` is sampled in section 2), the
-    classes of the negatives i.i.d. from rho, so that a negative may have the anchor's class. ``collisions=False`` (with
-    fresh blocks only) draws them from rho given that they are not the anchor's: an ablation, not the paper's procedure.
+    classes of the negatives i.i.d. from rho, so that a negative may have the anchor's class. ``collisions=False`` draws them
+    from rho given that they are not the anchor's: an ablation, not the paper's procedure.
 
-    ``source``: "fresh" draws k new blocks per tuple, the paper's literal procedure; "pooled" pairs a tuple with k
-    distinct other tuples, as many disjoint draws as the batch holds (see
-    ``crl.objectives.pooled_contrastive_loss``); "none" draws no negatives.
+    ``negatives``: k new blocks per tuple, the paper's literal procedure; none where tuples serve one another as negatives
+    (``crl.objectives.pooled_contrastive_loss``).
     """
 
-    def __init__(self, offsets: Tensor, block_size: int, negatives: int, source: str, collisions: bool = True) -> None:
+    def __init__(self, offsets: Tensor, block_size: int, negatives: int = 0, collisions: bool = True) -> None:
         self.starts = offsets[:-1].contiguous()
         self.sizes = offsets.diff()
         self.labels = torch.arange(len(self.sizes), device=offsets.device).repeat_interleave(self.sizes)
         self.block_size = block_size
         self.negatives = negatives
-        self.source = source
         self.collisions = collisions
-        self._blocks = 1 + (negatives if source == "fresh" else 0)  # of a tuple: the positive one and those drawn anew
+        self._blocks = 1 + negatives  # of a tuple: the positive one, then the negative ones
 
     @property
     def points_per_tuple(self) -> int:
@@ -85,9 +81,8 @@ class TupleSampler:
             classes[1:] = self._without_collisions(classes[0], generator)
         starts, sizes = (of.index_select(0, classes.flatten()).view(-1, count) for of in (self.starts, self.sizes))
         _scaled(points[:inside].unflatten(0, (self.block_size, self._blocks)), sizes).add_(starts)
-        others = self._others(batches, tuples, generator) if self.source == "pooled" else [None] * batches
-        parts = zip(points[: inside + 1].split(tuples, 1), classes[0].split(tuples), others, strict=True)
-        return [TupleBatch(p, c, self.block_size, o) for p, c, o in parts]
+        parts = zip(points[: inside + 1].split(tuples, 1), classes[0].split(tuples), strict=True)
+        return [TupleBatch(p, c, self.block_size) for p, c in parts]
 
     def _without_collisions(self, classes: Tensor, generator: torch.Generator) -> Tensor:
         """k classes for each anchor's class in classes [m], none of them that: [k, m]."""
@@ -95,12 +90,6 @@ class TupleSampler:
         starts, sizes = self.starts[classes], self.sizes[classes]
         place = _scaled(_random_31_bits((self.negatives, len(classes)), generator), len(self.labels) - sizes)
         return self.labels[torch.where(place < starts, place, place + sizes)]
-
-    def _others(self, batches: int, tuples: int, generator: torch.Generator) -> list[Tensor]:
-        """Per batch a random partition of the shifts 1..B-1 into groups of k; what does not fill a group is left out."""
-        draws = (tuples - 1) // self.negatives
-        order = torch.rand((batches, tuples - 1), generator=generator, device=generator.device).argsort(dim=1)
-        return list((1 + order[:, : draws * self.negatives]).unflatten(1, (draws, self.negatives)))
 
 
 class TupleStream:
@@ -130,11 +119,20 @@ class TupleStream:
 def _random_31_bits(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     """int64, uniform in 0..2**31-1: two from each number that the generator makes."""
     count = shape[0] * shape[1]
-    drawn = torch.empty(-(-count // 2), dtype=torch.int64, device=generator.device).random_(generator=generator)
+    drawn = _random_63_bits(-(-count // 2), generator)
     bits = drawn.new_empty(2, len(drawn))
     torch.bitwise_right_shift(drawn, 32, out=bits[0])
     torch.bitwise_and(drawn, 2**31 - 1, out=bits[1])
     return bits.flatten()[:count].view(shape)
+
+
+def _random_63_bits(count: int, generator: torch.Generator) -> Tensor:
+    """int64 [count], uniform in 0..2**63-1."""
+    if generator.device.type != "cpu":
+        return torch.empty(count, dtype=torch.int64, device=generator.device).random_(generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    numbers = np.random.SFC64(seed).random_raw(count) >> np.uint64(1)  # twice as fast as torch's own there
+    return torch.from_numpy(numbers.view(np.int64))
 
 
 def _scaled(bits: Tensor, sizes: Tensor | int) -> Tensor:

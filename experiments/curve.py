@@ -61,7 +61,7 @@ def curve(
 
 def _unsupervised_loss(config: DictConfig, features: Tensor, offsets: Tensor) -> float:
     objective = config.objective
-    sampler = TupleSampler(offsets, objective.block_size, objective.negatives, "fresh")
+    sampler = TupleSampler(offsets, objective.block_size, objective.negatives)
     losses = []
     for number in range(_BATCHES):
         batch = sampler.draw(config.training.batch_size, generator(config.seed, "curve", number, features.device))

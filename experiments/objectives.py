@@ -31,17 +31,17 @@ class Contrastive(Objective):
         self.loss: str = options.loss
         self.block_size: int = options.block_size
         self.negatives: int = options.negatives
-        self.source: str = options.negative_source
+        self.pooled: bool = options.negative_source == "pooled"
         self.collisions: bool = options.collisions
 
     def sampler(self, offsets: Tensor) -> TupleSampler:
         """Draws tuples from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size, self.negatives, self.source, self.collisions)
+        return TupleSampler(offsets, self.block_size, 0 if self.pooled else self.negatives, self.collisions)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar loss of the features [m, B, d] of ``batch.points`` [m, B]."""
-        if batch.others is not None:
-            return pooled_contrastive_loss(features, batch.others, self.loss)
+        if self.pooled:
+            return pooled_contrastive_loss(features, self.negatives, self.loss)
         means = features[:-1].unflatten(0, (self.block_size, -1)).mean(0)  # the positive block's, then the negative ones'
         return contrastive_loss(features[-1], means[0], means[1:].transpose(0, 1), self.loss)
 
@@ -61,7 +61,7 @@ class QuickThoughts(Objective):
 
     def sampler(self, offsets: Tensor) -> TupleSampler:
         """Draws blocks from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size, 0, "none")
+        return TupleSampler(offsets, self.block_size)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar loss (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""
@@ -84,7 +84,7 @@ class Supervised(Objective):
 
     def sampler(self, offsets: Tensor) -> TupleSampler:
         """Draws labelled points from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size, 0, "none")
+        return TupleSampler(offsets, self.block_size)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar cross-entropy (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""

@@ -92,7 +92,7 @@ def test_the_bare_encoder_reads_what_ours_read(images: Dataset) -> None:
 
 
 def test_sampler() -> None:
-    rows = {f"{row}/{baseline}" for row in sampler.SETTINGS for baseline in ("python_loop", "dataloader")}
+    rows = {f"{row}/{baseline}" for row in sampler.SETTINGS for baseline in ("python_loop", "dataloader", "lean_loop")}
     assert _usable(sampler.measure(1, batch_size=16, steps=2), 1) == rows
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.objectives import LOSSES, contrastive_loss, hinge, logistic, pooled_contrastive_loss
+from crl.objectives import LOSSES, contrastive_loss, hinge, logistic, pool_size, pooled_contrastive_loss
 from data.sampler import TupleBatch, TupleSampler, generator
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
@@ -50,15 +50,21 @@ def slow_contrastive(anchor: Tensor, positive: Tensor, negative: Tensor, loss: s
     return sum(losses) / len(losses)
 
 
-def slow_pooled(points: Tensor, others: list[list[int]], loss: str) -> Tensor:
+def slow_pooled(points: Tensor, k: int, loss: str) -> Tensor:
     size, tuples, _ = points.shape
+    pool = pool_size(tuples, k)
+    draws = (pool - 1) // k
     losses = []
     for t in range(tuples):
+        first = t // pool * pool
+        others = [u for u in range(first, first + pool) if u != t]
         for anchor in range(size):
             blocks = [sum(points[i, u] for i in range(size) if i != anchor) / (size - 1) for u in range(tuples)]
             scores = [slow_dot(points[anchor, t], block) for block in blocks]
-            for shifts in others:
-                losses.append(slow_loss([scores[t] - scores[(t + shift) % tuples] for shift in shifts], loss))
+            for draw in range(draws):
+                dealt = others[draw : k * draws : draws]
+                assert len(dealt) == k
+                losses.append(slow_loss([scores[t] - scores[u] for u in dealt], loss))
     return sum(losses) / len(losses)
 
 
@@ -129,15 +135,27 @@ def test_contrastive_loss_equals_a_loop_over_tuples_in_value_and_gradient(seed, 
 
 
 @repeated
-@given(st.data(), seeds, names, st.integers(1, 3), st.integers(2, 5), st.integers(1, 3))
+@given(st.data(), seeds, names, st.integers(1, 3), st.integers(2, 6), st.integers(1, 3))
 def test_pooled_loss_equals_a_loop_over_points_and_draws_in_value_and_gradient(data, seed, loss, block_size, tuples, d):
     k = data.draw(st.integers(1, tuples - 1))
-    draw = st.permutations(range(1, tuples)).map(lambda shifts: shifts[:k])
-    others = data.draw(st.lists(draw, min_size=1, max_size=3))
     points = normal(seed, 1 + block_size, tuples, d).requires_grad_()
-    found, expected = pooled_contrastive_loss(points, torch.tensor(others), loss), slow_pooled(points, others, loss)
+    found, expected = pooled_contrastive_loss(points, k, loss), slow_pooled(points, k, loss)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(torch.autograd.grad(found, points), torch.autograd.grad(expected, points))
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_pooled_loss_of_a_batch_of_several_pools_equals_the_loop(loss):
+    points = normal(0, 2, 132, 1)
+    assert pool_size(132, 1) == 66
+    torch.testing.assert_close(pooled_contrastive_loss(points, 1, loss), slow_pooled(points, 1, loss))
+
+
+@given(st.integers(2, 600), st.data())
+def test_pools_are_equal_and_the_smallest_that_are_large_enough(tuples, data):
+    k = data.draw(st.integers(1, tuples - 1))
+    enough = [size for size in range(1, tuples + 1) if tuples % size == 0 and size >= 64 and (size - 1) // k >= 15]
+    assert pool_size(tuples, k) == min(enough, default=tuples)
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
@@ -145,16 +163,15 @@ def test_gradients_agree_with_finite_differences(loss):
     anchor, positive, negative = normal(1, 4, 3), normal(2, 4, 3), normal(3, 4, 2, 3)
     inputs = [points.requires_grad_() for points in (anchor, positive, negative)]
     assert torch.autograd.gradcheck(lambda *points: contrastive_loss(*points, loss), inputs)
-    others = torch.tensor([[1, 3], [2, 1]])
-    pool = normal(4, 3, 4, 2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda points: pooled_contrastive_loss(points, others, loss), pool)
+    pool = normal(4, 3, 5, 2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda points: pooled_contrastive_loss(points, 2, loss), pool)
 
 
 def test_the_default_loss_is_the_logistic_one():
-    anchor, positive, negative, others = normal(1, 4, 3), normal(2, 4, 3), normal(3, 4, 2, 3), torch.tensor([[1, 2]])
+    anchor, positive, negative = normal(1, 4, 3), normal(2, 4, 3), normal(3, 4, 2, 3)
     assert contrastive_loss(anchor, positive, negative) == contrastive_loss(anchor, positive, negative, "logistic")
     pool = torch.stack([anchor, positive])
-    assert pooled_contrastive_loss(pool, others) == pooled_contrastive_loss(pool, others, "logistic")
+    assert pooled_contrastive_loss(pool, 2) == pooled_contrastive_loss(pool, 2, "logistic")
 
 
 @pytest.mark.parametrize(
@@ -175,26 +192,25 @@ def test_contrastive_loss_refuses_shapes_that_do_not_fit(anchor, positive, negat
 
 
 @pytest.mark.parametrize(
-    ("points", "others"),
+    ("points", "negatives"),
     [
-        ([4, 3], [1, 2]),  # no tuples
-        ([1, 4, 3], [1, 2]),  # no positive
-        ([2, 4, 3], [2]),  # no draws
-        ([2, 4, 3], [1, 0]),  # no negative
-        ([2, 4, 3], [1, 4]),  # four negatives from three other tuples
-        ([2, 1, 3], [1, 1]),  # no other tuple
+        ([4, 3], 2),  # no tuples
+        ([1, 4, 3], 2),  # no positive
+        ([2, 4, 3], 0),  # no negative
+        ([2, 4, 3], 4),  # four negatives from three other tuples
+        ([2, 1, 3], 1),  # no other tuple
     ],
 )
-def test_pooled_loss_refuses_shapes_that_do_not_fit(points, others):
+def test_pooled_loss_refuses_shapes_that_do_not_fit(points, negatives):
     with pytest.raises(ValueError, match="must"):
-        pooled_contrastive_loss(torch.zeros(points), torch.ones(others, dtype=torch.int64))
+        pooled_contrastive_loss(torch.zeros(points), negatives)
 
 
 def test_an_unknown_loss_is_a_key_error():
     with pytest.raises(KeyError):
         contrastive_loss(torch.zeros(4, 3), torch.zeros(4, 3), torch.zeros(4, 2, 3), "squared")
     with pytest.raises(KeyError):
-        pooled_contrastive_loss(torch.zeros(2, 4, 3), torch.ones(1, 1, dtype=torch.int64), "squared")
+        pooled_contrastive_loss(torch.zeros(2, 4, 3), 1, "squared")
 
 
 # Fresh and pooled negatives, on fixed features small enough to enumerate every tuple with its probability.
@@ -252,7 +268,7 @@ def exact_loss(
 
 @cache
 def drawn(sizes: tuple[int, ...], k: int, block_size: int, source: str) -> list[TupleBatch]:
-    sampler = TupleSampler(torch.tensor([0, *sizes]).cumsum(0), block_size, k, source)
+    sampler = TupleSampler(torch.tensor([0, *sizes]).cumsum(0), block_size, k if source == "fresh" else 0)
     stream = f"{source} {sizes} {k} {block_size}"
     return [sampler.draw(TUPLES, generator(0, stream, step)) for step in range(BATCHES)]
 
@@ -267,7 +283,7 @@ def estimate(
     losses = []
     for batch in drawn(sizes, k, block_size, source):
         if source == "pooled":
-            losses.append(pooled_contrastive_loss(features[batch.points], batch.others, loss))
+            losses.append(pooled_contrastive_loss(features[batch.points], k, loss))
         else:
             anchor, positive = features[batch.anchors], features[batch.positives].mean(0)
             negative = features[batch.negatives].mean(0).transpose(0, 1)

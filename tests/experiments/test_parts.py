@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from crl.quick_thoughts import quick_thoughts_loss
 from data.files import write_json
-from data.sampler import TupleSampler, generator
+from data.sampler import generator
 from data.split import Images, Split
 from experiments.config import compose_config
 from experiments.evaluation import _first_share
@@ -88,19 +88,20 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
     offsets = torch.tensor([0, 6, 11, 20])
     options = compose_config([f"objective.negative_source={source}", "objective.block_size=3", "objective.negatives=2"])
     objective = OBJECTIVES["contrastive"](options.objective, 4, 3)
-    batch = TupleSampler(offsets, 3, 2, source).draw(6, generator(1, "test", 0))
+    batch = objective.sampler(offsets).draw(6, generator(1, "test", 0))
     features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     losses = []
     for t in range(6):
         column = batch.points[:, t].tolist()
-        if batch.others is None:
+        if source == "fresh":
             pairs = [(column[-1], batch.positives[:, t], batch.negatives[:, :, t].unbind(1))]
         else:  # every point of a tuple is an anchor, the other three are its block
             pairs = []
             for place in range(4):
                 rest = [i for i in range(4) if i != place]
-                for draw in batch.others.tolist():
-                    blocks = [batch.points[rest, (t + shift) % 6] for shift in draw]
+                others = [u for u in range(6) if u != t]
+                for draw in (others[0:4:2], others[1:4:2]):
+                    blocks = [batch.points[rest, u] for u in draw]
                     pairs.append((column[place], batch.points[rest, t], blocks))
         for anchor, positive, negatives in pairs:
             own = features[positive].mean(0)
