@@ -158,7 +158,8 @@ LOGGERS: dict[str, type[Logger]] = {"tensorboard": TensorBoard, "wandb": Weights
 def check_installed(config: DictConfig) -> None:
     """Raise ConfigError if the configuration asks for a logger whose package is not there."""
     for name in _asked(config):
-        if find_spec(LOGGERS[name].package) is None:
+        found = find_spec(LOGGERS[name].package)
+        if found is None or found.origin is None:  # without one: a mere folder of that name, like W&B's own ./wandb
             raise ConfigError(f"runtime.{name}: not installed; pip install 'crl[{name}]'")
 
 

@@ -105,9 +105,9 @@ def overview(folders: Sequence[Path]) -> Overview:
         for study in manifest.studies:
             title = _title(study, manifest.title)
             for cell in study.cells:
-                labels = " ".join(f"{name}={value}" for name, value in cell.labels.items())
-                place_of = cell.runs[0].parent.name if cell.runs else ""
-                found.cells.append(CellStatus(title, labels or place_of, tuple(look(path) for path in cell.runs)))
+                labels = [f"{name}={value}" for name, value in cell.labels.items()]
+                labels = labels or sorted({path.parent.name for path in cell.runs})
+                found.cells.append(CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs)))
     others: dict[str, list[RunStatus]] = {}
     for path in _run_folders(folders):
         if path not in seen:
