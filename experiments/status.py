@@ -111,7 +111,7 @@ def overview(folders: Sequence[Path]) -> Overview:
     others: dict[str, list[RunStatus]] = {}
     for path in _run_folders(folders):
         if path not in seen:
-            others.setdefault(os.path.relpath(path.parent), []).append(look(path))
+            others.setdefault(_shown(path.parent), []).append(look(path))
     title = "runs of no study" if found.cells else "runs"
     found.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]
     if not found.runs and not found.damaged:
@@ -204,6 +204,11 @@ def _run_folders(folders: Iterable[Path]) -> list[Path]:
 
 def _title(study: Study, manifest: str) -> str:
     return f"{manifest if study.name == 'sweep' else study.name} on {study.dataset}"
+
+
+def _shown(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def _mean_seconds(runs: Sequence[RunStatus]) -> float | None:

@@ -93,10 +93,10 @@ def test_a_run_starts_although_its_lock_is_looked_at(tmp_path: Path) -> None:
     from experiments.config import compose_config
     from experiments.run_folder import RunFolder
 
-    look = FileLock(tmp_path / ".lock", thread_local=False)
+    config, look = compose_config([]), FileLock(tmp_path / ".lock", thread_local=False)
     look.acquire()
     threading.Timer(0.05, look.release).start()
-    with RunFolder(tmp_path).open(compose_config([])):
+    with RunFolder(tmp_path).open(config):
         assert run_status(tmp_path).state == "running"
     assert run_status(tmp_path).state == "interrupted"
 
