@@ -27,6 +27,7 @@ import configs
 from crl.encoders import ENCODERS
 from data.registry import DATASETS
 from experiments.errors import ConfigError
+from experiments.loggers import check_installed
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
 
 CONFIG_DIR = Path(configs.__file__).parent
@@ -70,6 +71,7 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
         config = compose("train", list(overrides))
         OmegaConf.resolve(config)
     check_config(config)
+    check_installed(config)  # of a stored configuration that is only read, nothing need be installed
     return config
 
 

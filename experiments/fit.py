@@ -15,6 +15,7 @@ from tqdm import tqdm
 from data.sampler import TupleSampler, generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
+from experiments.loggers import Loggers
 from experiments.run_folder import RunFolder
 from experiments.step import TrainingStep
 
@@ -45,18 +46,21 @@ def fit(
     folder: RunFolder,
     keep: dict[str, Any],
     watch: Callable[[], dict[str, float]],
+    loggers: Loggers,
 ) -> Progress:
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
     the outcome is the same. ``keep`` is stored in every checkpoint; one that kept something else is refused. What
-    ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when the loss is no longer finite.
+    ``watch()`` says of the encoder is logged every ``curve_every`` steps. ``loggers`` get each line of metrics.jsonl.
+    Raises RunError when the loss is no longer finite.
     """
     options, device = config.training, fabric.device
     dev = dev.to(device)
     train_step = TrainingStep(config, fabric, encoder, train)
     dev_sampler = train_step.objective.sampler(dev.offsets)
     progress = _resume(folder, train_step, device, keep)
+    loggers.start(progress.step)
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
     total = torch.zeros((), device=device)
@@ -90,7 +94,9 @@ def fit(
             if curve:
                 line |= {"epoch": progress.points / len(train), **watch()}
             speed = progress.points / progress.seconds
-            folder.append_metrics({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
+            line |= {"lr": train_step.rate, "points_per_second": round(speed, 1), "seconds": round(progress.seconds, 3)}
+            folder.append_metrics(line)
+            loggers.log(line)
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
             if last or time.monotonic() - saved >= options.checkpoint_seconds:
                 folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)

@@ -28,6 +28,7 @@ from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
 from experiments.fit import fit
+from experiments.loggers import Loggers
 from experiments.memory import keep_freed_memory
 from experiments.run_folder import RunFolder
 from experiments.theory import latent_theory
@@ -61,13 +62,13 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     if note:
         say(note)
     prepared = time.monotonic()
-    with folder.open(config):
+    with folder.open(config), folder.recording_failure(), Loggers(config, folder.path, run_name(config), say) as loggers:
         about = environment(fabric.device, fingerprint, command)
         write_json(folder.environment, about)
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
-        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
+        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
         fitted = time.monotonic()
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
@@ -89,6 +90,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             "environment": about,
         }
         write_json(folder.result, result)
+        loggers.finish(metrics)
     return result
 
 

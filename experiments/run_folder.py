@@ -1,7 +1,10 @@
 """The folder that a run leaves: written so that whatever is there is whole."""
 
+import contextlib
 import json
 import warnings
+from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,9 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from data.files import written_whole
+from data.files import write_json, written_whole
 from experiments.config import config_hash, load_config, run_path
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, one_line
 
 
 class RunFolder:
@@ -24,6 +27,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
         self.result = path / "result.json"
+        self.failed = path / "failed.json"
 
     @classmethod
     def of(cls, config: DictConfig) -> "RunFolder":
@@ -57,7 +61,7 @@ class RunFolder:
         lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0.2)  # `crl status` holds it for an instant to see whether anybody does
             if config.force:
                 for path in (self.result, self.checkpoint, self.metrics, self.config):
                     path.unlink(missing_ok=True)
@@ -71,6 +75,21 @@ class RunFolder:
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written ({error.strerror}); choose a writable run_dir") from error
         return lock
+
+    @contextlib.contextmanager
+    def recording_failure(self) -> Iterator[None]:
+        """An error within leaves ``failed.json``, why in one line and when; the run's next start removes it.
+
+        An interruption is no failure. Only the process that holds the lock may enter.
+        """
+        self.failed.unlink(missing_ok=True)
+        try:
+            yield
+        except Exception as error:
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            with contextlib.suppress(OSError):  # on a full disk what matters is the error itself
+                write_json(self.failed, {"reason": one_line(error), "time": now})
+            raise
 
     def load_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
         """The stored checkpoint, or None if there is none. Raises ConfigError for a damaged one."""

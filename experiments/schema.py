@@ -219,7 +219,8 @@ class EvaluationConfig:
 @dataclass
 class RuntimeConfig:
     """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``compile``: torch.compile of the encoder in
-    training, not in evaluation (needs a C++ compiler; up to minutes at the start). ``threads``: of a CPU, null for all."""
+    training, not in evaluation (needs a C++ compiler; up to minutes at the start). ``threads``: of a CPU, null for all.
+    ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT), ``mlflow`` (tracking URI): where metrics.jsonl goes as well."""
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
     precision: str = option("float32", choices=("float32", "bf16"))
@@ -227,6 +228,9 @@ class RuntimeConfig:
     threads: int | None = option(None, least=1, changes_result=False)
     channels_last: bool = option(True, changes_result=False)
     progress: bool = option(True, changes_result=False)
+    tensorboard: bool = option(False, changes_result=False)
+    wandb: str | None = option(None, changes_result=False)
+    mlflow: str | None = option(None, changes_result=False)
 
 
 @dataclass

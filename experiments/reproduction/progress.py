@@ -1,17 +1,13 @@
 """How far a plan is and how long it still takes."""
 
-import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from tqdm import tqdm
 
+from experiments.progress import last_line, spoken
 from experiments.reproduction.plan import Job
-
-_TAIL = 4096  # bytes of metrics.jsonl: the last line is among them
 
 
 class Overall:
@@ -61,7 +57,8 @@ class Overall:
 
     def _share(self, key: int) -> float:
         """Of a run in progress; its last tenth stands for the evaluation."""
-        return min(_last_step(self.jobs[key].folder / "metrics.jsonl") / self.jobs[key].steps, 0.9)
+        job = self.jobs[key]
+        return min(last_line(job.folder).get("step", 0) / job.steps, 0.9)
 
     def _time_left(self, running: set[int]) -> str:
         speeds = {kind: sum(s for _, s in spent) / sum(p for p, _ in spent) for kind, spent in self.spent.items()}
@@ -77,29 +74,4 @@ class Overall:
         seconds = sum(
             self.jobs[key].points * (1 - shares.get(key, 0)) * speeds.get(self.jobs[key].kind, usual) for key in self.left
         )
-        return f"about {_spoken(seconds / self.workers)} left"
-
-
-def _last_step(path: Path) -> int:
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - _TAIL))
-            lines = stream.read().splitlines()
-    except OSError:
-        return 0
-    return next(_steps(reversed(lines)), 0)
-
-
-def _steps(lines: Iterable[bytes]) -> Iterator[int]:
-    for line in lines:
-        try:
-            yield int(json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError):
-            continue  # the first line of the tail may be cut, and the last one is being written
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+        return f"about {spoken(seconds / self.workers)} left"

@@ -9,8 +9,9 @@ import pytest
 
 from experiments.config import compose_config, config_hash, run_path
 from experiments.errors import ConfigError
+from experiments.progress import spoken
 from experiments.reproduction.plan import STUDIES, Job, plan, points_per_tuple
-from experiments.reproduction.progress import Overall, _spoken
+from experiments.reproduction.progress import Overall
 from experiments.reproduction.scales import SCALES
 from experiments.workers import run_side_by_side
 
@@ -158,4 +159,4 @@ def test_time_left_follows_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPa
 
 
 def test_durations_are_spoken_in_the_unit_that_fits() -> None:
-    assert [_spoken(seconds) for seconds in (5, 600, 4 * 3600 + 120)] == ["5 s", "10 min", "4 h 02 min"]
+    assert [spoken(seconds) for seconds in (5, 600, 4 * 3600 + 120)] == ["5 s", "10 min", "4 h 02 min"]

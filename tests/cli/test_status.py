@@ -1,0 +1,120 @@
+"""``crl status`` on real runs: while one goes on, after it was broken off, after it failed, after it was done."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from cli.main import main
+from experiments.status import run_status
+
+COMMAND = [sys.executable, "-m", "cli.main"]
+TINY = ["train", "dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
+TINY += ["training.steps=4", "training.log_every=1", "evaluation.linear_steps=5", "runtime.progress=false"]
+
+
+def status(capsys: pytest.CaptureFixture[str], *folders: Path, code: int = 0) -> str:
+    capsys.readouterr()
+    assert main(["status", *map(str, folders)]) == code
+    return capsys.readouterr().out
+
+
+def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen([*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and not (run / "metrics.jsonl").exists():
+            time.sleep(0.05)
+        time.sleep(0.2)
+        text = status(capsys, tmp_path)
+        line = next(line for line in text.splitlines() if line.startswith("  running "))
+        assert "/1000000, " in line and " points/s, about " in line and line.endswith(" left")
+        assert text.splitlines()[-1].startswith("0 of 1 complete, 1 running; about ")
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    assert "0 of 1 complete, 1 interrupted" in status(capsys, tmp_path)
+    assert not (run / "failed.json").exists()
+
+
+def test_a_failed_run_says_why_until_it_is_complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from experiments import run as module
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("a bug\nof two lines")
+
+    command = [*TINY, f"output_dir={tmp_path}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "evaluate", broken)
+        with pytest.raises(ZeroDivisionError):
+            main(command)
+    (failed,) = tmp_path.glob("runs/*/seed0/failed.json")
+    assert json.loads(failed.read_text())["reason"] == "ZeroDivisionError: a bug of two lines"
+    text = status(capsys, tmp_path, code=1)
+    assert "ZeroDivisionError: a bug of two lines (20" in text
+    assert text.splitlines()[-1] == "0 of 1 complete, 1 failed"
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "evaluate", interrupt)
+        assert main(command) == 130
+    assert not failed.exists()
+    assert "1 interrupted" in status(capsys, tmp_path)
+    assert main(command) == 0
+    assert not failed.exists()
+    assert status(capsys, tmp_path) == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
+
+
+def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TINY, "-m", "optimizer.lr=0.001,1e30", f"output_dir={tmp_path}"]) == 1
+    (sweep,) = (tmp_path / "sweeps").iterdir()
+    text = status(capsys, sweep, code=1)
+    assert text.startswith(
+        "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n  failed   optimizer.lr=1e+30"
+    )
+    assert "loss is" in text and "lower optimizer.lr" in text
+
+
+def test_a_run_starts_although_its_lock_is_looked_at(tmp_path: Path) -> None:
+    from experiments.config import compose_config
+    from experiments.run_folder import RunFolder
+
+    config, look = compose_config([]), FileLock(tmp_path / ".lock", thread_local=False)
+    look.acquire()
+    threading.Timer(0.05, look.release).start()
+    with RunFolder(tmp_path).open(config):
+        assert run_status(tmp_path).state == "running"
+    assert run_status(tmp_path).state == "interrupted"
+
+
+def test_a_complete_run_took_all_its_parts(finished_run: Path) -> None:
+    timing = json.loads((finished_run / "result.json").read_text())["timing"]
+    parts = [timing[f"{part}_seconds"] for part in ("prepare", "train", "evaluate")]
+    assert run_status(finished_run).seconds == pytest.approx(sum(parts))
+
+
+def test_torch_is_never_imported_and_help_says_what_there_is(finished_run: Path) -> None:
+    code = f"""
+import sys
+from cli.main import main
+assert main(["status", {str(finished_run)!r}]) == 0
+assert main(["status", "--help"]) == 0
+assert not {{"torch", "hydra", "omegaconf"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("runs: 1 of 1 complete\n\n1 of 1 complete\ncrl status [DIR ...] [--json]\n")
+    assert all(f"\n  {state} " in done.stdout for state in ("complete", "running", "failed", "interrupted", "waiting"))
