@@ -81,7 +81,8 @@ def fit(
             look = done % options.dev_every == 0 or last
             curve = options.curve_every is not None and (done % options.curve_every == 0 or last)
             log = look or curve or done % options.log_every == 0
-            if not log and not signals:
+            asked = bool(signals)  # to end; who asks from here on is heard after the next step
+            if not log and not asked:
                 continue
             # Only here is the device waited for.
             progress.loss, progress.seconds = total.item(), time.monotonic() - started
@@ -104,10 +105,11 @@ def fit(
                 progress.log.append({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
                 folder.append_metrics(progress.log[-1])
                 bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
-            if last or signals or time.monotonic() - saved >= options.checkpoint_seconds:
+            if last or asked or time.monotonic() - saved >= options.checkpoint_seconds:
                 folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)
                 saved = time.monotonic()
-            signals.obey()
+            if asked:
+                signals.obey()
 
     folder.write_metrics(progress.log)  # once more, synced: the result holds its checksum
     encoder.load_state_dict(progress.best)

@@ -1,6 +1,7 @@
 """Signals that ask the process to end: heard at the end of a training step, after a checkpoint; elsewhere at once.
 
-SIGINT is Ctrl-C, SIGTERM what ``kill`` and schedulers send, SIGUSR1 and SIGUSR2 what SLURM can send before time is up.
+SIGINT is Ctrl-C, SIGTERM what ``kill`` and schedulers send, SIGHUP what a terminal sends that is closed, SIGUSR1 and SIGUSR2
+what SLURM can send before time is up.
 """
 
 import multiprocessing
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -19,8 +21,11 @@ class Interrupted(KeyboardInterrupt):
     """A signal asks the process to end: ``signum``."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
+        super().__init__(signum)
         self.signum = signum
+
+    def __str__(self) -> str:
+        return signal.Signals(self.signum).name
 
 
 def interrupt(signum: int, frame: FrameType | None = None) -> None:
@@ -53,8 +58,10 @@ class Postponed:
         self._context.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         self._context.__exit__(None, None, None)
+        if kind is None:
+            self.obey()
 
     def __bool__(self) -> bool:
         """Whether a signal is waiting."""
