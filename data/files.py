@@ -103,7 +103,7 @@ def save_tensors(path: Path, value: dict[str, Any]) -> None:
 
     with written_whole(path) as stream:
         digesting = _Digesting(stream)
-        torch.save(value, digesting)
+        torch.save(value, digesting)  # type: ignore[arg-type]
         if digesting.error is not None:
             raise digesting.error
         stream.write(_TRAILER % digesting.sha256.hexdigest().encode())
