@@ -34,8 +34,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the temporary file, which is gone
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary file, which is gone
     finally:
         temporary.unlink(missing_ok=True)
 

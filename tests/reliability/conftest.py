@@ -28,7 +28,8 @@ def texts(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undistur
         (folder / f"{topic}.txt").write_text("\n".join(lines))
     return undisturbed(
         crl, place, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=20", "encoder=bag_of_words",
-        "encoder.dimension=8", "encoder.embedding_dim=8", "encoder.dropout=0.3", "objective.block_size=3", "objective.negatives=3",
+        "encoder.dimension=8", "encoder.embedding_dim=8", "encoder.dropout=0.3", "objective.block_size=3",
+        "objective.negatives=3",
     )  # fmt: skip
 
 
