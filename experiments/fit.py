@@ -19,6 +19,7 @@ from experiments.run_folder import RunFolder
 from experiments.step import TrainingStep
 
 _DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
+CALMER = "lower optimizer.lr, or set training.clip_norm=1"  # against a loss that is no longer finite
 
 
 @dataclass
@@ -50,7 +51,7 @@ def fit(
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
     the outcome is the same. ``keep`` is stored in every checkpoint; one that kept something else is refused. What
-    ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when the loss is no longer finite.
+    ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when a loss is no longer finite.
     """
     options, device = config.training, fabric.device
     dev = dev.to(device)
@@ -77,18 +78,21 @@ def fit(
             # Only here is the device waited for.
             line = {"step": done, "train_loss": total.item() / (done - progress.step)}
             if not math.isfinite(line["train_loss"]):
-                raise RunError(f"the training loss is {line['train_loss']} by step {done}; {_CALMER}")
+                raise RunError(f"the training loss is {line['train_loss']} by step {done}; {CALMER}")
             total.zero_()
             progress.step, progress.seconds = done, time.monotonic() - started
             if look:
                 line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
                 if not math.isfinite(line["dev_loss"]):
-                    raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
+                    raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {CALMER}")
                 if line["dev_loss"] < progress.best_loss:
                     progress.best_step, progress.best_loss = done, line["dev_loss"]
                     progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
             if curve:
-                line |= {"epoch": progress.points / len(train), **watch()}
+                seen = watch()
+                if broken := [name for name, value in seen.items() if not math.isfinite(value)]:
+                    raise RunError(f"{broken[0]} is {seen[broken[0]]} at step {done}; {CALMER}")
+                line |= {"epoch": progress.points / len(train), **seen}
             speed = progress.points / progress.seconds
             folder.append_metrics({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
             bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
@@ -99,9 +103,6 @@ def fit(
     encoder.load_state_dict(progress.best)
     encoder.eval()
     return progress
-
-
-_CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
 def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any]) -> Progress:

@@ -41,6 +41,11 @@ class Run:
     def metrics(self) -> dict[str, float]:
         return self.result["metrics"]
 
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What makes its numbers doubtful, see :func:`experiments.health.warnings`; none in results of earlier versions."""
+        return self.result.get("warnings", [])
+
     def theory(self, *path: str, split: str = "test") -> float | None:
         """A number under ``theory`` of the result, e.g. ``theory("lemma_4_3", "slack")``; None where it is not there."""
         found: Any = self.result.get("theory", {})
