@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
-IMAGES = ["dataset.points_per_class=20", "dataset.test_per_class=4", "encoder.width=8", "dataset.augment=flip_shift"]
+IMAGES = ["dataset=image_folder", "dataset.image_size=16", "encoder.width=8", "dataset.augment=flip_shift"]
 TEXT = ["dataset=documents", "dataset.min_sentences=20", "encoder=gru", "encoder.dimension=16", "encoder.embedding_dim=16",
         "encoder.dropout=0.3", "objective.block_size=3", "objective.negatives=3"]  # fmt: skip
-QUICK = ["training.steps=12", "training.batch_size=32", "training.log_every=1", "training.dev_every=6", "evaluation.ks=[2]",
-         "evaluation.tops=[1]", "evaluation.linear_steps=20", "evaluation.redraws=2", "runtime.progress=false"]  # fmt: skip
+QUICK = ["training.steps=8", "training.batch_size=32", "training.log_every=1", "training.dev_every=4", "evaluation.ks=[2]",
+         "evaluation.tops=[1]", "evaluation.linear_steps=5", "evaluation.l2=[0.001]", "evaluation.redraws=2",
+         "runtime.progress=false"]  # fmt: skip
 SCRIPT = """
 import sys
 from cli.main import main
@@ -34,11 +36,16 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for topic in ("tea", "sea", "ore"):
         lines = [f"the {topic}{i % 7} and the {topic}{i % 5} are {topic}{i % 3} on day {i} ." for i in range(60)]
         (folder / "documents" / f"{topic}.txt").write_text("\n".join(lines))
-    commands = [[*IMAGES, *QUICK, "images"], [*TEXT, *QUICK, f"dataset.root={folder / 'documents'}", "text"]]
+        (folder / "images" / topic).mkdir(parents=True)
+        for number in range(30):
+            Image.effect_noise((16, 16), 10 + 5 * number).save(folder / "images" / topic / f"{number}.png")
+    commands = [[*IMAGES, *QUICK, f"dataset.root={folder / 'images'}", "images"]]
+    commands += [[*TEXT, *QUICK, f"dataset.root={folder / 'documents'}", "text"]]
     started = []
     for name in ("one", "two"):
         # Each with a cache of its own, so that nothing prepared by one reaches the other; and another order of sets.
         own = os.environ | {"CRL_DATA": str(folder / f"cache-{name}"), "PYTHONHASHSEED": str(len(started) + 1)}
+        own |= {"OMP_WAIT_POLICY": "passive"}  # else four threads on two cores mostly keep each other waiting
         command = [sys.executable, "-c", SCRIPT, *map(";".join, commands), str(folder / name)]
         started.append(subprocess.Popen(command, env=own, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
     for process in started:
