@@ -15,11 +15,11 @@ _SEEN_BEFORE = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
 
 class Leak(NamedTuple):
-    """``count`` of the ``points`` of the split ``asked`` are in ``seen`` too."""
+    """``shared`` of the ``points`` of the split ``asked`` are in ``seen`` too."""
 
     seen: str
     asked: str
-    count: int
+    shared: int
     points: int
 
 
@@ -43,9 +43,9 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
     distinct = {role: set(digests[role]) for role in {seen for seen, _ in pairs}}
     found = []
     for seen, asked in pairs:
-        count = sum(digest in distinct[seen] for digest in digests[asked])
-        if count:
-            found.append(Leak(seen, asked, count, len(digests[asked])))
+        shared = sum(digest in distinct[seen] for digest in digests[asked])
+        if shared:
+            found.append(Leak(seen, asked, shared, len(digests[asked])))
     return found
 
 
@@ -70,8 +70,8 @@ def _digests(points: Points) -> Iterator[bytes]:
 
 def _spans(values: Tensor, offsets: Tensor) -> Iterator[bytes]:
     """Of the values offsets[i] .. offsets[i + 1] - 1 of a flattened tensor, for every i."""
-    if values.numel() == 0:  # sentences without a word: no view of nothing can be cast
+    if values.numel() == 0:  # sentences without a word
         values = values.new_zeros(1)
-    content = memoryview(values.contiguous().numpy().reshape(-1)).cast("B")
+    content = values.contiguous().flatten().view(torch.uint8).numpy().data
     for start, end in pairwise((offsets * values.element_size()).tolist()):
         yield hashlib.blake2b(content[start:end], digest_size=16).digest()

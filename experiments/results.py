@@ -85,6 +85,14 @@ def read_run(folder: Path) -> Run | None:
     return run
 
 
+def why_unfinished(folder: Path) -> str:
+    """What a report says of a run without a result: that it failed and why (``failed.json``), or that it is not finished."""
+    try:
+        return f"failed: {json.loads((folder / 'failed.json').read_text())['reason']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not finished"
+
+
 def find_runs(folders: Sequence[Path]) -> list[Run]:
     """Every complete run under the folders, each once, in the order of their paths."""
     places = {path.parent.resolve(): None for folder in folders for path in sorted(folder.rglob("result.json"))}

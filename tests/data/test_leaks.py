@@ -79,7 +79,7 @@ def test_images(train, dev, test):
 
 def test_how_images_lie_in_memory_does_not_count():
     images = torch.randint(256, (6, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    other = images[:, :, :, :].permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    other = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
     assert not other.is_contiguous()
     dataset = dataset_of(Images(images[:4]), Images(images[4:]), Images(other[2:]))
     assert find_leaks(dataset) == [("train", "test", 2, 4), ("dev", "test", 2, 4)]
@@ -125,9 +125,8 @@ def test_built_in_images_share_no_point():
     assert find_leaks(load_glyphs(8, 2, 0.25, 0)) == []
 
 
-def test_built_in_text_shares_only_sentences_with_words_it_does_not_know(tmp_path, monkeypatch):
-    """Sentences that occur twice are left out, but rare words are all one word to the encoder."""
+def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
+    """Sentences that occur twice are left out, but to the encoder all rare words are one word."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
     monkeypatch.setattr("data.docstrings.PACKAGES", {"networkx": "networkx"})
-    options = {"lowercase": False, "max_words": 10_000}
-    assert find_leaks(load_docstrings(80, min_count=1, **options)) == []
+    assert all(leak.shared < 0.02 * leak.points for leak in find_leaks(load_docstrings(80)))

@@ -50,7 +50,7 @@ def test_a_leak_says_how_many_points_of_how_many() -> None:
     (warning,) = warnings(dataset(shared=3), {"test": (normal(60, 8), LABELS)})
     assert warning == {
         "kind": "leak", "message": "3 of 30 test points (10.00%) are train points too",
-        "seen": "train", "asked": "test", "count": 3, "points": 30, "share": 0.1,
+        "seen": "train", "asked": "test", "shared": 3, "points": 30, "share": 0.1,
     }  # fmt: skip
 
 
@@ -194,3 +194,21 @@ def test_a_report_without_warnings_does_not_speak_of_them(tmp_path: Path) -> Non
     assert write_report([tmp_path], tmp_path / "out").warned == 0
     assert 'id="warnings"' not in (tmp_path / "out" / "index.html").read_text()
     assert not (tmp_path / "out" / "tables" / "warnings.csv").exists()
+
+
+def test_the_report_says_why_a_run_failed(tmp_path: Path) -> None:
+    """A diverged run has no result: its folder says why, and the report repeats it."""
+    make_run(tmp_path, "glyphs-a-0000000a", 0, 0.9)
+    for name, reason in (("b", {"reason": "the training loss is nan by step 10"}), ("c", None), ("d", ["damaged"])):
+        folder = make_run(tmp_path, f"glyphs-{name}-0000000{name}", 0, 0.9)
+        (folder / "result.json").unlink()
+        if reason is not None:
+            (folder / "failed.json").write_text(json.dumps(reason))
+    notes = write_report([tmp_path], tmp_path / "out").missing
+    assert [note.partition("seed0: ")[2] for note in notes] == [
+        "failed: the training loss is nan by step 10",
+        "not finished",
+        "not finished",
+    ]
+    for name in ("index.html", "report.md"):
+        assert "failed: the training loss is nan by step 10" in (tmp_path / "out" / name).read_text()
