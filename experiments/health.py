@@ -13,7 +13,8 @@ from experiments.fit import CALMER
 
 # Rounding to bfloat16 alone moves a constant by 0.2 % at most; trained encoders here had 80 % and more.
 SMALLEST_SPREAD = 0.01
-# One direction then has over 95 % of the variance; encoders had 2.4 and more, early in training. Two classes can be told apart on a line; more cannot.
+# One direction then has over 95 % of the variance; trained encoders here had ranks of 2.4 and more. Two classes can be told
+# apart on a line; more cannot.
 SMALLEST_RANK = 1.1
 MOST_DEAD = 0.5
 
