@@ -1,6 +1,6 @@
 """``crl evaluate``: score a finished run again."""
 
-from cli.console import say
+from cli.console import say, say_warnings
 from experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]
@@ -24,6 +24,7 @@ def run(arguments: list[str]) -> None:
 
     config, result = evaluate_again(arguments[0], arguments[1:], ["crl", "evaluate", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
+    say_warnings(result)
 
 
 def help_text() -> str:

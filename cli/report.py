@@ -44,6 +44,8 @@ def show(found: "ReportSummary") -> None:
     print(f"{found.page}\n\n{found.setup}")
     if found.missing:
         print(f"missing or counted once: {len(found.missing)} (the page lists them)")
+    if found.warned:
+        print(f"configurations with warnings: {found.warned} (the page lists them)")
     print("\n" + "\n".join(found.lines) + "\n\n" + ", ".join(f"{n} {verdict}" for verdict, n in found.counts.items()))
 
 

@@ -1,6 +1,6 @@
 """``crl train``: train an encoder, then evaluate it."""
 
-from cli.console import say
+from cli.console import say, say_warnings
 
 MULTIRUN = {"-m", "--multirun"}
 
@@ -44,6 +44,7 @@ def run(arguments: list[str]) -> None:
 
     result = run_experiment(config, ["crl", "train", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
+    say_warnings(result)
 
 
 def _sweep(arguments: list[str]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from data.errors import DataError
@@ -76,7 +77,8 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
         (association[positive].astype(np.float32), (counts.row[positive], counts.col[positive])), shape=counts.shape
     )
     kept = min(dimension, vocabulary_size - 1)
-    left, scale, _ = randomized_svd(matrix, kept, n_iter=4, random_state=0)
+    with threadpool_limits(1, "blas"):  # the last bits depend on the number of threads, and here one is as fast
+        left, scale, _ = randomized_svd(matrix, kept, n_iter=4, random_state=0)
     vectors = torch.zeros(vocabulary_size, dimension)
     vectors[:, :kept] = torch.from_numpy((left * np.sqrt(scale)).astype(np.float32))
     vectors[torch.from_numpy(matrix.getnnz(1) == 0)] = 0  # else round-off would be brought to unit length

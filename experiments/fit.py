@@ -21,6 +21,7 @@ from experiments.run_folder import RunFolder
 from experiments.step import TrainingStep
 
 _DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
+CALMER = "lower optimizer.lr, or set training.clip_norm=1"  # against a loss that is no longer finite
 
 
 @dataclass
@@ -58,7 +59,7 @@ def fit(
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
     the outcome is the same. A signal to end is obeyed after the step, with a checkpoint. ``keep`` is stored in every
     checkpoint; one that kept something else is refused. What ``watch()`` says of the encoder is logged every
-    ``curve_every`` steps; ``loggers`` get each line of metrics.jsonl. Raises RunError when the loss is no longer finite or
+    ``curve_every`` steps; ``loggers`` get each line of metrics.jsonl. Raises RunError when a loss is no longer finite or
     the folder cannot be written, Interrupted.
     """
     options, device = config.training, fabric.device
@@ -93,18 +94,21 @@ def fit(
             if log:
                 line = {"step": done, "train_loss": progress.loss / (done - progress.logged)}
                 if not math.isfinite(line["train_loss"]):
-                    raise RunError(f"the training loss is {line['train_loss']} by step {done}; {_CALMER}")
+                    raise RunError(f"the training loss is {line['train_loss']} by step {done}; {CALMER}")
                 total.zero_()
                 progress.logged, progress.loss = done, 0.0
                 if look:
                     line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
                     if not math.isfinite(line["dev_loss"]):
-                        raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
+                        raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {CALMER}")
                     if line["dev_loss"] < progress.best_loss:
                         progress.best_step, progress.best_loss = done, line["dev_loss"]
                         progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
                 if curve:
-                    line |= {"epoch": progress.points / len(train), **watch()}
+                    seen = watch()
+                    if broken := [name for name, value in seen.items() if not math.isfinite(value)]:
+                        raise RunError(f"{broken[0]} is {seen[broken[0]]} at step {done}; {CALMER}")
+                    line |= {"epoch": progress.points / len(train), **seen}
                 speed = progress.points / progress.seconds
                 line |= {"lr": train_step.rate, "points_per_second": round(speed, 1), "seconds": round(progress.seconds, 3)}
                 progress.log.append(line)
@@ -121,9 +125,6 @@ def fit(
     encoder.load_state_dict(progress.best)
     encoder.eval()
     return progress
-
-
-_CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
 def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any]) -> Progress:

@@ -43,6 +43,11 @@ class Run:
     def metrics(self) -> dict[str, float]:
         return self.result["metrics"]
 
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What makes its numbers doubtful, see :func:`experiments.health.warnings`; none in results of earlier versions."""
+        return self.result.get("warnings", [])
+
     def theory(self, *path: str, split: str = "test") -> float | None:
         """A number under ``theory`` of the result, e.g. ``theory("lemma_4_3", "slack")``; None where it is not there."""
         found: Any = self.result.get("theory", {})
@@ -97,6 +102,14 @@ def read_run(folder: Path) -> Run | None:
             f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
         ) from error
     return run
+
+
+def why_unfinished(folder: Path) -> str:
+    """What a report says of a run without a result: that it failed and why (``failed.json``), or that it is not finished."""
+    try:
+        return f"failed: {json.loads((folder / 'failed.json').read_text())['reason']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not finished"
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:

@@ -28,6 +28,7 @@ from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
 from experiments.fit import fit
+from experiments.health import check_features, check_numbers, warnings
 from experiments.loggers import Loggers
 from experiments.memory import keep_freed_memory
 from experiments.run_folder import RunFolder
@@ -77,6 +78,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         fitted = time.monotonic()
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
+        check_features(features)
         metrics = evaluate(config, features, len(dataset.classes))
         result = {
             "schema": SCHEMA,
@@ -86,6 +88,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             "dataset": _about(dataset, fingerprint),
             "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
             "theory": latent_theory(config, fabric, encoder, dataset, features),
+            "warnings": warnings(dataset, features),
             "timing": {
                 "prepare_seconds": round(prepared - started, 3),
                 "train_seconds": round(progress.seconds, 3),
@@ -94,6 +97,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             },
             "environment": about,
         }
+        check_numbers(result)
         folder.write_result(result)
         loggers.finish(metrics)
     return result
@@ -129,15 +133,18 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         ) from error
     started = time.monotonic()
     features = encode_splits(config, fabric, encoder, dataset)
+    check_features(features)
     metrics = evaluate(config, features, len(dataset.classes))
     result = stored | {
         "dataset": _about(dataset, fingerprint),
         "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
         "theory": latent_theory(config, fabric, encoder, dataset, features),
+        "warnings": warnings(dataset, features),
         "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
         "evaluation": OmegaConf.to_container(config.evaluation),
         "environment": environment(fabric.device, fingerprint, command),
     }
+    check_numbers(result)
     target = folder.path / "evaluations" / f"{config_hash(config)}.json"
     try:
         target.parent.mkdir(exist_ok=True)

@@ -232,7 +232,8 @@ class _Task:
             return _line(error)
         name, value = next(item for item in result["metrics"].items() if item[0].startswith("test.mean."))
         seconds = result["timing"]["train_seconds"]
-        self.say(f"{head}: {_heading(name)} {100 * value:.1f} %, trained in {seconds:.0f} s")
+        doubts = f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result.get("warnings")) else ""
+        self.say(f"{head}: {_heading(name)} {100 * value:.1f} %, trained in {seconds:.0f} s{doubts}")
         return None
 
 

@@ -1,5 +1,6 @@
 """The word vectors that a configuration asks for, for the vocabulary of a data set."""
 
+from importlib.metadata import version
 from typing import cast
 
 import torch
@@ -32,5 +33,6 @@ def _vectors(config: DictConfig, dataset: Dataset, train: Split) -> tuple[torch.
         return random_vectors(len(vocabulary), options.embedding_dim, generator(config.seed, "vectors", 0)), None
     dimension = options.embedding_dim
     key = {"data": fingerprint([train]), "words": len(vocabulary), "dimension": dimension}
+    key |= {package: version(package) for package in ("numpy", "scipy", "scikit-learn")}  # that they are computed with
     made = cached("vectors", key, lambda: {"vectors": corpus_vectors(train, len(vocabulary), dimension)})
     return cast(torch.Tensor, made["vectors"]), None

@@ -8,7 +8,15 @@ from pathlib import Path
 from data.files import written_whole
 from experiments.errors import ConfigError
 from experiments.report.collect import collect
-from experiments.report.page import compose_report, html, markdown_report, setup_line, summary_lines, verdict_counts
+from experiments.report.page import (
+    compose_report,
+    html,
+    markdown_report,
+    setup_line,
+    summary_lines,
+    verdict_counts,
+    warned,
+)
 from experiments.report.tables import csv_text, latex, markdown
 
 _CONTENTS = ".contents"  # the files of the last report here, of which those not made again are removed
@@ -17,13 +25,15 @@ _OURS = re.compile(r"(tables/[a-z0-9-]+\.(md|csv|tex)|figures/[a-z0-9-]+\.svg)")
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """``counts``: verdict -> how often; ``lines``: one a claim and data set; ``missing``: what the page says is missing."""
+    """``counts``: verdict -> how often; ``lines``: one a claim and data set; ``missing``: what the page says is missing;
+    ``warned``: how many configurations have a run with a warning."""
 
     page: Path
     setup: str
     counts: dict[str, int]
     lines: tuple[str, ...]
     missing: tuple[str, ...]
+    warned: int
 
 
 def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
@@ -49,6 +59,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
         verdict_counts(report),
         tuple(summary_lines(report.findings)),
         tuple(report.material.notes),
+        len(warned(report.material)),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import ConfigError
-from experiments.results import REPLACED, Run, find_runs, read_run
+from experiments.results import REPLACED, Run, find_runs, read_run, why_unfinished
 from experiments.schema import SCHEMAS, Config, TrainingConfig
 from experiments.studies import Study, find_manifests, read_manifest
 
@@ -86,7 +86,7 @@ def collect(folders: Sequence[Path]) -> Material:
         raise ConfigError(f"no finished run under {where}; crl train makes one, crl report takes the folder that holds it")
     for folder in folders:
         begun = sorted(path.parent.resolve() for path in folder.rglob("config.yaml") if path.parent.name != REPLACED)
-        material.notes += [f"{material.place(p)}: not finished" for p in begun if p not in runs and p not in told]
+        material.notes += [f"{material.place(p)}: {why_unfinished(p)}" for p in begun if p not in runs and p not in told]
     _group_configurations(material, runs.values())
     _without_manifest(material, [run for run in runs.values() if run.path not in told])
     return material
@@ -104,7 +104,7 @@ def _resolve(material: Material, study: Study, runs: dict[Path, Run], told: set[
                 found.append(run)
             elif path not in told:
                 where = ", ".join([study.name, study.dataset, *(f"{k} = {v}" for k, v in cell.labels.items())])
-                material.notes.append(f"{material.place(path)}: not finished ({where})")
+                material.notes.append(f"{material.place(path)}: {why_unfinished(path)} ({where})")
             told.add(path)
         cells.append(Group(cell.labels, one_per_seed(found)))
     return cells

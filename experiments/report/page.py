@@ -27,6 +27,7 @@ from experiments.report.paper_tables import (
     table_2,
     theory_bounds,
     theory_quantities,
+    warnings_table,
 )
 from experiments.report.tables import Row, Table, markdown, short, slug, text
 
@@ -104,9 +105,10 @@ def compose_report(material: Material) -> Report:
         for number, (title, cells) in enumerate(material.sweeps, 1)
     )
     theory = Section("theory", "Theory", folded=(theory_quantities(material), theory_bounds(material)))
+    doubts = Section("warnings", "Warnings", _there(warnings_table(material)))
     rest = [Section("sweeps", "Sweeps", _there(*sweeps)), theory]
     rest.append(Section("other", "Other runs", tuple(other_runs(material))))
-    return Report(material, findings, [section for section in (*sections, *rest) if section])
+    return Report(material, findings, [section for section in (doubts, *sections, *rest) if section])
 
 
 def claims_table(report: Report) -> Table:
@@ -127,6 +129,11 @@ def verdict_counts(report: Report) -> dict[str, int]:
     """Verdict -> how often, over claims and subjects."""
     counts = Counter(found.verdict for _, findings in report.findings for _, found in findings)
     return {verdict: counts[verdict] for verdict in (CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE)}
+
+
+def warned(material: Material) -> set[str]:
+    """The configurations of which a run has a warning."""
+    return {name for name, group in material.configurations.items() if any(run.warnings for run in group.runs)}
 
 
 def setup_line(material: Material) -> str:
@@ -158,6 +165,7 @@ def html(report: Report) -> str:
         report=report,
         labels=[subject.label for subject in report.material.subjects],
         anchors=anchors,
+        warned=warned(report.material),
         protocol=protocol(report.material),
     )
 
@@ -212,6 +220,7 @@ def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
                 "fingerprint": run.result["dataset"].get("fingerprint", "unknown"),
                 "commit": _commit(run.result.get("environment", {})),
                 "device": run.result.get("environment", {}).get("device"),
+                "warnings": [warning["message"] for warning in run.warnings],
                 "versions": ", ".join(f"{p} {v}" for p, v in run.result.get("environment", {}).get("versions", {}).items()),
             }
             for run in group.runs

@@ -202,6 +202,21 @@ def theory_bounds(material: Material) -> Table:
     return Table("bounds", "Bounds of the theory", note, columns, tuple(rows))
 
 
+def warnings_table(material: Material) -> Table | None:
+    """One row for each thing that a run warns of, with the configurations it holds for; None without warnings."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for group in material.configurations.values():
+        for run in group.runs:
+            for warning in run.warnings:
+                found.setdefault((warning["kind"], f"{run.dataset}: {warning['message']}"), []).append(run)
+    rows = tuple(Row((*told, str(len(found[told]))), names(found[told])) for told in sorted(found))
+    note = (
+        "What makes numbers doubtful, as the runs themselves found it. On the page, the configurations in question are "
+        "marked ! in every table."
+    )
+    return Table("warnings", "Doubtful numbers", note, ("kind", "what", "how many runs"), rows) if rows else None
+
+
 def seeds_table(group: Group) -> tuple[list[str], list[list[str]]]:
     """(head, rows): every test accuracy of every seed in %, which the means in the tables are made of."""
     every = dict.fromkeys(name for run in group.runs for name in run.metrics)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from data.errors import DataError
 from data.split import Images, Sentences, Split
@@ -169,3 +170,15 @@ def test_random_vectors_have_unit_expected_length():
     assert drawn(0).shape == (2000, 50)
     assert drawn(0).square().sum(1).mean().item() == pytest.approx(1, abs=0.02)
     assert torch.equal(drawn(0), drawn(0)) and not torch.equal(drawn(0), drawn(1))
+
+
+def test_vectors_from_co_occurrences_do_not_depend_on_the_threads_of_numpy():
+    """torch's threads, which a run is told, are not those; and the vectors are kept for later runs."""
+    draws = torch.Generator().manual_seed(0)
+    words = (torch.rand(10_000, generator=draws).square() * 598).int() + 2
+    train = Split(Sentences(words, torch.arange(0, 10_001, 20)), torch.tensor([0, 500]))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            found.append(corpus_vectors(train, 600, 32))
+    assert torch.equal(*found)
