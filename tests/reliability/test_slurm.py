@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
 TINY += ["training.dev_every=100", "training.log_every=10", "training.checkpoint_seconds=0", "runtime.device=cpu"]
 TINY += ["evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.threads=1"]
-LONG = [*TINY, "training.steps=3000"]
+LONG = [*TINY, "training.steps=600"]
 JOBS = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=test", "hydra.launcher.timeout_min=30"]
 
 
@@ -145,7 +145,7 @@ def test_reproduce_hands_its_runs_to_the_cluster(cluster: Cluster, tmp_path: Pat
 
 def test_a_run_longer_than_its_time_limit_goes_on_in_further_jobs(cluster: Cluster, tmp_path: Path) -> None:
     """SLURM sends SIGUSR2 about 45 s before the end of one minute; 30 s of training take several jobs."""
-    long = [*TINY, "training.steps=12000", "seed=0"]
+    long = [*TINY, "training.steps=2000", "seed=0"]
     limits = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=45"]
     outcome(cluster.crl("train", "-m", *long, *JOBS[:2], *limits, f"output_dir={tmp_path}/jobs"), 600)
     logs = "".join(path.read_text() for path in (tmp_path / "jobs").glob("sweeps/*/.submitit/*/*_log.*"))
