@@ -27,11 +27,13 @@ from data.errors import DataError
 from experiments import cluster
 from experiments.config import hydra_started, quoted
 from experiments.errors import ConfigError, RunError
+from experiments.interrupts import Interrupted, passed_on, told
 from experiments.results import classifier_title, read_run
 
 Say = Callable[[str], None]
 
-_PACKAGES = {"joblib": "hydra-joblib-launcher", **dict.fromkeys(cluster.LAUNCHERS, "hydra-submitit-launcher")}
+_LOCAL = "joblib"  # whose processes are children of this one
+_PACKAGES = {_LOCAL: "hydra-joblib-launcher", **dict.fromkeys(cluster.LAUNCHERS, "hydra-submitit-launcher")}
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def launcher(
             if not free:
                 return failures
             watched = _bar(free) if bar else _lines(free, say) if submitted else nullcontext()
-            answered = cluster.every_job_answers() if submitted else nullcontext()
+            meanwhile = cluster.every_job_answers() if submitted else passed_on() if name == _LOCAL else nullcontext()
             try:
-                with watched, answered:
+                with watched, meanwhile:
                     reasons = [_reason(job) for job in chosen.launch(overrides, initial_job_idx=0)]
             except KeyboardInterrupt:
                 if name == cluster.SLURM:
@@ -163,17 +165,22 @@ class _Task:
     say: Say
 
     def __call__(self, config: DictConfig) -> str | None:
-        if self.launcher == "joblib":
+        if self.launcher == _LOCAL:
             _end_with_parent()
         job = HydraConfig.get()
         OmegaConf.resolve(config)
         config.runtime.progress = config.runtime.progress and self.launcher == "basic"
         head = _head(self.titles, job.job.num)
         try:
-            from experiments.run import run
+            with told if self.launcher == _LOCAL else nullcontext():
+                from experiments.run import run
 
-            log = self.say if self.launcher in cluster.LAUNCHERS else _nothing  # a job has a log of its own
-            result = run(config, ["crl", "train", *job.overrides.task], log)
+                log = self.say if self.launcher in cluster.LAUNCHERS else _nothing  # a job has a log of its own
+                result = run(config, ["crl", "train", *job.overrides.task], log)
+        except Interrupted as error:
+            if self.launcher == "basic":
+                raise
+            return f"ended by {error}"
         except Exception as error:
             self.say(f"{head}: failed")
             return _line(error)
