@@ -54,7 +54,7 @@ def every_job_answers() -> Iterator[None]:
             why = f"its job {job.job_id} ended without a result (state {job.state}); its log: {job.paths.stderr}"
             return [JobReturn(status=JobStatus.COMPLETED, _return_value=why)]
 
-    Job.results = answer  # type: ignore[method-assign]
+    Job.results = answer  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
