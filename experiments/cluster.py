@@ -1,5 +1,6 @@
 """Jobs through submitit, on a SLURM cluster or in processes of their own: what its launcher leaves to its callers."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,9 @@ def every_job_answers() -> Iterator[None]:
     The launcher asks one job after the other and would raise at the first dead one, while the others still run.
     """
     from submitit import Job
+    from submitit.core.logger import get_logger
 
+    get_logger().setLevel(logging.ERROR)  # each time that sacct fails it would say so, on standard output too
     results = Job.results
 
     def answer(job: Job[Any]) -> Sequence[Any]:

@@ -41,12 +41,12 @@ class Cluster:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
-    def job(self, number: int) -> str:
-        """Id of the newest array's job of that number."""
-        arrays = subprocess.run(
-            ["squeue", "-h", "-o", "%F"], env=self.environment, check=True, capture_output=True, text=True
-        )
-        return f"{max(map(int, arrays.stdout.split()))}_{number}"
+    def job(self, number: int | None = None) -> str:
+        """Id of the newest job, or of the newest array's job of that number."""
+        asked = ["squeue", "-h", "-o", "%F"]
+        queue = subprocess.run(asked, env=self.environment, check=True, capture_output=True, text=True).stdout
+        newest = str(max(map(int, queue.split())))
+        return newest if number is None else f"{newest}_{number}"
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
     out, err = outcome(sweep)
     for job in (signalled, requeued):
         assert "Restarts=1" in cluster.run("scontrol", "show", "job", job)
-    logs = {path.name: path.read_text() for path in tmp_path.glob("sweeps/*/.submitit/*/*_log.err")}
-    assert f"Requeued job {signalled} (19 remaining timeouts)" in logs[f"{signalled}_0_log.err"]
+    (log,) = tmp_path.glob(f"sweeps/*/.submitit/{signalled}/*_log.out")
+    assert f"Requeued job {signalled} (19 remaining timeouts)" in log.read_text()
     assert metrics(tmp_path) == undisturbed
     assert len(re.findall(r"^\[\d/3\] seed=\d: mu AVG-2 ", err, re.MULTILINE)) == 3
     assert re.search(r"^ *3 +\d+\.\d ± ", out, re.MULTILINE)
