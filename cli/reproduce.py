@@ -23,6 +23,7 @@ the end, and the others are done all the same.
   output_dir=outputs
   cifar100=FOLDER wiki3029=FOLDER imdb=FOLDER     where data lie (default: $CRL_DATA, then a download)
   glove=FILE        GloVe vectors for the GRU at scale=paper
+  hydra/launcher=submitit_slurm hydra.launcher.OPTION=VALUE     the runs as jobs of a cluster (docs/cluster.md)
   OPTION=VALUE      any option of crl train, for every run, like runtime.device=cpu or training.steps=100
 
 Examples
@@ -41,7 +42,9 @@ def run(arguments: list[str]) -> None:
     from experiments.report import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
-    given, common = _parsed(arguments)
+    given, launcher, common = _parsed(arguments)
+    if launcher and "workers" in given:
+        raise ConfigError("workers: runs that go to a launcher have none; set options of the launcher instead")
     for name in (*_ROOTS, "glove"):
         if name in given and not Path(given[name]).expanduser().exists():
             raise ConfigError(f"{name}: {given[name]} does not exist")
@@ -57,6 +60,7 @@ def run(arguments: list[str]) -> None:
         output_dir=Path(given.get("output_dir", "outputs")).expanduser(),
         roots=roots,
         common=tuple(common),
+        launcher=tuple(launcher),
     )
     failures = reproduce(request, ["crl", "reproduce", *arguments], say)
     try:
@@ -72,20 +76,26 @@ def help_text() -> str:
     return USAGE
 
 
-def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    """(options of this verb, options of crl train)."""
-    given, common = {}, []
+def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
+    """(options of this verb, of Hydra's launchers, of crl train)."""
+    from experiments.config import is_launcher_option
+
+    given: dict[str, str] = {}
+    launcher: list[str] = []
+    common: list[str] = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if equals and name in _OPTIONS:
             given[name] = value
+        elif equals and is_launcher_option(name.lstrip("+")):
+            launcher.append(argument)
         elif equals and "." in name:
             common.append(argument)
         else:
             near = get_close_matches(name, _OPTIONS, 1, 0.5)
             hint = f"did you mean {near[0]}=?" if near else "see crl reproduce --help"
             raise ConfigError(f"{argument}: no such option of crl reproduce; {hint}")
-    return given, common
+    return given, launcher, common
 
 
 def _count(given: dict[str, str], name: str) -> int | None:

@@ -130,6 +130,14 @@ def metric_title(metric: str) -> str:
     return f"{name[:3].upper()}-{name[3:]}"
 
 
+def classifier_title(metric: str) -> str:
+    """test.mean.avg2 -> mu AVG-2, test.linear.top1 -> TR TOP-1; empty for what a sweep's table leaves out."""
+    for prefix, classifier in (("test.mean.", "mu"), ("test.linear.", "TR")):
+        if metric.startswith(prefix):
+            return f"{classifier} {metric_title(metric)}"
+    return ""
+
+
 class Summary(NamedTuple):
     """Mean and standard deviation (n - 1) over seeds; the deviation is None for one seed."""
 

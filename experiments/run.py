@@ -7,10 +7,11 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -172,7 +173,9 @@ def build_fabric(config: DictConfig) -> Fabric:
     # Nothing here reads what it has not written; to fill it costs up to a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if options.precision == "bf16" else "32-true")
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if options.precision == "bf16" else "32-true"
+    alone = LightningEnvironment()  # a run is one process, whatever the cluster around it offers
+    fabric = Fabric(accelerator=device, devices=1, precision=precision, plugins=alone)
     fabric.launch()
     return fabric
 

@@ -1,12 +1,15 @@
-"""Carrying a plan out: what is complete is kept, the rest is run side by side, the manifest says which run is which."""
+"""Carrying a plan out: what is complete is kept, the rest is run side by side or handed to one of Hydra's launchers, the
+manifest says which run is which."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.config import quoted
 from experiments.errors import ConfigError, RunError
+from experiments.launching import Start, launcher
 from experiments.reproduction.plan import Job, plan
 from experiments.reproduction.progress import Overall
 from experiments.results import read_run
@@ -21,7 +24,8 @@ class Request:
     """What `crl reproduce` was asked for.
 
     ``only``: studies and data sets (empty: all); ``roots``: further overrides by data set; ``common``: overrides of every
-    run; ``workers``: processes side by side, None for one a core, or one where there is a CUDA device.
+    run; ``workers``: processes side by side, None for one a core, or one where there is a CUDA device;
+    ``launcher``: options of one of Hydra's launchers, to which the runs are handed instead.
     """
 
     scale: str = "quick"
@@ -31,6 +35,7 @@ class Request:
     output_dir: Path = Path("outputs")
     roots: Mapping[str, Sequence[str]] = field(default_factory=dict)
     common: tuple[str, ...] = ()
+    launcher: tuple[str, ...] = ()
 
 
 def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, str]:
@@ -41,13 +46,28 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     place = [f"output_dir={quoted(request.output_dir)}"] if request.output_dir != Path("outputs") else []
     studies, jobs = plan(request.scale, request.only, request.seeds, request.roots, [*request.common, *place])
     missing = [job for job in jobs if not _complete(job)]
-    say(f"{len(jobs)} runs in {len(studies)} studies, {len(jobs) - len(missing)} complete already")
-    manifest = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
+    with _starting(missing, len(jobs) - len(missing), request, say) as start:
+        say(f"{len(jobs)} runs in {len(studies)} studies, {len(jobs) - len(missing)} complete already")
+        _write(request, Manifest(f"scale={request.scale}", tuple(command), tuple(studies)))
+        return start() if missing else {}
+
+
+def _starting(
+    missing: list[Job], complete: int, request: Request, say: Say
+) -> AbstractContextManager[Callable[[], dict[str, str]]]:
+    """What starts the missing runs, waits for them and gives the failures."""
+    if not request.launcher:
+        return nullcontext(lambda: _side_by_side(missing, complete, request))
+    runs = [Start(job.name, job.overrides, job.folder) for job in missing]
+    return launcher(runs, request.launcher, request.output_dir, say)
+
+
+def _write(request: Request, new: Manifest) -> None:
+    path = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
     try:
-        write_manifest(manifest, _merged(manifest, Manifest(f"scale={request.scale}", tuple(command), tuple(studies))))
+        write_manifest(path, _merged(path, new))
     except OSError as error:
         raise ConfigError(f"{request.output_dir} cannot be written ({error.strerror}); give another output_dir") from error
-    return _carry_out(missing, len(jobs) - len(missing), request) if missing else {}
 
 
 def finish(failures: Mapping[str, str]) -> None:
@@ -76,7 +96,7 @@ def _merged(path: Path, new: Manifest) -> Manifest:
     return Manifest(new.title, new.command, (*kept, *new.studies)) if kept else new
 
 
-def _carry_out(jobs: list[Job], complete: int, request: Request) -> dict[str, str]:
+def _side_by_side(jobs: list[Job], complete: int, request: Request) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(request.workers or _usual_workers(cores, request.common), len(jobs))
     asked = [option.partition("=")[2] for option in request.common if option.startswith("runtime.threads=")]
