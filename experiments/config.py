@@ -21,13 +21,13 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 import configs
 from crl.encoders import ENCODERS
 from data.registry import DATASETS
 from experiments.errors import ConfigError
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
+from experiments.stored import read_plain_yaml
 
 CONFIG_DIR = Path(configs.__file__).parent
 _INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that are not the user's to choose
@@ -53,6 +53,9 @@ def _encoder_schema(name: str) -> type[EncoderConfig]:
 @contextmanager
 def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
     """Hydra with the configuration files and the schema; what it says against an override becomes a ConfigError."""
+    for override in overrides:
+        if "_target_" in override:
+            raise ConfigError(f"{override}: no such option; nothing is imported by name (_target_)")
     register()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -119,8 +122,7 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
     """A run folder's stored configuration with overrides laid over it, resolved and checked. Raises ConfigError."""
     try:
-        stored = OmegaConf.load(path)
-        assert isinstance(stored, DictConfig)
+        stored = OmegaConf.create(read_plain_yaml(path))
         config = OmegaConf.structured(Config)
         for group, schemas in SCHEMAS.items():
             name = stored[group].get("name", "default")
@@ -130,7 +132,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
         OmegaConf.resolve(config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
-    except (OmegaConfBaseException, AssertionError, AttributeError, KeyError, ValueError, YAMLError) as error:
+    except (
+        OmegaConfBaseException,
+        AssertionError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise ConfigError(f"{path}: {_one_line(error, overrides)}") from error
     assert isinstance(config, DictConfig)
     check_config(config)
@@ -190,11 +200,18 @@ def run_name(config: DictConfig) -> str:
     return "-".join([config.dataset.name, config.encoder.name, config.objective.name, config_hash(config)])
 
 
+def expanded(path: str) -> Path:
+    """The path with ``~`` or ``~user`` replaced. Raises ConfigError where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such user") from error
+
+
 def run_path(config: DictConfig) -> Path:
-    """The run's folder: ``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``."""
-    if config.run_dir is not None:
-        return Path(config.run_dir).expanduser()
-    return Path(config.output_dir).expanduser() / "runs" / run_name(config) / f"seed{config.seed}"
+    """The run's folder: ``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``. Raises ConfigError."""
+    place = expanded(config.output_dir if config.run_dir is None else config.run_dir)
+    return place if config.run_dir is not None else place / "runs" / run_name(config) / f"seed{config.seed}"
 
 
 def _identity(config: DictConfig) -> dict[str, Any]:

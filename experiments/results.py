@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from experiments.errors import ConfigError
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
+from experiments.stored import check_result, check_stored_config, read_plain_json, read_plain_yaml
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,16 @@ class Run:
         return float(found) if isinstance(found, int | float) else None
 
     def curve(self) -> list[dict[str, float]]:
-        """The lines of ``metrics.jsonl``; a line that was broken off is left out."""
+        """The lines of ``metrics.jsonl``; a line that was broken off, or is no line of ours, is left out."""
         found = []
         path = self.path / "metrics.jsonl"
         for line in path.read_text().splitlines() if path.exists() else []:
             try:
-                found.append(json.loads(line))
-            except ValueError:
+                values = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(values, dict):
+                found.append(values)
         return found
 
 
@@ -64,16 +63,16 @@ def read_run(folder: Path) -> Run | None:
     """The run in a folder, or None where it is not complete. Raises ConfigError for a damaged one."""
     path = folder / "result.json"
     try:
-        result = json.loads(path.read_text())
-        config = yaml.load((folder / "config.yaml").read_text(), _Loader)
+        result = read_plain_json(path)
+        config = read_plain_yaml(folder / "config.yaml")
+        check_result(result)
+        check_stored_config(config)
         run = Run(folder, config, result)
-        assert isinstance(config, dict) and run.name and run.dataset and run.seed >= 0
-        assert all(math.isfinite(value) for value in run.metrics.values())
     except FileNotFoundError:
         if path.exists():
             raise ConfigError(f"{path} has no config.yaml beside it; delete it and start the run again") from None
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
         ) from error

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from data.files import written_whole
 from experiments.config import config_hash, load_config, run_path
 from experiments.errors import ConfigError
+from experiments.stored import check_result, read_plain_json
 
 
 class RunFolder:
@@ -33,7 +34,9 @@ class RunFolder:
     def read_result(self) -> dict[str, Any] | None:
         """The stored result, or None for a run that is not complete."""
         try:
-            return json.loads(self.result.read_text())
+            result = read_plain_json(self.result)
+            check_result(result)
+            return result
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
