@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from tqdm import tqdm
 
@@ -23,7 +23,7 @@ _LARGEST_FILE = 64 * 2**20  # bytes of a text; an article has about 30 kB
 _LARGEST_BINARY = 2**28  # bytes of any other file; CIFAR-100 has one of 155 MB
 _LARGEST_ARCHIVE = 4 * 2**30  # bytes of all that it unpacks to
 _MOST_FILES = 2**20  # IMDb has 100,000
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+_PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 # RecursionError: a long chain of extended headers; ValueError, OverflowError: numbers in headers that are none
 _DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError, RecursionError)
 
@@ -81,7 +81,7 @@ def _opened(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
     try:
         with path.open("rb") as file:
             packed = next((opener for magic, opener in _PACKED.items() if file.peek(8).startswith(magic)), None)
-            with cast(BinaryIO, packed(file) if packed else nullcontext(file)) as stream:
+            with packed(file) if packed else nullcontext(file) as stream:
                 bounded = _Bounded(stream, largest)
                 with tarfile.open(fileobj=cast(BinaryIO, bounded), mode="r:") as archive:
                     yield archive
@@ -104,7 +104,7 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for count, member in enumerate(iter(archive.next, None)):
         if count == _MOST_FILES:
             raise _Excess
-        archive.members.clear()
+        archive.members.clear()  # type: ignore[attr-defined]
         yield member
 
 

@@ -62,6 +62,8 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             yield hydra
+    except RecursionError as error:
+        raise ConfigError("an option is nested too deeply") from error
     except (HydraException, OmegaConfBaseException, MissingConfigException, ValueError, RecognitionException) as error:
         raise ConfigError(_one_line(error, overrides)) from error
 
@@ -201,11 +203,15 @@ def run_name(config: DictConfig) -> str:
 
 
 def expanded(path: str) -> Path:
-    """The path with ``~`` or ``~user`` replaced. Raises ConfigError where there is no such user."""
+    """The path with ``~`` or ``~user`` replaced. Raises ConfigError for one that no file can have."""
     try:
-        return Path(path).expanduser()
+        place = Path(path).expanduser()
+        place.exists()
     except RuntimeError as error:
         raise ConfigError(f"{path}: there is no such user") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    return place
 
 
 def run_path(config: DictConfig) -> Path:

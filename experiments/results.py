@@ -49,7 +49,7 @@ class Run:
         """The lines of ``metrics.jsonl``; a line that was broken off, or is no line of ours, is left out."""
         found = []
         path = self.path / "metrics.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else []:
+        for line in path.read_text(errors="replace").splitlines() if path.exists() else []:
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError):

@@ -79,6 +79,8 @@ class RunFolder:
         """The stored checkpoint, or None if there is none. Raises ConfigError for a damaged one."""
         if not self.checkpoint.exists():
             return None
+        if not self.checkpoint.is_file():  # a pipe would block
+            raise ConfigError(f"{self.checkpoint} is not a file; delete it, or force=true to start over")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch's guesses about a damaged file: the line below says it

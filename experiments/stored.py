@@ -10,6 +10,7 @@ import yaml
 
 _LARGEST = 64 * 2**20  # bytes; a configuration has 2 kB, a result 20
 _GROUPS = ("dataset", "encoder", "objective", "optimizer", "training", "evaluation", "runtime")
+_DEEPEST = 20  # a configuration has groups, options and lists
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 
 
@@ -32,15 +33,18 @@ def read_plain_json(path: Path) -> Any:
 
 
 def read_plain_yaml(path: Path) -> dict[str, Any]:
-    """A mapping of plain types, without aliases, which a few lines can unfold to fill the memory, and without
-    interpolations, which would be resolved here, from this environment.
+    """A mapping of plain types, without aliases, which a few lines can unfold to fill the memory, without depth, which
+    overflows libyaml's stack, and without interpolations, which would be resolved here, from this environment.
 
     Raises as :func:`read_plain_text`.
     """
     text = read_plain_text(path)
     try:
-        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)):
-            raise ValueError("aliases (*) in it")
+        depth = 0
+        for event in yaml.parse(text, _Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+                raise ValueError("aliases (*) in it, or nested too deeply")
         found = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from error

@@ -56,7 +56,11 @@ _numbers = st.one_of(
 )
 _words = st.one_of(st.sampled_from([*VOCABULARY, "4", "²", "٣", ""]), st.text(max_size=5))
 _rows = st.builds(lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4))
-_lines = st.lists(st.one_of(_rows, _rows, st.text(max_size=20)), max_size=6)
+_whole_rows = st.builds(lambda word, numbers: " ".join([word, *map(str, numbers)]), st.sampled_from(VOCABULARY),
+                        st.tuples(*[st.floats(-9, 9)] * 2))  # fmt: skip
+_lines = st.one_of(
+    st.lists(_whole_rows, min_size=1, max_size=6), st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6)
+)
 _vector_files = st.one_of(
     st.builds(lambda lines, end: end.join(lines).encode("utf-8", "surrogatepass"), _lines, st.sampled_from(["\n", "\r\n"])),
     st.binary(max_size=200),
