@@ -311,13 +311,14 @@ _atoms = st.one_of(
     ),
     st.text(max_size=8),
 )
-_overrides = st.lists(
-    st.builds(
-        lambda key, equals, value: key + equals + value, _keys, st.sampled_from(["=", "=", "=", "=", "", "=="]), _atoms
-    ),
-    min_size=1,
-    max_size=3,
+_whole = st.sampled_from(
+    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru", "evaluation.ks=[2,3]",
+     "objective.loss=hinge", "optimizer=sgd", "objective=supervised", "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
+)  # fmt: skip
+_words_given = st.builds(
+    lambda key, equals, value: key + equals + value, _keys, st.sampled_from([*"====", "", "=="]), _atoms
 )
+_overrides = st.lists(st.one_of(_whole, _whole, _words_given), min_size=1, max_size=3)
 
 
 def _compose(folder: Path, overrides: list[str]) -> None:

@@ -21,7 +21,7 @@ def trial(parser: Parser, cases: int, folder: Path, **options: Any) -> tuple[Cal
     Any exception but DataError and ConfigError goes through.
     """
     outcomes: Counter[str] = Counter()
-    options |= {"database": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+    options |= {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 
     @settings(max_examples=cases, **options)
     @given(parser.inputs)
