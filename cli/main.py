@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from cli.console import say
+
 VERBS = {
     "reproduce": "the paper's tables, figures and claims: every run behind them, then the report",
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
@@ -70,16 +72,16 @@ def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) 
         with ending():
             run(arguments)
     except (ConfigError, DataError) as error:
-        print(f"crl: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"crl: {' '.join(str(error).split())}")
         return 2
     except RunError as error:
-        print(f"crl: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"crl: {' '.join(str(error).split())}")
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"crl: {where}{error.strerror or error}", file=sys.stderr)
+        say(f"crl: {where}{error.strerror or error}")
         return 1
     except KeyboardInterrupt as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT

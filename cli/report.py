@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.console import printable
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,16 +33,17 @@ def run(arguments: list[str]) -> None:
     if len(out) > 1 or "out=" in out:
         raise ConfigError(f"{out[-1]}: crl report writes to one folder; give out=PATH once")
 
+    from experiments.config import expanded
     from experiments.report import write_report
 
-    folders = [Path(place).expanduser() for place in places or ["outputs"]]
-    target = Path(out[0].removeprefix("out=")).expanduser() if out else folders[0] / "report"
+    folders = [expanded(place) for place in places or ["outputs"]]
+    target = expanded(out[0].removeprefix("out=")) if out else folders[0] / "report"
     show(write_report(folders, target))
 
 
 def show(found: "ReportSummary") -> None:
     """Where the page is and what it finds, a line a claim."""
-    print(f"{found.page}\n\n{found.setup}")
+    print(f"{printable(str(found.page))}\n\n{found.setup}")
     if found.missing:
         print(f"missing or counted once: {len(found.missing)} (the page lists them)")
     if found.warned:

@@ -1,7 +1,6 @@
 """``crl reproduce``: the paper's tables and figures, from nothing to the report."""
 
 from difflib import get_close_matches
-from pathlib import Path
 
 from cli.console import say
 from cli.report import show
@@ -38,7 +37,7 @@ _OPTIONS = ("scale", "only", "seeds", "workers", "output_dir", "glove", *_ROOTS)
 
 def run(arguments: list[str]) -> None:
     """Reproduce what the arguments ask for, then write the report."""
-    from experiments.config import quoted
+    from experiments.config import expanded, quoted
     from experiments.report import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
@@ -46,7 +45,7 @@ def run(arguments: list[str]) -> None:
     if launcher and "workers" in given:
         raise ConfigError("workers: runs that go to a launcher have none; set options of the launcher instead")
     for name in (*_ROOTS, "glove"):
-        if name in given and not Path(given[name]).expanduser().exists():
+        if name in given and not expanded(given[name]).exists():
             raise ConfigError(f"{name}: {given[name]} does not exist")
     roots = {name: [f"dataset.root={quoted(given[name])}"] for name in _ROOTS if name in given}
     if "glove" in given:
@@ -57,7 +56,7 @@ def run(arguments: list[str]) -> None:
         only=tuple(name for name in given.get("only", "").split(",") if name),
         seeds=_count(given, "seeds") or 3,
         workers=_count(given, "workers"),
-        output_dir=Path(given.get("output_dir", "outputs")).expanduser(),
+        output_dir=expanded(given.get("output_dir", "outputs")),
         roots=roots,
         common=tuple(common),
         launcher=tuple(launcher),

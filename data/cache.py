@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,15 @@ _FORMAT = 2  # raise it when the same key prepares something else than before
 
 def data_home() -> Path:
     """``$CRL_DATA`` if set, else the platform's cache folder for crl."""
-    return Path(os.environ.get("CRL_DATA") or user_cache_dir("crl", appauthor=False)).expanduser()
+    return expanded(os.environ.get("CRL_DATA") or user_cache_dir("crl", appauthor=False))
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` or ``~user`` replaced, where there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def find(root: str | None, *names: str) -> Path | None:
@@ -26,11 +35,18 @@ def find(root: str | None, *names: str) -> Path | None:
 
     Raises DataError if a root is given that does not exist.
     """
-    if root is not None and not Path(root).expanduser().exists():
+    if root is not None and not _exists(expanded(root)):
         wanted = "an existing folder" if names[0] == "." else f"the folder that holds {names[0]}"
         raise DataError(f"dataset.root: {root} does not exist; give {wanted}")
-    base = data_home() if root is None else Path(root).expanduser()
+    base = data_home() if root is None else expanded(root)
     return next((base / name for name in names if (base / name).exists()), None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that is not ours to read
+        return False
 
 
 def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
@@ -41,6 +57,8 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
             status = path.stat()
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}); remove or replace it") from error
+        if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
+            raise DataError(f"{path} is not a regular file; remove or replace it")
         found.append((str(path), status.st_size, status.st_mtime_ns))
     return found
 

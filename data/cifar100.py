@@ -1,41 +1,63 @@
 """CIFAR-100 (Krizhevsky 2009) through torchvision: 100 classes, 50,000 + 10,000 images of 32x32x3."""
 
-from contextlib import nullcontext
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torchvision.datasets import CIFAR100
 
+from data.archive import unpack
 from data.cache import data_home, find, locked
 from data.dataset import Dataset, shuffled_by, split_off
+from data.download import Source, fetched
 from data.errors import DataError
 from data.split import Images, Split
+
+SOURCE = Source(
+    url=CIFAR100.url,
+    name=CIFAR100.filename,
+    what="CIFAR-100",
+    # as Keras pins it; torchvision's md5 is that of the same file
+    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    size=169_001_437,
+)
+MD5S = {**dict(CIFAR100.train_list), **dict(CIFAR100.test_list), CIFAR100.meta["filename"]: CIFAR100.meta["md5"]}
+_FOLDER = CIFAR100.base_folder
 
 
 def load_cifar100(root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
     """The official split; dev is a share of every training class.
 
     root is the folder that holds ``cifar-100-python/``. Without it the folder is searched where crl keeps its data and
-    downloaded if it is not there. torchvision checks the md5 of every file before it unpickles any.
+    made of a download if it is not there. torchvision checks the md5 of every file before it unpickles any.
     """
-    found = find(root, "cifar-100-python")
+    found = find(root, _FOLDER)
     if found is None and root is not None:
-        raise DataError(f"dataset.root: {root} holds no folder cifar-100-python; give the folder that does")
-    folder = data_home() if found is None else found.parent
+        raise DataError(f"dataset.root: {root} holds no folder {_FOLDER}; give the folder that does")
+    folder = _made() if found is None else found
     try:
-        with locked(folder / "cifar-100-python") if found is None else nullcontext():
-            train_set, test_set = (CIFAR100(str(folder), train=train, download=found is None) for train in (True, False))
+        train_set, test_set = (CIFAR100(str(folder.parent), train=train) for train in (True, False))
     except RuntimeError as error:  # torchvision's word for a checksum that does not fit
-        place = Path(folder) / "cifar-100-python"
         raise DataError(
-            f"{place} is incomplete or damaged (md5 differs); delete it to download it again, or give another copy"
+            f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
         ) from error
-    except (URLError, OSError) as error:
-        raise DataError(f"CIFAR-100 cannot be downloaded ({error}); set dataset.root to a copy of it") from error
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
     whole = shuffled_by(_split(train_set), split_seed)
     dev, train = split_off(whole, dev_fraction)
     return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
+
+
+def _made() -> Path:
+    """The folder where crl keeps its data, unpacked from the archive there, which is downloaded if need be."""
+    folder = data_home() / _FOLDER
+    with locked(folder):
+        if not folder.exists():
+            archive = fetched(SOURCE)
+            try:
+                unpack(archive, MD5S, folder, SOURCE.name)
+            except OSError as error:
+                raise DataError(f"{folder} cannot be written ({error.strerror}); set CRL_DATA to another folder") from error
+    return folder
 
 
 def _split(images: CIFAR100) -> Split:

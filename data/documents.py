@@ -10,6 +10,7 @@ from data.prepared import prepared
 from data.sentences import split_sentences
 from data.text import TextOptions, text_dataset
 
+_LARGEST_FILE = 2**28  # bytes; split into words it takes many times that of memory
 _TERMINATED = re.compile(r"[.!?][\"'”’)\]]*\s*$")
 
 
@@ -50,8 +51,10 @@ def load_documents(root: str | None, layout: str, min_sentences: int, **text: ob
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, undecodable bytes replaced. Raises DataError where it cannot be read."""
+    """The text of a file, undecodable bytes replaced. Raises DataError where it cannot be read or is far too large."""
     try:
+        if (size := path.stat().st_size) > _LARGEST_FILE:
+            raise DataError(f"{path} has {size} bytes; a document has at most {_LARGEST_FILE}, so divide it")
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error

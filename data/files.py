@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 _TRAILER = b"\ncrl sha256 %s\n"  # behind the zip that torch.save writes; whoever reads the zip looks past it
 _TRAILER_SIZE = len(_TRAILER % (b"0" * 64))
 _READ = 2**20
+_LARGEST = 64 * 2**20  # bytes; a configuration has 2 kB, a result 20
 
 
 class DamagedFile(Exception):
@@ -75,17 +77,35 @@ def write_checked_json(path: Path, value: dict[str, Any]) -> None:
     write_json(path, value | {"checksum": _canonical_digest(value)})
 
 
+def read_plain_text(path: Path) -> str:
+    """The text of a regular file. Raises OSError, and ValueError for what cannot be one of ours."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
+        raise ValueError("not a regular file")
+    if status.st_size > _LARGEST:
+        raise ValueError(f"{status.st_size} bytes are more than it can have")
+    return path.read_text(encoding="utf-8")
+
+
+def read_plain_json(path: Path) -> Any:
+    """As :func:`read_plain_text`."""
+    try:
+        return json.loads(read_plain_text(path))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_checked_json(path: Path) -> dict[str, Any]:
     """What was given to :func:`write_checked_json`. Raises FileNotFoundError, or DamagedFile."""
     try:
-        value = json.loads(path.read_bytes())
+        value = read_plain_json(path)
         found = value.pop("checksum", None)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, AttributeError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged (no JSON of ours)") from error
+        raise DamagedFile(f"{path} is damaged (no JSON of ours: {error})") from error
     if found is None:
         raise DamagedFile(f"{path} has no checksum (damaged, or written by an older crl)")
     if found != _canonical_digest(value):

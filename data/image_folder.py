@@ -1,5 +1,6 @@
 """Any folder of images: ``train/<class>/*`` and ``test/<class>/*``, or one tree ``<class>/*`` that is split here."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from data.dataset import Dataset, labels_of, shuffled_by, split_off
 from data.errors import DataError
 from data.prepared import prepared
 from data.split import Images, Split
+
+# Those of the extensions, whatever a file is called: Pillow would start an interpreter for EPS, for one.
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+_MOST_PIXELS = 2**27  # 400 MB
 
 
 def load_image_folder(
@@ -60,16 +65,27 @@ def _files(tree: Path) -> dict[str, list[Path]]:
 
 
 def _read(files: dict[str, list[Path]], size: int) -> Split:
+    """All images in all groups."""
     groups = [files[name] for name in sorted(files)]
     paths = [path for group in groups for path in group]
     pixels = np.empty((len(paths), size, size, 3), np.uint8)
     for index, path in enumerate(tqdm(paths, desc="reading images", unit="image", disable=None, leave=False)):
         try:
-            with Image.open(path) as image:
-                if image.mode[0] in "IF":  # converting would cut every value above 255
-                    raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-                pixels[index] = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-        except (OSError, SyntaxError, Image.DecompressionBombError, ValueError) as error:  # SyntaxError: a broken PNG
-            raise DataError(f"{path} cannot be read as an image ({error}); remove or replace it") from error
+            pixels[index] = _pixels(path, size)
+        except Exception as error:  # Pillow raises many kinds for a damaged file
+            why = str(error) or type(error).__name__
+            raise DataError(f"{path} cannot be read as an image ({why}); remove or replace it") from error
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
     return Split.from_labels(images, labels_of(groups), len(groups))
+
+
+def _pixels(path: Path, size: int) -> np.ndarray:
+    """[size, size, 3]. What the header claims is looked at before any memory is taken."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on odd metadata
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels; at most {_MOST_PIXELS} can be read")
+            if image.mode[0] in "IF":  # converting would cut every value above 255
+                raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
+            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))

@@ -1,5 +1,7 @@
 """Word vectors: read from a GloVe text file, learned from the training split by truncated SVD, or drawn to be trained."""
 
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,14 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from data.cache import expanded
 from data.errors import DataError
 from data.split import Sentences, Split
 from data.text import SPECIAL
+
+_HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
+_LONGEST_LINE = 2**17  # characters
+_WIDEST = 2**13  # numbers a word; the widest vectors that are passed around have some hundreds
 
 
 def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, float]:
@@ -25,13 +32,17 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
     found: dict[int, np.ndarray] = {}
     width = 0
     try:
-        with Path(path).expanduser().open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
+        with expanded(path).open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            for number, line in enumerate(iter(partial(stream.readline, _LONGEST_LINE), ""), 1):
+                if len(line) == _LONGEST_LINE:
+                    raise DataError(f"{path}, line {number}: longer than any word and its numbers")
                 fields = line.rstrip().split(" ")
                 if number == 1:
-                    width = len(fields) - 1
-                    if width == 1 and fields[0].isdigit() and fields[1].isdigit():
-                        width = int(fields[1])  # a word2vec header: count and dimension
+                    header = _HEADER.fullmatch(line.rstrip())
+                    width = int(header[1]) if header else len(fields) - 1
+                    if width > _WIDEST:
+                        raise DataError(f"{path}, line 1: {width} numbers a word; at most {_WIDEST} can be")
+                    if header:
                         continue
                 # The word itself may hold spaces; the numbers are the last `width` fields.
                 index = wanted.get(" ".join(fields[:-width])) if 0 < width < len(fields) else None

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from data.archive import downloaded, read_texts
-from data.cache import find, stamps
+from data.archive import read_texts
+from data.cache import expanded, find, stamps
 from data.dataset import Dataset
 from data.documents import read_text
+from data.download import Source, fetched
 from data.errors import DataError
 from data.prepared import prepared
 from data.text import TextOptions, text_dataset
 
-URL = "https://nlp.cs.princeton.edu/CURL/Wiki-3029.tar.gz"
-_NAMES = ("Wiki-3029", "Wiki-3029.tar.gz")
+# Neither its sha256 nor its size is published anywhere that we know of.
+SOURCE = Source("https://nlp.cs.princeton.edu/CURL/Wiki-3029.tar.gz", "Wiki-3029.tar.gz", "Wiki-3029")
+_NAMES = ("Wiki-3029", SOURCE.name)
 _LEAST = 10  # sentences: with fewer, 70/10/20 leaves a split of the class empty
 
 
@@ -44,13 +46,13 @@ def load_wiki3029(root: str | None, **text: object) -> Dataset:
 def _source(root: str | None) -> Path:
     found = find(root, *_NAMES)
     if found is None and root is not None:
-        found = Path(root).expanduser()
-    return downloaded(URL, _NAMES[1], "Wiki-3029") if found is None else found
+        found = expanded(root)
+    return fetched(SOURCE) if found is None else found
 
 
 def _archived(path: Path) -> dict[str, str]:
     """Texts by title; a member counts by its last name alone, wherever the archive would put it."""
-    return read_texts(path, lambda name: name.stem, _NAMES[1])
+    return read_texts(path, lambda name: name.stem, SOURCE.name)
 
 
 def _files(folder: Path) -> list[Path]:

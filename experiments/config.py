@@ -21,7 +21,6 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 import configs
 from crl.encoders import ENCODERS
@@ -29,6 +28,7 @@ from data.registry import DATASETS
 from experiments.errors import ConfigError
 from experiments.loggers import check_installed
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
+from experiments.stored import read_plain_yaml
 
 CONFIG_DIR = Path(configs.__file__).parent
 _INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that are not the user's to choose
@@ -54,12 +54,17 @@ def _encoder_schema(name: str) -> type[EncoderConfig]:
 @contextmanager
 def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
     """Hydra with the configuration files and the schema; what it says against an override becomes a ConfigError."""
+    for override in overrides:
+        if "_target_" in override:
+            raise ConfigError(f"{override}: no such option; nothing is imported by name (_target_)")
     register()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             yield hydra
+    except RecursionError as error:
+        raise ConfigError("an option is nested too deeply") from error
     except (HydraException, OmegaConfBaseException, MissingConfigException, ValueError, RecognitionException) as error:
         raise ConfigError(_one_line(error, overrides)) from error
 
@@ -121,8 +126,7 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
     """A run folder's stored configuration with overrides laid over it, resolved and checked. Raises ConfigError."""
     try:
-        stored = OmegaConf.load(path)
-        assert isinstance(stored, DictConfig)
+        stored = OmegaConf.create(read_plain_yaml(path))
         config = OmegaConf.structured(Config)
         for group, schemas in SCHEMAS.items():
             name = stored[group].get("name", "default")
@@ -132,7 +136,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
         OmegaConf.resolve(config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
-    except (OmegaConfBaseException, AssertionError, AttributeError, KeyError, ValueError, YAMLError) as error:
+    except (
+        OmegaConfBaseException,
+        AssertionError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise ConfigError(f"{path}: {_one_line(error, overrides)}") from error
     assert isinstance(config, DictConfig)
     check_config(config)
@@ -192,11 +204,22 @@ def run_name(config: DictConfig) -> str:
     return "-".join([config.dataset.name, config.encoder.name, config.objective.name, config_hash(config)])
 
 
+def expanded(path: str) -> Path:
+    """The path with ``~`` or ``~user`` replaced. Raises ConfigError for one that no file can have."""
+    try:
+        place = Path(path).expanduser()
+        place.exists()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such user") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    return place
+
+
 def run_path(config: DictConfig) -> Path:
-    """The run's folder: ``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``."""
-    if config.run_dir is not None:
-        return Path(config.run_dir).expanduser()
-    return Path(config.output_dir).expanduser() / "runs" / run_name(config) / f"seed{config.seed}"
+    """The run's folder: ``run_dir`` if it is set, else ``<output_dir>/runs/<name>/seed<k>``. Raises ConfigError."""
+    place = expanded(config.output_dir if config.run_dir is None else config.run_dir)
+    return place if config.run_dir is not None else place / "runs" / run_name(config) / f"seed{config.seed}"
 
 
 def _identity(config: DictConfig) -> dict[str, Any]:

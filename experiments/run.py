@@ -122,13 +122,13 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         raise ConfigError(f"{run_dir} holds no finished run{kept}; start its crl train command again first")
     fabric = build_fabric(config)
     dataset, fingerprint = prepare(config, say)
-    if fingerprint != stored["dataset"]["fingerprint"]:
+    if fingerprint != stored["dataset"].get("fingerprint"):
         say("the data differ from those of the run: its training points may be among these test points")
     try:
         if dataset.vocabulary is not None:
             dataset = in_words_of(dataset, state["vocabulary"])
         encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise ConfigError(
             f"{folder.checkpoint} does not fit {folder.config}; start the run again with force=true"
         ) from error
@@ -138,7 +138,8 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     metrics = evaluate(config, features, len(dataset.classes))
     result = stored | {
         "dataset": _about(dataset, fingerprint),
-        "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
+        "metrics": metrics
+        | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step") if name in stored["metrics"]},
         "theory": latent_theory(config, fabric, encoder, dataset, features),
         "warnings": warnings(dataset, features),
         "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},

@@ -307,6 +307,8 @@ def check(config: DictConfig, prefix: str = "") -> None:
 
 
 def _check_bounds(name: str, value: Any, bounds: Any) -> None:
+    if OmegaConf.is_config(value):
+        raise ConfigError(f"{name}: {value} is not a single value")
     if bounds["choices"] is not None and value not in bounds["choices"]:
         raise ConfigError(f"{name}: no choice {value!r}; choose one of {', '.join(bounds['choices'])}")
     if isinstance(value, float) and not math.isfinite(value):

@@ -5,14 +5,13 @@ number: ``{"schema": 1, "title": ..., "command": [...], "studies": [{"name", "da
 "runs": [path, ...]}]}]}``, paths being relative to the manifest's folder.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.files import write_json
+from data.files import read_plain_json, write_json
 from experiments.errors import ConfigError
 
 SCHEMA = 1
@@ -61,7 +60,7 @@ def read_manifest(path: Path) -> Manifest:
     """What :func:`write_manifest` wrote, with paths resolved. Raises ConfigError for a file that it did not write."""
     home = path.parent.resolve()
     try:
-        found = json.loads(path.read_text())
+        found = read_plain_json(path)
         if found["schema"] != SCHEMA:
             raise ConfigError(f"{path} has schema {found['schema']!r}, this crl reads {SCHEMA}; make it again")
         studies = tuple(
@@ -69,17 +68,26 @@ def read_manifest(path: Path) -> Manifest:
                 str(study["name"]),
                 str(study["dataset"]),
                 tuple(
-                    Cell(dict(cell["labels"]), tuple((home / run).resolve() for run in cell["runs"]))
+                    Cell(_labels(cell["labels"]), tuple((home / run).resolve() for run in cell["runs"]))
                     for cell in study["cells"]
                 ),
             )
             for study in found["studies"]
         )
         return Manifest(str(found["title"]), tuple(map(str, found["command"])), studies)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise ConfigError(
             f"{path} is not a readable manifest ({type(error).__name__}); delete it or make it again"
         ) from error
+
+
+def _labels(found: Any) -> dict[str, Any]:
+    """Plain values, or lists of them, by axis. Raises TypeError for anything else."""
+    for value in dict(found).values():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, str | int | float | None):
+                raise TypeError("a label is a plain value")
+    return dict(found)
 
 
 def find_manifests(folders: Sequence[Path]) -> list[Path]:

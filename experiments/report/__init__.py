@@ -69,7 +69,7 @@ def _write(out: Path, files: dict[str, str]) -> None:
     for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out / name) as stream:
-            stream.write(text.encode())
+            stream.write(text.encode(errors="backslashreplace"))  # file names may be no text
     for name in before:
         if name not in files and _OURS.fullmatch(name):
             (out / name).unlink(missing_ok=True)

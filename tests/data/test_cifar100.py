@@ -1,12 +1,16 @@
 """CIFAR-100: the official split, and nothing unpickled that is not the original."""
 
+import hashlib
+import io
 import pickle
+import tarfile
+from dataclasses import replace
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
+from scripted_server import says, serving
 
 from data import cifar100
 from data.cifar100 import load_cifar100
@@ -27,8 +31,8 @@ class Evil:
 class Fake:
     """100 classes of 10 or 2 tiny images, the label in the red channel, in torchvision's form."""
 
-    def __init__(self, root: str, train: bool, download: bool) -> None:
-        self.made.append((root, train, download))
+    def __init__(self, root: str, train: bool) -> None:
+        self.made.append((root, train))
         self.classes = [f"class{label}" for label in range(100)]
         self.targets = np.random.default_rng(train).permutation(np.repeat(np.arange(100), 10 if train else 2)).tolist()
         self.data = np.zeros((len(self.targets), 4, 5, 3), np.uint8)
@@ -54,31 +58,79 @@ def test_dev_is_a_share_of_every_training_class(fake, tmp_path):
         assert pixels.shape[1:] == (3, 4, 5) and pixels.dtype == torch.uint8
         assert torch.equal(pixels[:, 0, 0, 0].long(), split.labels)
         assert torch.equal(pixels[:, 2], torch.arange(5, dtype=torch.uint8).expand(len(split), 4, 5))
-    assert fake.made == [(str(tmp_path), True, False), (str(tmp_path), False, False)]  # a given root is never written
+    assert fake.made == [(str(tmp_path), True), (str(tmp_path), False)]
     seeds = [load_cifar100(str(tmp_path), 0.2, seed) for seed in (0, 1)]
     assert seeds[0].fingerprint() == dataset.fingerprint() != seeds[1].fingerprint()
     assert torch.equal(seeds[1].test.points.pixels, dataset.test.points.pixels)
 
 
-def test_without_root_it_is_searched_and_then_downloaded(fake, tmp_path, monkeypatch):
-    monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    load_cifar100(None, 0.2, 0)
-    (tmp_path / "cifar-100-python").mkdir()
-    load_cifar100(None, 0.2, 0)
-    assert [download for _, _, download in fake.made] == [True, True, False, False]
-    assert {root for root, _, _ in fake.made} == {str(tmp_path)}
+def archive(path: Path, files: dict[str, bytes]) -> bytes:
+    with tarfile.open(path, "w:gz") as packed:
+        for name, body in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            packed.addfile(member, io.BytesIO(body))
+    return path.read_bytes()
 
 
-@pytest.mark.parametrize("error", [URLError("no route"), PermissionError("read-only")])
-def test_a_failing_download_says_what_to_set(tmp_path, monkeypatch, error):
-    def failing(root, train, download):
-        raise error
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """(the server of an archive with three files, the folder where crl keeps its data)."""
+    files = {name: name.encode() * 1000 for name in ("train", "test", "meta")}
+    outside = {"../outside": b"?", "/outside": b"?", "cifar-100-python/more": b"?", "train": b"?"}
+    body = archive(tmp_path / "any", {**outside, **{f"cifar-100-python/{name}": body for name, body in files.items()}})
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("CRL_DATA", str(home))
+    monkeypatch.setattr(cifar100, "MD5S", {name: hashlib.md5(body).hexdigest() for name, body in files.items()})
+    with serving(body) as server:
+        source = replace(cifar100.SOURCE, url=server.url, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
+        monkeypatch.setattr(cifar100, "SOURCE", source)
+        yield server, home
 
-    monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr(cifar100, "CIFAR100", failing)
-    with pytest.raises(DataError) as refusal:
+
+def test_without_root_it_is_searched_then_downloaded_and_only_its_own_files_are_unpacked(fake, served, tmp_path):
+    server, home = served
+    for _ in range(2):
+        load_cifar100(None, 0.2, 0)
+    assert server.asked == [None]
+    assert fake.made == [(str(home), True), (str(home), False)] * 2
+    assert sorted(file.name for file in (home / "cifar-100-python").iterdir()) == ["meta", "test", "train"]
+    assert (home / "cifar-100-python" / "meta").read_bytes() == b"meta" * 1000
+    kept = {"cifar-100-python", "cifar-100-python.tar.gz"}
+    assert {file.name for file in home.iterdir() if file.suffix != ".lock"} == kept
+    assert not Path("/outside").exists() and not list(tmp_path.rglob("outside"))
+
+
+def test_an_archive_with_other_files_leaves_no_folder(fake, served, tmp_path):
+    _, home = served
+    place = home / "cifar-100-python.tar.gz"
+    for forged in ({}, {"cifar-100-python/train": b"train" * 1000, "cifar-100-python/test": b"?"}):
+        archive(place, forged)
+        with pytest.raises(DataError) as refusal:
+            load_cifar100(None, 0.2, 0)
+        expected = f"{place} is not cifar-100-python.tar.gz: meta is missing or damaged in it; delete it or replace it"
+        assert str(refusal.value) == expected
+        assert {file.name for file in home.iterdir() if file.suffix != ".lock"} == {place.name}
+
+
+def test_links_in_the_archive_are_not_followed(fake, served, tmp_path):
+    _, home = served
+    (home / "secret").write_bytes(b"meta" * 1000)
+    with tarfile.open(home / "cifar-100-python.tar.gz", "w:gz") as packed:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            for name in ("train", "test", "meta"):
+                member = tarfile.TarInfo(f"cifar-100-python/{name}")
+                member.type, member.linkname = kind, "../secret"
+                packed.addfile(member)
+    with pytest.raises(DataError, match="meta is missing or damaged"):
+        load_cifar100(None, 0.2, 0)
+
+
+def test_a_failing_download_says_what_to_set(fake, served):
+    served[0].script = [says(404)]
+    with pytest.raises(DataError, match=r"^CIFAR-100 cannot be downloaded \(.*404.*\); set dataset.root to a copy of it$"):
         load_cifar100(None, 0.1, 0)
-    assert str(refusal.value) == f"CIFAR-100 cannot be downloaded ({error}); set dataset.root to a copy of it"
 
 
 def test_a_root_without_it_is_refused(tmp_path):
@@ -96,7 +148,7 @@ def refused(root: Path) -> None:
     with pytest.raises(DataError) as refusal:
         load_cifar100(str(root), 0.1, 0)
     folder = root / "cifar-100-python"
-    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to download it again, or give another copy"
+    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
     assert str(refusal.value) == expected
 
 

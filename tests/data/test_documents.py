@@ -161,7 +161,7 @@ def test_a_class_without_a_dev_point_is_refused(tmp_path):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
     (tmp_path / "texts" / "c.txt").mkdir()
-    assert refused(root) == f"{tmp_path}/texts/c.txt cannot be read (Is a directory)"
+    assert refused(root) == f"{tmp_path}/texts/c.txt is not a regular file; remove or replace it"
     (tmp_path / "texts" / "c.txt").rmdir()
     (tmp_path / "texts" / "c.txt").symlink_to("nowhere")
     assert refused(root).startswith(f"{tmp_path}/texts/c.txt cannot be read (No such file or directory)")

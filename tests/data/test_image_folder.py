@@ -185,8 +185,8 @@ def test_a_file_that_is_no_image_is_named(tmp_path, kind):
     root = write(tmp_path / "images", {"cat": 10, "dog": 10})
     broken(root / "dog" / "003.png", kind)
     message = refused(root)
-    assert message.startswith(f"{root}/dog/003.png cannot be read as an image (")
-    assert message.endswith("); remove or replace it")
+    said = "is not a regular file; " if kind == "folder" else "cannot be read as an image ("
+    assert message.startswith(f"{root}/dog/003.png {said}") and message.endswith("; remove or replace it")
     assert ("more than 8 bits" in message) == (kind == "deep")
 
 

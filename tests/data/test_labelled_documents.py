@@ -4,14 +4,12 @@ import hashlib
 import io
 import re
 import tarfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
-from urllib.error import URLError
 
 import pytest
+from scripted_server import serving
 
 from data import archive, imdb
 from data.errors import DataError
@@ -248,7 +246,8 @@ def test_a_damaged_archive_is_refused(tmp_path):
 @pytest.mark.parametrize(("limit", "size"), [("_LARGEST_FILE", 50), ("_LARGEST_ARCHIVE", 2000)])
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, limit, size):
     monkeypatch.setattr(archive, limit, size)
-    assert "larger than an archive of such documents can be; refused" in refused(pack(tmp_path / "any.tar", tree()))
+    message = refused(pack(tmp_path / "any.tar", tree()))
+    assert message == f"{tmp_path}/any.tar unpacks to more than an archive of such documents can; refused"
 
 
 @pytest.mark.parametrize("name", ["aclImdb", "aclImdb_v1.tar.gz", "aclImdb_v1.tar", "aclImdb.tar.xz", "itself"])
@@ -268,45 +267,18 @@ def test_imdb_is_found_under_its_own_names(folder, tmp_path, monkeypatch, name):
         assert load_imdb(None, min_count=1).fingerprint() == wanted.fingerprint()
 
 
-@pytest.fixture
-def served(tmp_path):
-    """(folder, its address): what a server on this machine offers."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    (tmp_path / "served").mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "served")) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield tmp_path / "served", f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_imdb_is_downloaded_once_and_its_md5_compared(served, tmp_path, monkeypatch):
-    place, address = served
-    body = pack(place / "any.tar.gz", {f"aclImdb/{name}": text for name, text in tree().items()}).read_bytes()
+def test_imdb_is_downloaded_once_and_its_sha256_compared(tmp_path, monkeypatch):
+    body = pack(tmp_path / "any.tar.gz", {f"aclImdb/{name}": text for name, text in tree().items()}).read_bytes()
     monkeypatch.setenv("CRL_DATA", str(tmp_path / "home"))
-    monkeypatch.setattr(imdb, "URL", f"{address}/any.tar.gz")
-    with pytest.raises(DataError) as error:
-        load_imdb(None)
-    assert str(error.value) == "IMDb cannot be downloaded (File not found or corrupted.); set dataset.root to a copy of it"
-    assert not list((tmp_path / "home").glob("*aclImdb*gz"))
-    monkeypatch.setattr(imdb, "MD5", hashlib.md5(body).hexdigest())
-    first = load_imdb(None)
-    (place / "any.tar.gz").unlink()
+    with serving(body) as server:
+        monkeypatch.setattr(imdb, "SOURCE", replace(imdb.SOURCE, url=server.url, size=len(body)))
+        with pytest.raises(DataError, match=r"^IMDb cannot be downloaded \(.*sha256.*\); set dataset.root to a copy of it$"):
+            load_imdb(None)
+        assert not list((tmp_path / "home").glob("*aclImdb*gz"))
+        monkeypatch.setattr(imdb, "SOURCE", replace(imdb.SOURCE, sha256=hashlib.sha256(body).hexdigest()))
+        first = load_imdb(None)
     assert load_imdb(None).fingerprint() == first.fingerprint() and first.name == "imdb"
-
-
-def test_a_failing_download_says_what_to_set(tmp_path, monkeypatch):
-    def failing(url, root, filename, md5):
-        assert (url, root, filename, md5) == (imdb.URL, str(tmp_path), "part-aclImdb_v1.tar.gz", imdb.MD5)
-        raise URLError("no route")
-
-    monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr(archive, "download_url", failing)
-    with pytest.raises(DataError, match=r"^IMDb cannot be downloaded \(.*no route.*\); set dataset.root to a copy of it$"):
-        load_imdb(None)
+    assert server.asked == [None, None]
 
 
 def test_real_reviews(some_reviews):
