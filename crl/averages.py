@@ -6,6 +6,8 @@ k-way task that holds the true class is solved with probability ``binom(N-1-r, k
 r of one score matrix give the average over all ``binom(N, k)`` tasks (Table 1's AVG-k).
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -20,12 +22,17 @@ def ranks(features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None
     """
     classes = len(weights)
     found = torch.empty(len(labels), dtype=torch.int64, device=labels.device)
-    for part, points, own in score_chunks(features, labels, classes):
-        scores = points @ weights.T if bias is None else torch.addmm(bias, points, weights.T)
-        below = (scores < scores.gather(1, own[:, None])).view(torch.uint8)
+    for part, below in beaten(features, weights, labels, bias):
         # "not below" rather than "at least": a NaN is never below, so it cannot pass for a correct answer.
-        found[part] = classes - 1 - below.sum(1, dtype=torch.int32)
+        found[part] = classes - 1 - below.view(torch.uint8).sum(1, dtype=torch.int32)
     return found
+
+
+def beaten(features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """(which points, which classes score below their own: bool [m, N]), some points at a time; as :func:`ranks`."""
+    for part, points, own in score_chunks(features, labels, len(weights)):
+        scores = points @ weights.T if bias is None else torch.addmm(bias, points, weights.T)
+        yield part, scores < scores.gather(1, own[:, None])
 
 
 def average_k_way_accuracy(ranks: Tensor, labels: Tensor, classes: int, k: int) -> float:
@@ -40,22 +47,24 @@ def average_k_way_accuracy(ranks: Tensor, labels: Tensor, classes: int, k: int) 
     solved = torch.ones_like(others)
     for drawn in range(k - 1):  # running product of (N-1-r-i) / (N-1-i): no factorial ever overflows
         solved *= (classes - 1 - others - drawn).clamp(min=0) / (classes - 1 - drawn)
-    return _class_mean(solved[ranks], labels, classes)
+    return float(class_means(solved[ranks], labels, classes).mean())
 
 
-def top_r_accuracy(ranks: Tensor, labels: Tensor, classes: int, r: int) -> float:
+def top_r_accuracy(ranks: Tensor, labels: Tensor, classes: int, r: int, rho: Tensor | None = None) -> float:
     """TOP-R in [0, 1]: share of points whose class is among the r best scores, averaged within classes first.
 
-    Raises ValueError unless 1 <= r <= classes.
+    Classes count by rho [N], or where it is not given all alike. Raises ValueError unless 1 <= r <= classes.
     """
     if not 1 <= r <= classes:
         raise ValueError(f"R must lie in 1..{classes} (the number of classes), not {r}")
-    return _class_mean((ranks < r).double(), labels, classes)
+    means = class_means((ranks < r).double(), labels, classes)
+    return float(means.mean()) if rho is None else float(means @ (rho / rho.sum()).to(means))
 
 
-def _class_mean(values: Tensor, labels: Tensor, classes: int) -> float:
+def class_means(values: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Mean of values [n] within each class: [N]. Raises ValueError for a class without a point."""
     sums = values.new_zeros(classes).index_add_(0, labels, values)
     counts = torch.bincount(labels, minlength=classes)
     if int(counts.min()) == 0:
         raise ValueError(f"class {int(counts.argmin())} has no point to average over")
-    return float((sums / counts).mean())
+    return sums / counts

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crl.averages import ranks
+from crl.averages import ranks, top_r_accuracy
 from crl.chunks import score_chunks
 from crl.split_losses import PAIR_LOSSES
 
@@ -29,22 +29,25 @@ def mean_classifier(features: Tensor, labels: Tensor, classes: int) -> Classifie
     return Classifier(sums / counts[:, None])
 
 
-def mean_classifier_loss(features: Tensor, means: Tensor, labels: Tensor, loss: str) -> float:
+def mean_classifier_loss(features: Tensor, means: Tensor, labels: Tensor, loss: str, rho: Tensor | None = None) -> float:
     """``L_sup^mu`` averaged over all tasks of two classes (section 2) on points that the means need not come from.
 
     features [n, d], means [N, d], labels [n] in 0..N-1: the mean over classes c+ with points, over their points x and
-    over the other classes c- of ``l(f(x)·(mu_c+ - mu_c-))``. Raises KeyError for an unknown loss.
+    over the other classes c- of ``l(f(x)·(mu_c+ - mu_c-))``; a pair of classes counts by the product of their rho [N], or
+    all alike. Raises KeyError for an unknown loss.
     """
     classes = len(means)
+    shares = means.new_ones(classes, dtype=torch.float64) if rho is None else rho.to(means.device, torch.float64)
     sums = features.new_zeros(classes, dtype=torch.float64)
     for _, part, own in score_chunks(features, labels, classes):
         scores = (part @ means.T).double()
         losses = PAIR_LOSSES[loss](scores.gather(1, own[:, None]) - scores)
         losses.scatter_(1, own[:, None], 0)  # the class itself is no task
-        sums.index_add_(0, own, losses.sum(1) / (classes - 1))
+        sums.index_add_(0, own, losses @ shares)
     counts = torch.bincount(labels, minlength=classes)
+    pairs = shares * (shares.sum() - shares)  # of a class with any other
     present = counts > 0
-    return float((sums[present] / counts[present]).mean())
+    return float((shares * sums / counts)[present].sum() / pairs[present].sum())
 
 
 def few_shot_index(labels: Tensor, classes: int, shots: int, generator: torch.Generator) -> Tensor:
@@ -120,10 +123,12 @@ def best_linear_classifier(
     penalties: Iterable[float],
     generator: torch.Generator,
     least_steps: int = 1000,
+    rho: Tensor | None = None,
 ) -> tuple[Classifier, float, float]:
     """(classifier, its l2, its dev accuracy): the penalty that classifies the dev points best, the larger on a tie.
 
-    train and dev are (features [n, d], labels [n]). A dev point whose class ties with another counts as an error.
+    train and dev are (features [n, d], labels [n]). A dev point whose class ties with another counts as an error; classes
+    count by rho [N], or where it is not given by their dev points.
     """
     tried = sorted(set(penalties), reverse=True)
     if not tried:
@@ -131,9 +136,10 @@ def best_linear_classifier(
     best: tuple[Classifier, float, float] | None = None
     fitted = linear_classifiers(*train, classes, tried, generator, least_steps=least_steps)
     for found, l2 in zip(fitted, tried, strict=True):
-        accuracy = float((ranks(dev[0], found.weights, dev[1], found.bias) == 0).double().mean())
-        if best is None or accuracy > best[2]:
-            best = found, l2, accuracy
+        order = ranks(dev[0], found.weights, dev[1], found.bias)
+        right = float((order == 0).double().mean()) if rho is None else top_r_accuracy(order, dev[1], classes, 1, rho)
+        if best is None or right > best[2]:
+            best = found, l2, right
     assert best is not None
     return best
 

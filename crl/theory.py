@@ -84,12 +84,13 @@ def theory_report(
     generator: torch.Generator,
     budget: float = 2e8,
     draws: int = 2**14,
+    rho: Tensor | None = None,
 ) -> dict[str, Any]:
-    """What the theory says of fixed features, as plain numbers; rho is proportional to the class sizes.
+    """What the theory says of fixed features, as plain numbers; rho [N] is proportional to the class sizes if not given.
 
     features [n, d], labels [n] in 0..classes-1. Every number, tau included, is of *one* finite split: the points that
     :func:`crl.split_losses.subsample` keeps under ``budget`` margins (2e8 take 2 to 4 s on one core), rho being that
-    of all points, conditioned on the kept classes. Sampled numbers come from ``draws`` tuples and carry a standard
+    of all classes, conditioned on the kept ones. Sampled numbers come from ``draws`` tuples and carry a standard
     error. Keys:
 
     - ``points``, ``classes``: of that split; ``largest_squared_norm``: of a feature, the scale of rounding errors
@@ -105,7 +106,8 @@ def theory_report(
     """
     if negatives < 1 or block_size < 1 or draws < 2:
         raise ValueError(f"needs k, b >= 1 and 2 draws, not k = {negatives}, b = {block_size}, {draws} draws")
-    rho = class_distribution(torch.bincount(labels, minlength=classes))
+    if rho is None:
+        rho = class_distribution(torch.bincount(labels, minlength=classes))
     index = subsample(labels, classes, budget, generator)
     split = finite_split(features[index], labels[index], rho)
     exact = _exact_quantities(split, loss)

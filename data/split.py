@@ -1,7 +1,7 @@
 """A split in memory: points sorted by class, with the offset of every class (CSR)."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -128,10 +128,14 @@ class Documents:
 
 @dataclass(frozen=True)
 class Split:
-    """points sorted by class; offsets int64 [N + 1]: class c holds the points offsets[c] .. offsets[c + 1] - 1."""
+    """points sorted by class; offsets int64 [N + 1]: class c holds the points offsets[c] .. offsets[c + 1] - 1.
+
+    ``rho`` float64 [N], summing to 1, is the distribution by which classes are drawn; None: in proportion to their points.
+    """
 
     points: Points
     offsets: Tensor
+    rho: Tensor | None = None
 
     @classmethod
     def from_labels(cls, points: Points, labels: Tensor, classes: int) -> "Split":
@@ -171,21 +175,23 @@ class Split:
     def first_classes(self, count: int) -> "Split":
         """The split without all but its first classes, at most so many."""
         offsets = self.offsets[: count + 1]
-        return Split(self.points.select(torch.arange(int(offsets[-1]), device=offsets.device)), offsets)
+        rho = None if self.rho is None else self.rho[:count] / self.rho[:count].sum()
+        return Split(self.points.select(torch.arange(int(offsets[-1]), device=offsets.device)), offsets, rho)
 
     def shuffled(self, generator: torch.Generator) -> "Split":
         """The points of every class in a random order."""
         order = torch.randperm(len(self), generator=generator)
         order = order[self.labels[order].argsort(stable=True)]
-        return Split(self.points.select(order), self.offsets)
+        return replace(self, points=self.points.select(order))
 
     def to(self, device: torch.device) -> "Split":
-        return Split(self.points.to(device), self.offsets.to(device))
+        rho = None if self.rho is None else self.rho.to(device)
+        return Split(self.points.to(device), self.offsets.to(device), rho)
 
     def _where(self, keep: Tensor) -> "Split":
         index = keep.nonzero().squeeze(1)
         counts = torch.bincount(self.labels[index], minlength=len(self.offsets) - 1)
-        return Split(self.points.select(index), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+        return Split(self.points.select(index), torch.cat([counts.new_zeros(1), counts.cumsum(0)]), self.rho)
 
 
 def _spans(offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

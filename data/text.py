@@ -115,7 +115,7 @@ def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[st
 
 def _renamed(dataset: Dataset, vocabulary: list[str], new_ids: torch.Tensor) -> Dataset:
     """The data set in another vocabulary, word i having become word new_ids[i]."""
-    splits = {role: Split(_replaced(s.points, new_ids), s.offsets) for role, s in dataset.splits().items()}
+    splits = {role: replace(s, points=_replaced(s.points, new_ids)) for role, s in dataset.splits().items()}
     return replace(dataset, vocabulary=vocabulary, **splits)  # type: ignore[arg-type]
 
 

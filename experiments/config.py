@@ -166,6 +166,7 @@ def check_config(config: DictConfig) -> None:
             f"encoder={config.encoder.name} reads {reads}, but dataset={config.dataset.name} holds {holds}; "
             f"choose encoder={fitting}"
         )
+    _check_imbalance(config.dataset)
     objective, tuples = config.objective, config.training.batch_size
     contrastive = objective.name == "contrastive"
     if contrastive and objective.negative_source == "pooled" and objective.negatives >= tuples:
@@ -185,6 +186,17 @@ def check_config(config: DictConfig) -> None:
             "encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text file "
             "(crl reproduce: glove=FILE)"
         )
+
+
+def _check_imbalance(options: DictConfig) -> None:
+    """Raise ConfigError for an option of imbalance that nothing reads."""
+    kinds = {options.get("class_distribution"), options.get("class_sizes")}
+    for name, default, readers in (("imbalance", 1, {"longtail", "step"}), ("minority_share", 0.5, {"step"})):
+        if options.get(name, default) != default and not kinds & readers:
+            raise ConfigError(
+                f"dataset.{name}: {options[name]:g} has no effect; it needs dataset.class_distribution or "
+                f"dataset.class_sizes to be {' or '.join(sorted(readers))}"
+            )
 
 
 def quoted(value: object) -> str:

@@ -46,22 +46,26 @@ def curve(
     def losses() -> dict[str, float]:
         features = encoded(similar)
         found = {
-            f"unsupervised_{role}_loss": _unsupervised_loss(config, features[role], split.offsets.to(fabric.device))
+            f"unsupervised_{role}_loss": _unsupervised_loss(
+                config, features[role], split.offsets.to(fabric.device), split.rho
+            )
             for role, split in similar.items()
         }
         if labelled is not similar:
             features = encoded(labelled)
         labels = {role: split.labels.to(fabric.device) for role, split in labelled.items()}
         means = mean_classifier(features["train"], labels["train"], len(labelled["train"].sizes)).weights
-        found["supervised_test_loss"] = mean_classifier_loss(features["test"], means, labels["test"], config.objective.loss)
+        found["supervised_test_loss"] = mean_classifier_loss(
+            features["test"], means, labels["test"], config.objective.loss, labelled["test"].rho
+        )
         return found
 
     return losses
 
 
-def _unsupervised_loss(config: DictConfig, features: Tensor, offsets: Tensor) -> float:
+def _unsupervised_loss(config: DictConfig, features: Tensor, offsets: Tensor, rho: Tensor | None) -> float:
     objective = config.objective
-    sampler = TupleSampler(offsets, objective.block_size, objective.negatives)
+    sampler = TupleSampler(offsets, objective.block_size, objective.negatives, rho=rho)
     losses = []
     for number in range(_BATCHES):
         batch = sampler.draw(config.training.batch_size, generator(config.seed, "curve", number, features.device))

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from crl.averages import average_k_way_accuracy, ranks, top_r_accuracy
 from crl.classifiers import Classifier, best_linear_classifier, few_shot_index, mean_classifier
+from crl.weighted_averages import weighted_average_accuracies
 from data.dataset import Dataset
+from data.imbalance import groups
 from data.sampler import generator
 from experiments.errors import ConfigError
 from experiments.fit import encode
@@ -38,23 +40,24 @@ def encode_splits(config: DictConfig, fabric: Fabric, encoder: nn.Module, datase
     return found
 
 
-def evaluate(config: DictConfig, features: dict[str, Features], classes: int) -> dict[str, float]:
+def evaluate(config: DictConfig, features: dict[str, Features], classes: int, rho: Tensor | None = None) -> dict[str, float]:
     """``<split>.<classifier>.<metric>`` in [0, 1], e.g. ``test.mean.avg2``; the classifiers are fitted on train.
 
     The linear classifier's penalty is chosen on dev; of mu-5 the mean over the redraws is given, and their standard
-    deviation as ``....std``.
+    deviation as ``....std``. Classes count by rho [N], or where it is not given all alike.
     """
     options, device = config.evaluation, features["train"][0].device
     test = features["test"]
-    found = _fitted(config, features, classes, "")
+    rho = None if rho is None else rho.to(device)
+    found = _fitted(config, features, classes, "", rho)
     if options.label_fraction is not None:
         few_labels = features | {"train": _first_share(features["train"], classes, options.label_fraction)}
-        found |= _fitted(config, few_labels, classes, f"{100 * options.label_fraction:g}pct")
+        found |= _fitted(config, few_labels, classes, f"{100 * options.label_fraction:g}pct", rho)
     redraws = []
     for number in range(options.redraws):
         index = few_shot_index(features["train"][1], classes, options.shots, generator(config.seed, "shots", number, device))
         few = mean_classifier(features["train"][0][index], features["train"][1][index], classes)
-        redraws.append(_scores(few, test, classes, options))
+        redraws.append(_scores(few, test, classes, options, rho))
     name = f"test.mean{options.shots}"
     for metric in redraws[0]:
         values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
@@ -63,18 +66,23 @@ def evaluate(config: DictConfig, features: dict[str, Features], classes: int) ->
     return found
 
 
-def _fitted(config: DictConfig, features: dict[str, Features], classes: int, suffix: str) -> dict[str, float]:
+def _fitted(
+    config: DictConfig, features: dict[str, Features], classes: int, suffix: str, rho: Tensor | None
+) -> dict[str, float]:
     """The mean and the linear classifier fitted on ``train``, named ``mean<suffix>`` and ``linear<suffix>``."""
     options = config.evaluation
     found: dict[str, float] = {}
     mean = mean_classifier(*features["train"], classes)
     for role in ("test", "dev", "train"):
-        _add(found, f"{role}.mean{suffix}", _scores(mean, features[role], classes, options))
+        _add(found, f"{role}.mean{suffix}", _scores(mean, features[role], classes, options, rho))
     draws = generator(config.seed, f"linear{suffix}", 0, features["train"][0].device)
     linear, l2, accuracy = best_linear_classifier(
-        features["train"], features["dev"], classes, options.l2, draws, options.linear_steps
+        features["train"], features["dev"], classes, options.l2, draws, options.linear_steps, rho
     )
-    _add(found, f"test.linear{suffix}", _scores(linear, features["test"], classes, options))
+    _add(found, f"test.linear{suffix}", _scores(linear, features["test"], classes, options, rho))
+    if rho is not None:
+        _add(found, f"test.mean{suffix}", group_scores(mean, features["test"], rho))
+        _add(found, f"test.linear{suffix}", group_scores(linear, features["test"], rho))
     found[f"dev.linear{suffix}.top1"] = accuracy
     found[f"linear{suffix}.l2"] = l2
     return found
@@ -90,12 +98,36 @@ def _first_share(points: Features, classes: int, share: float) -> Features:
     return points[0][kept], labels[kept]
 
 
-def _scores(classifier: Classifier, points: Features, classes: int, options: DictConfig) -> dict[str, float]:
+def _scores(
+    classifier: Classifier, points: Features, classes: int, options: DictConfig, rho: Tensor | None
+) -> dict[str, float]:
     labels = points[1]
     found = ranks(points[0], classifier.weights, labels, classifier.bias)
-    averages = {f"avg{k}": average_k_way_accuracy(found, labels, classes, k) for k in options.ks}
-    tops = {f"top{r}": top_r_accuracy(found, labels, classes, r) for r in options.tops}
-    return averages | tops
+    if rho is None or groups(rho) is None:
+        averages = [average_k_way_accuracy(found, labels, classes, k) for k in options.ks]
+    else:
+        averages = weighted_average_accuracies(points[0], classifier.weights, labels, rho, options.ks, classifier.bias)
+    tops = {f"top{r}": top_r_accuracy(found, labels, classes, r, rho) for r in options.tops}
+    return dict(zip((f"avg{k}" for k in options.ks), averages, strict=True)) | tops
+
+
+def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[str, float]:
+    """``top1_majority``, ``avg2_majority`` and the same of the minority: classes drawn more, or less, often than the mean.
+
+    TOP-1 among all classes on the group's points; AVG-2 over the pairs inside a group of at least two. The classes of a
+    group count alike. Empty where rho is uniform.
+    """
+    features, labels = points
+    (weights, bias), found = classifier, {}
+    for name, group in zip(("majority", "minority"), groups(rho) or (), strict=False):
+        number = labels.new_full((len(weights),), -1).index_put_((group,), torch.arange(len(group), device=labels.device))
+        inside = number[labels] >= 0
+        some, own = features[inside], labels[inside]
+        found[f"top1_{name}"] = top_r_accuracy(ranks(some, weights, own, bias), number[own], len(group), 1)
+        if len(group) > 1:
+            order = ranks(some, weights[group], number[own], None if bias is None else bias[group])
+            found[f"avg2_{name}"] = average_k_way_accuracy(order, number[own], len(group), 2)
+    return found
 
 
 def _add(found: dict[str, float], prefix: str, scores: dict[str, float]) -> None:

@@ -65,7 +65,7 @@ def fit(
     options, device = config.training, fabric.device
     dev = dev.to(device)
     train_step = TrainingStep(config, fabric, encoder, train)
-    dev_sampler = train_step.objective.sampler(dev.offsets)
+    dev_sampler = train_step.objective.sampler(dev.offsets, dev.rho)
     progress = _resume(folder, train_step, device, keep)
     loggers.start(progress.step)
     started = time.monotonic() - progress.seconds

@@ -14,8 +14,8 @@ from data.sampler import TupleBatch, TupleSampler
 class Objective(nn.Module):
     """What all have in common. ``forward(features, batch)`` is the loss that is trained on."""
 
-    def sampler(self, offsets: Tensor) -> TupleSampler:
-        """What draws its tuples from a split with these class offsets."""
+    def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
+        """What draws its tuples from a split with these class offsets, and classes from rho (None: by their points)."""
         raise NotImplementedError
 
     def dev_loss(self, features: Tensor, batch: TupleBatch) -> Tensor:
@@ -34,9 +34,9 @@ class Contrastive(Objective):
         self.pooled: bool = options.negative_source == "pooled"
         self.collisions: bool = options.collisions
 
-    def sampler(self, offsets: Tensor) -> TupleSampler:
+    def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
         """Draws tuples from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size, 0 if self.pooled else self.negatives, self.collisions)
+        return TupleSampler(offsets, self.block_size, 0 if self.pooled else self.negatives, self.collisions, rho)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar loss of the features [m, B, d] of ``batch.points`` [m, B]."""
@@ -59,9 +59,9 @@ class QuickThoughts(Objective):
         self.block_size: int = options.block_size
         self.encoders: int = options.encoders
 
-    def sampler(self, offsets: Tensor) -> TupleSampler:
+    def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
         """Draws blocks from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size)
+        return TupleSampler(offsets, self.block_size, rho=rho)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar loss (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""
@@ -82,9 +82,9 @@ class Supervised(Objective):
         self.block_size: int = options.block_size
         self.head = nn.Linear(dimension, classes)
 
-    def sampler(self, offsets: Tensor) -> TupleSampler:
+    def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
         """Draws labelled points from a split with these class offsets."""
-        return TupleSampler(offsets, self.block_size)
+        return TupleSampler(offsets, self.block_size, rho=rho)
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Scalar cross-entropy (nats) of the features [1 + b, B, d] of ``batch.points`` [1 + b, B]."""

@@ -74,6 +74,9 @@ def _same_data_and_encoder(config: DictConfig, result: dict[str, Any]) -> bool:
     setting = _SETTINGS.get(config.dataset.name)
     if setting is None or not config.objective.get("collisions", True):
         return False
-    if config.dataset.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
+    data = config.dataset
+    if data.get("class_distribution", "points") != "points" or data.get("class_sizes", "all") != "all":
+        return False
+    if data.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
         return False
     return (config.encoder.name, result["dataset"]["classes"]) == setting[:2]

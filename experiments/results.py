@@ -132,8 +132,8 @@ def few_shot(metrics: dict[str, float]) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """avg2 -> AVG-2, top1 -> TOP-1; of ``test.mean.avg2`` its last part."""
-    name = metric.rpartition(".")[2]
+    """avg2 -> AVG-2, top1_majority -> TOP-1 majority; of ``test.mean.avg2`` its last part."""
+    name = metric.rpartition(".")[2].replace("_", " ")
     return f"{name[:3].upper()}-{name[3:]}"
 
 

@@ -19,6 +19,7 @@ from crl.encoders import build_encoder
 from crl.encoders.pair import EncoderPair
 from data.dataset import Dataset, pixel_statistics
 from data.files import write_checked_json
+from data.imbalance import groups, imbalanced
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
 from data.split import Split
@@ -37,6 +38,7 @@ from experiments.theory import latent_theory
 from experiments.word_vectors import word_vectors
 
 SCHEMA = 1
+_IMBALANCE = ("class_distribution", "class_sizes", "imbalance", "minority_share")
 Say = Callable[[str], None]
 
 
@@ -80,7 +82,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
         check_features(features)
-        metrics = evaluate(config, features, len(dataset.classes))
+        metrics = evaluate(config, features, len(dataset.classes), dataset.test.rho)
         result = {
             "schema": SCHEMA,
             "name": run_name(config),
@@ -135,7 +137,7 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     started = time.monotonic()
     features = encode_splits(config, fabric, encoder, dataset)
     check_features(features)
-    metrics = evaluate(config, features, len(dataset.classes))
+    metrics = evaluate(config, features, len(dataset.classes), dataset.test.rho)
     result = stored | {
         "dataset": _about(dataset, fingerprint),
         "metrics": metrics
@@ -186,7 +188,10 @@ def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
     options = OmegaConf.to_container(config.dataset)
     assert isinstance(options, dict)
     chosen = {str(key): value for key, value in options.items() if key not in ("name", "train_fraction", "augment")}
+    imbalance = {name: chosen.pop(name) for name in _IMBALANCE if name in chosen}
     dataset = load_dataset(config.dataset.name, **chosen)
+    least = max(config.objective.block_size, config.evaluation.shots)
+    dataset = imbalanced(dataset, **imbalance, least=least)
     for note in dataset.notes:
         say(note)
     check_evaluation(config, dataset)
@@ -250,11 +255,14 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
 
 
 def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
-    unlabelled = dataset.unlabelled_train
+    unlabelled, rho = dataset.unlabelled_train, dataset.train.rho
+    apart = None if rho is None else groups(rho)
     return {
         "name": dataset.name,
         "classes": len(dataset.classes),
         "train_points": len(dataset.train),
         "test_points": len(dataset.test),
         "fingerprint": fingerprint,
-    } | ({} if unlabelled is None else {"unlabelled_points": len(unlabelled)})
+        **({} if unlabelled is None else {"unlabelled_points": len(unlabelled)}),
+        **({} if apart is None else {"majority_classes": [dataset.classes[c] for c in apart[0].tolist()]}),
+    }

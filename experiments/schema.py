@@ -42,7 +42,19 @@ class DatasetConfig:
 
 
 @dataclass
-class ImagesConfig(DatasetConfig):
+class LabelledConfig(DatasetConfig):
+    """What data sets have of which the latent classes are the labelled ones. ``class_distribution``: rho, by which classes
+    are drawn; ``class_sizes``: how many training points they keep; ``imbalance``: largest over smallest of either, the
+    first classes being the largest; ``minority_share``: of "step", the share of small classes (docs/imbalance.md)."""
+
+    class_distribution: str = option("points", choices=("points", "uniform", "longtail", "step"))
+    class_sizes: str = option("all", choices=("all", "longtail", "step"))
+    imbalance: float = option(1.0, least=1, most=10_000)
+    minority_share: float = option(0.5, above=0, below=1)
+
+
+@dataclass
+class ImagesConfig(LabelledConfig):
     """``augment``: flip and shift every image anew each time it is encoded in training."""
 
     augment: str = option("none", choices=("none", "shift", "flip_shift"))
@@ -77,7 +89,7 @@ class WordsConfig(DatasetConfig):
 
 
 @dataclass
-class TextConfig(WordsConfig):
+class TextConfig(WordsConfig, LabelledConfig):
     test_fraction: float = option(0.2, above=0, below=1)
 
 

@@ -47,7 +47,7 @@ class TrainingStep:
         self._trained = Trained(encoder, self.objective, config.runtime.compile)
         optimizer = build_optimizer(config.optimizer, self._trained.parameters())
         self._model, self._optimizer = fabric.setup(self._trained, optimizer)
-        sampler = self.objective.sampler(self.train.offsets)
+        sampler = self.objective.sampler(self.train.offsets, self.train.rho)
         self.points_per_step: int = config.training.batch_size * sampler.points_per_tuple
         self._tuples = TupleStream(sampler, config.training.batch_size, config.seed, "tuples")
         self._augment = AUGMENTATIONS[config.dataset.get("augment", "none")]

@@ -15,11 +15,13 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     columns = {"TR": "test.linear", "mu": "test.mean", f"mu-{few.removeprefix('mean')}": f"test.{few}"}
     rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
     paper = table_1(config, result)
-    head = f"{'accuracy, %':<12}" + "".join(f"{column:>8}" for column in columns)
+    wide = max(12, *(len(metric_title(row)) + 2 for row in rows))
+    head = f"{'accuracy, %':<{wide}}" + "".join(f"{column:>8}" for column in columns)
     head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
     lines = [head]
     for row in rows:
-        line = f"{metric_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
+        values = (metrics.get(f"{key}.{row}") for key in columns.values())
+        line = f"{metric_title(row):<{wide}}" + "".join(f"{'-':>8}" if v is None else f"{100 * v:8.1f}" for v in values)
         if paper:
             line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
         lines.append(line)

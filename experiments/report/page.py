@@ -15,7 +15,7 @@ from experiments.report.claims import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RU
 from experiments.report.collect import Group, Material, options
 from experiments.report.figures import Figure
 from experiments.report.paper_claims import CLAIMS
-from experiments.report.paper_figures import figures
+from experiments.report.paper_figures import figures, imbalance
 from experiments.report.paper_tables import (
     STUDIES,
     describe,
@@ -100,13 +100,17 @@ def compose_report(material: Material) -> Report:
         )
         for subject in subjects
     ]
-    sweeps = (
+    sweeps = [
         study_table(f"sweep-{number}-{slug(title)}", f"Sweep: {title}", "One row a combination of options.", cells)
         for number, (title, cells) in enumerate(material.sweeps, 1)
-    )
+    ]
+    imbalances = [
+        imbalance(f"imbalance-{number}-{slug(title)}", f"Imbalanced classes: {title}", cells)
+        for number, (title, cells) in enumerate(material.sweeps, 1)
+    ]
     theory = Section("theory", "Theory", folded=(theory_quantities(material), theory_bounds(material)))
     doubts = Section("warnings", "Warnings", _there(warnings_table(material)))
-    rest = [Section("sweeps", "Sweeps", _there(*sweeps)), theory]
+    rest = [Section("sweeps", "Sweeps", _there(*sweeps), tuple(f for f in imbalances if f is not None)), theory]
     rest.append(Section("other", "Other runs", tuple(other_runs(material))))
     return Report(material, findings, [section for section in (doubts, *sections, *rest) if section])
 

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import NullFormatter
 
 from experiments.paper import FIGURE_METRICS
-from experiments.report.collect import Subject
+from experiments.report.collect import Group, Subject
 from experiments.report.figures import COLOURS, INK, MARKERS, Figure, curve, draw, legend
 from experiments.report.paper_claims import BOUNDS
 from experiments.report.tables import measure, slug, table_2_metric
-from experiments.results import Run, metric_title, summarise
+from experiments.results import Run, Summary, metric_title, summarise
 
 _AVG2 = ("test.mean.avg2", "AVG-2 of μ")
 _BARS = "error bars: standard deviation over seeds"
@@ -82,17 +82,37 @@ def budget(subject: Subject, axis: str) -> Figure | None:
     return _accuracy_figure(f"budget-{slug(axis)}", title, subject, curves, name, *_AVG2, "what is held equal")
 
 
+def imbalance(file: str, title: str, cells: Sequence[Group]) -> Figure | None:
+    """Accuracy on majority and minority classes against their ratio; None for a sweep of anything else."""
+    if any([*cell.labels] != ["dataset.imbalance"] for cell in cells):
+        return None
+    places = [(float(cell.labels["dataset.imbalance"]), cell.runs) for cell in cells]
+    groups = {"all classes": "", "majority classes": "_majority", "minority classes": "_minority"}
+    drawn = [(label, *_measured(places, f"test.mean.top1{suffix}")) for label, suffix in groups.items()]
+    drawn = [(label, xs, values) for label, xs, values in drawn if xs]
+    if len(drawn) < len(groups):
+        return None
+    return _curves_figure(file, title, drawn, "imbalance R", "TOP-1 of μ", "group of classes")
+
+
 def _accuracy_figure(
     kind: str, title: str, subject: Subject, curves: Curves, axis: str, metric: str, what: str, of: str
 ) -> Figure | None:
     """One curve per label, a point where there are runs; None where there is no point at all."""
-    drawn = []
-    for label, places in curves:
-        found = [(x, m) for x, runs in places if (m := measure(run.metrics.get(metric) for run in runs))]
-        if found:
-            drawn.append((label, [x for x, _ in found], [m.summary for _, m in found]))
-    if not drawn:
-        return None
+    drawn = [(label, *_measured(places, metric)) for label, places in curves]
+    drawn = [(label, xs, values) for label, xs, values in drawn if xs]
+    return _curves_figure(f"{kind}-{slug(subject.label)}", title, drawn, axis, what, of) if drawn else None
+
+
+def _measured(places: Sequence[tuple[float, Sequence[Run]]], metric: str) -> tuple[list[float], list[Summary]]:
+    """The metric in % for each x that has it."""
+    found = [(x, m.summary) for x, runs in places if (m := measure(run.metrics.get(metric) for run in runs))]
+    return [x for x, _ in found], [summary for _, summary in found]
+
+
+def _curves_figure(
+    file: str, title: str, drawn: list[tuple[str, list[float], list[Summary]]], axis: str, what: str, of: str
+) -> Figure:
     marks = sorted({x for _, xs, _ in drawn for x in xs})
     wide = marks[0] > 0 and marks[-1] / marks[0] > 4
 
@@ -114,7 +134,7 @@ def _accuracy_figure(
         for label, xs, values in drawn
     )
     description = f"{what} in % against {axis}, one curve per {of}; {_BARS}. {said}."
-    return draw(f"{kind}-{slug(subject.label)}", title, description, paint)
+    return draw(file, title, description, paint)
 
 
 def losses(subject: Subject) -> Figure | None:

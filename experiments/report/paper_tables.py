@@ -230,13 +230,17 @@ def seeds_table(group: Group) -> tuple[list[str], list[list[str]]]:
 
 
 def describe(run: Run) -> str:
-    """A configuration in a few words: data set, encoder, objective with its b and k, share of the points."""
-    objective, share = run.config["objective"], run.config["dataset"].get("train_fraction", 1)
+    """A configuration in a few words: data set, encoder, objective with its b and k, its classes, share of the points."""
+    objective, data = run.config["objective"], run.config["dataset"]
+    share = data.get("train_fraction", 1)
     words = [run.dataset, str(run.config["encoder"]["name"]), str(objective["name"])]
     if objective["name"] != "supervised":
         words.append(f"b = {objective['block_size']}")
     if objective["name"] == "contrastive":
         words.append(f"k = {objective['negatives']}")
+    for name, default in (("class_distribution", "points"), ("class_sizes", "all")):
+        if (kind := data.get(name, default)) != default:
+            words.append(f"{name.replace('_', ' ')} {kind}" + (f" {data['imbalance']:g}:1" if kind != "uniform" else ""))
     return ", ".join(words + ([f"{share:.0%} of the points"] if share != 1 else []))
 
 

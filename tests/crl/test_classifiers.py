@@ -296,3 +296,28 @@ def test_mean_classifier_loss_equals_a_loop_over_tasks(monkeypatch, loss, chunk)
         tasks = [float(LOSSES[loss](margin[None])) for margin in margins]
         by_class.append(sum(tasks) / len(tasks))
     assert mean_classifier_loss(features, means, labels, loss) == pytest.approx(sum(by_class) / 3)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_mean_classifier_loss_weighs_pairs_of_classes_by_the_product_of_their_rho(loss):
+    labels = torch.tensor([0, 0, 1, 2, 2, 2])
+    features = torch.randn(6, 3, generator=seeded(1), dtype=torch.float64)
+    means = torch.randn(3, 3, generator=seeded(2), dtype=torch.float64)
+    rho = [0.6, 0.3, 0.1]
+    total = weight = 0.0
+    for c in range(3):
+        for other in {0, 1, 2} - {c}:
+            tasks = [float(LOSSES[loss]((x @ (means[c] - means[other]))[None])) for x in features[labels == c]]
+            total += rho[c] * rho[other] * sum(tasks) / len(tasks)
+            weight += rho[c] * rho[other]
+    assert mean_classifier_loss(features, means, labels, loss, torch.tensor(rho)) == pytest.approx(total / weight, rel=1e-6)
+
+
+def test_the_penalty_is_chosen_by_the_classes_that_rho_makes_count():
+    features, labels = overlapping(3, [40, 40, 40])
+    dev = overlapping(4, [30, 5, 25])
+    rho = torch.tensor([0.05, 0.9, 0.05], dtype=torch.float64)
+    found, _, accuracy = best_linear_classifier((features, labels), dev, 3, [1e-3, 1.0], seeded(0), 50, rho)
+    solved = (dev[0] @ found.weights.T + found.bias).argmax(1) == dev[1]
+    wanted = sum(float(rho[c] * solved[dev[1] == c].double().mean()) for c in range(3))
+    assert accuracy == pytest.approx(wanted)

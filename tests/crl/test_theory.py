@@ -238,6 +238,29 @@ def test_report_averages_pairs_of_classes_as_the_paper_does(example: Example, lo
     assert_close(report["supervised_mean_loss"]["pairs"], expected, example)
 
 
+@settings(max_examples=30, deadline=None)
+@given(examples(), st.sampled_from(LOSS_NAMES), st.sampled_from([0.0, 1.0, 3.0]), st.integers(1, 3))
+def test_report_follows_a_rho_that_is_given(example: Example, loss: str, power: float, negatives: int) -> None:
+    """Whatever the numbers of points are: every number against the loops, and Lemma 4.3 with the rest holds exactly."""
+    example = example._replace(rho=example.rho**power / (example.rho**power).sum())
+    rho = example.rho.tolist()
+    unsupervised, supervised = slow_unsupervised(example, loss), slow_supervised(example, loss)
+    report = theory_report(*example[:2], len(rho), negatives, 1, loss, seeded(), draws=2, rho=example.rho)
+    tau = sum(share**2 for share in rho)
+    assert report["tau"] == pytest.approx(tau, rel=1e-12)
+    assert report["tau_k"] == pytest.approx(sum(share * (1 - (1 - share) ** negatives) for share in rho), rel=1e-9)
+    classes = range(len(rho))
+    total = sum(rho[a] * rho[b] * unsupervised[a][b] for a in classes for b in classes)
+    same = sum(rho[a] ** 2 * unsupervised[a][a] for a in classes) / tau
+    pairs = sum(rho[a] * rho[b] * supervised[a][b] for a in classes for b in classes if a != b) / (1 - tau)
+    assert_close(report["unsupervised_loss"]["total"], total, example)
+    assert_close(report["unsupervised_loss"]["same"], same, example)
+    assert_close(report["supervised_mean_loss"]["pairs"], pairs, example)
+    assert report["intraclass_deviation"] == intraclass_deviation(example.split)
+    assert report["bounds"]["lemma_4_3"]["left"] == report["supervised_mean_loss"]["pairs"]
+    assert violations(report) == []
+
+
 def test_enumeration_in_small_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     split = a_split(sizes=(5, 3, 6)).split
     whole = unsupervised_pair_losses(split, "logistic")

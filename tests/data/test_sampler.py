@@ -124,3 +124,68 @@ def test_without_collisions_negatives_come_from_rho_given_another_class():
         wanted = torch.tensor([0 if c == anchor else s for c, s in enumerate(SIZES)], dtype=torch.float64)
         wanted, counts = wanted[wanted > 0], counts[wanted > 0]
         assert chisquare(counts, wanted / wanted.sum() * counts.sum()).pvalue > 1e-3
+
+
+RHO = torch.tensor([0.05, 0.3, 0.25, 0.1, 0.0, 0.3], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("collisions", [True, False])
+def test_classes_are_drawn_from_the_rho_that_is_given_and_points_uniformly_inside(collisions):
+    draws = TupleSampler(torch.tensor([0, *SIZES]).cumsum(0), 2, 3, collisions, 7 * RHO)
+    batch = draws.draw(30_000, generator(0, "train", 0))
+    counts = torch.bincount(batch.classes, minlength=len(SIZES)).double()
+    assert counts[4] == 0
+    assert chisquare(counts[RHO > 0], RHO[RHO > 0] * counts.sum()).pvalue > 1e-3
+    negatives = class_of(SIZES, batch.negatives[0])
+    for anchor in (c for c in range(len(SIZES)) if RHO[c] > 0):
+        wanted = RHO.clone()
+        wanted[anchor] *= collisions
+        counts = torch.bincount(negatives[:, batch.classes == anchor].flatten(), minlength=len(SIZES)).double()
+        assert counts[wanted == 0].sum() == 0
+        wanted, counts = wanted[wanted > 0], counts[wanted > 0]
+        assert chisquare(counts, wanted / wanted.sum() * counts.sum()).pvalue > 1e-3
+    for points in (batch.anchors, batch.positives, batch.negatives):
+        counts = torch.bincount(points.flatten(), minlength=sum(SIZES)).double()
+        for own, total in zip(counts.split(SIZES), RHO, strict=True):
+            assert total == 0 or len(own) == 1 or chisquare(own).pvalue > 1e-3
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=6),
+    st.integers(1, 3), st.integers(0, 4), st.integers(0, 2**31),
+)  # fmt: skip
+def test_indices_lie_in_classes_that_rho_allows(classes, block_size, negatives, seed):
+    sizes, shares = [s for s, _ in classes], [share * (s > 0) for s, share in classes]
+    if not any(shares):
+        shares, sizes = [*shares, 1], [*sizes, 1]
+    draws = TupleSampler(torch.tensor([0, *sizes]).cumsum(0), block_size, negatives, rho=torch.tensor(shares))
+    batch = draws.draw(9, generator(seed, "train", 0))
+    assert torch.equal(class_of(sizes, batch.anchors), batch.classes)
+    assert torch.equal(class_of(sizes, batch.positives), batch.classes.expand(block_size, -1))
+    owners = class_of(sizes, batch.negatives)
+    assert torch.equal(owners, owners[:1].expand_as(owners))
+    assert all(shares[c] > 0 for c in [*batch.classes.tolist(), *owners.flatten().tolist()])
+
+
+def test_every_31_bit_number_falls_to_the_class_whose_share_it_lies_in():
+    draws = TupleSampler(torch.tensor([0, 1, 2, 3]), 1, rho=torch.tensor([1.0, 0.0, 3.0]))
+    places = torch.tensor([0, 2**29 - 1, 2**29, 2**31 - 1])
+    assert draws._class_of(places).tolist() == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize("rho", [[0.5, 0.5], [1, 1, -1], [0, 0, 0], [1, 1, float("nan")], [0.5, 0.2, 0.3]])
+def test_a_rho_that_does_not_fit_is_refused(rho):
+    with pytest.raises(ValueError, match="rho"):
+        TupleSampler(torch.tensor([0, 2, 2, 5]), 1, rho=torch.tensor(rho))
+
+
+# As drawn when classes could only be drawn by their points.
+POOLED = [[24, 33, 37], [39, 49, 47], [49, 44, 43], [22, 21, 44]]
+FRESH = [[24, 33, 37], [15, 2, 19], [16, 19, 11], [48, 40, 39]]
+
+
+def test_without_rho_the_draws_are_what_they_were_before_there_was_one():
+    """A run that was started before must go on with the same batches."""
+    pooled, fresh = sampler(SIZES, negatives=0), TupleSampler(torch.tensor([0, *SIZES]).cumsum(0), 1, 2, collisions=False)
+    assert pooled.draw(3, generator(0, "tuples", 7)).points.tolist() == POOLED
+    assert fresh.draw(3, generator(0, "tuples", 7)).points.tolist() == FRESH
