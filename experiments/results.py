@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from data.files import DamagedFile, read_checked_json, sha256_of
 from experiments.errors import ConfigError
 
+REPLACED = "replaced"  # in a run folder: the complete run that force=true is replacing
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 
 
@@ -49,30 +51,47 @@ class Run:
         return float(found) if isinstance(found, int | float) else None
 
     def curve(self) -> list[dict[str, float]]:
-        """The lines of ``metrics.jsonl``; a line that was broken off is left out."""
-        found = []
-        path = self.path / "metrics.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        """The lines of ``metrics.jsonl``."""
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The result in a run folder, or None where the run is not complete.
+
+    Raises ConfigError where it is damaged, or where ``config.yaml`` or ``metrics.jsonl`` are not those that it was written
+    with.
+    """
+    path = folder / "result.json"
+    try:
+        result = read_checked_json(path)
+        for name, digest in result["files"].items():
+            if sha256_of(folder / name) != digest:
+                raise ConfigError(
+                    f"{folder / name} is damaged (not what {path} was written with); delete both and start the run again"
+                )
+    except FileNotFoundError as error:
+        if not path.exists():
+            return None
+        raise ConfigError(f"{error.filename} is missing; delete {path} and start the run again") from error
+    except DamagedFile as error:
+        raise ConfigError(f"{error}; delete it and start the run again") from error
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be read ({error.strerror})") from error
+    except (KeyError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{path} is no result of a run; delete it and start the run again") from error
+    return result
 
 
 def read_run(folder: Path) -> Run | None:
     """The run in a folder, or None where it is not complete. Raises ConfigError for a damaged one."""
-    path = folder / "result.json"
+    result = read_result(folder)
+    if result is None:
+        return None
     try:
-        result = json.loads(path.read_text())
         config = yaml.load((folder / "config.yaml").read_text(), _Loader)
         run = Run(folder, config, result)
         assert isinstance(config, dict) and run.name and run.dataset and run.seed >= 0
         assert all(math.isfinite(value) for value in run.metrics.values())
-    except FileNotFoundError:
-        if path.exists():
-            raise ConfigError(f"{path} has no config.yaml beside it; delete it and start the run again") from None
-        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, yaml.YAMLError) as error:
         raise ConfigError(
             f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
@@ -81,9 +100,9 @@ def read_run(folder: Path) -> Run | None:
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
-    """Every complete run under the folders, each once, in the order of their paths."""
+    """Every complete run under the folders, each once, in the order of their paths; but none that is being replaced."""
     places = {path.parent.resolve(): None for folder in folders for path in sorted(folder.rglob("result.json"))}
-    runs = (read_run(place) for place in places)
+    runs = (read_run(place) for place in places if place.name != REPLACED)
     return [run for run in runs if run is not None]
 
 
