@@ -16,6 +16,7 @@ from data.sampler import TupleSampler, generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
 from experiments.interrupts import Postponed
+from experiments.ranks import gathered, together
 from experiments.run_folder import RunFolder
 from experiments.step import TrainingStep
 
@@ -57,18 +58,22 @@ def fit(
     the outcome is the same. A signal to end is obeyed after the step, with a checkpoint. ``keep`` is stored in every
     checkpoint; one that kept something else is refused. What ``watch()`` says of the encoder is logged every
     ``curve_every`` steps. Raises RunError when the loss is no longer finite or the folder cannot be written, Interrupted.
+
+    With several ranks all call this together; on all but rank 0 nothing but the training steps is done.
     """
     options, device = config.training, fabric.device
+    leads = fabric.is_global_zero
     dev = dev.to(device)
     train_step = TrainingStep(config, fabric, encoder, train)
     dev_sampler = train_step.objective.sampler(dev.offsets)
-    progress = _resume(folder, train_step, device, keep)
+    progress = together(fabric, lambda: _resume(folder, train_step, device, keep, leads))
+    if fabric.world_size > 1 and len(set(gathered(progress.step))) > 1:
+        raise ConfigError(f"{folder.path}: not every node sees the same files there; choose a run_dir that all share")
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
     total = torch.tensor(progress.loss, device=device)
-    bar = tqdm(
-        total=options.steps, initial=progress.step, desc="training", disable=None if config.runtime.progress else True
-    )
+    silent = not (config.runtime.progress and leads)
+    bar = tqdm(total=options.steps, initial=progress.step, desc="training", disable=True if silent else None)
 
     with bar, Postponed() as signals:
         for step in range(progress.step, options.steps):
@@ -82,7 +87,7 @@ def fit(
             curve = options.curve_every is not None and (done % options.curve_every == 0 or last)
             log = look or curve or done % options.log_every == 0
             asked = bool(signals)  # to end; who asks from here on is heard after the next step
-            if not log and not asked:
+            if not leads or not (log or asked):
                 continue
             # Only here is the device waited for.
             progress.loss, progress.seconds = total.item(), time.monotonic() - started
@@ -111,6 +116,8 @@ def fit(
             if asked:
                 signals.obey()
 
+    if not leads:
+        return progress
     folder.write_metrics(progress.log)  # once more, synced: the result holds its checksum
     encoder.load_state_dict(progress.best)
     encoder.eval()
@@ -120,7 +127,9 @@ def fit(
 _CALMER = "lower optimizer.lr, or set training.clip_norm=1"
 
 
-def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any]) -> Progress:
+def _resume(
+    folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any], writes: bool
+) -> Progress:
     """Put model and optimiser where the folder's checkpoint left them, if there is one."""
     stored = folder.load_checkpoint(device)
     progress = Progress()
@@ -135,7 +144,8 @@ def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, k
             train_step.load_state(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"{folder.checkpoint} does not fit this configuration; delete it to start over") from error
-    folder.write_metrics(progress.log)
+    if writes:
+        folder.write_metrics(progress.log)
     return progress
 
 
