@@ -16,16 +16,18 @@ from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnv
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig
 from torch import distributed
+from tqdm import tqdm
 
 from data.errors import DataError
 from experiments.errors import ConfigError, RunError
-from experiments.ranks import Ranks
+from experiments.ranks import Ranks, part
 from experiments.run import Say, run
 from experiments.workers import end_with_parent
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device
 _GRACE = 10.0  # seconds for rank 0 to end by itself when another rank has died
 _GOES_ON = "the same command goes on from the last checkpoint"
+_LOST = f"another process of this run has ended; {_GOES_ON}"
 
 
 class Local(LightningEnvironment):
@@ -70,7 +72,7 @@ def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str
     if ranks is None:
         port = find_free_network_port()
         others = [
-            _CONTEXT.Process(target=_other, args=(config, command, rank, count, port), daemon=True)
+            _CONTEXT.Process(target=_other, args=(config, command, rank, count, port), name=f"rank {rank}", daemon=True)
             for rank in range(1, count)
         ]
         with _ending_together(others):
@@ -81,7 +83,7 @@ def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str
         return run(config, command, say, ranks)
     except RuntimeError as error:
         if _tells_of_a_lost_rank(error):
-            raise RunError(f"another process of this run has ended; {_GOES_ON}") from error
+            raise RunError(_LOST) from error
         raise
 
 
@@ -120,7 +122,7 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
     except RuntimeError as error:
         if _tells_of_a_lost_rank(error):
             wait([other.sentinel for other in others], timeout=_GRACE)
-            raise RunError(_who_died(others) or str(error)) from error
+            raise RunError(_who_died(others) or _LOST) from error
         raise
     finally:
         over.set()
@@ -128,23 +130,25 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
             other.kill()
         for other in others:
             other.join()
+        part()
 
 
 def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:
     """End this process when another has died and it waits for that one in vain (over NCCL it would for ever)."""
     left = list(others)
     while left and not over.is_set():
-        wait([other.sentinel for other in left], timeout=1)
-        left = [other for other in left if other.exitcode is None]
-        if (why := _who_died(others)) and not over.wait(_GRACE):
-            print(f"crl: {why}", file=sys.stderr, flush=True)
-            os._exit(1)
+        ended = wait([other.sentinel for other in left], timeout=1)
+        if ended and not over.wait(_GRACE):
+            if why := _who_died(left):
+                print(f"crl: {why}", file=sys.stderr, flush=True)
+                os._exit(1)
+            left = [other for other in left if other.sentinel not in ended]
 
 
 def _who_died(others: Sequence[BaseProcess]) -> str | None:
-    for rank, other in enumerate(others, 1):
+    for other in others:
         if other.exitcode:
-            return f"the process of rank {rank} died (exit code {other.exitcode}; out of memory?); {_GOES_ON}"
+            return f"the process of {other.name} died (exit code {other.exitcode}; out of memory?); {_GOES_ON}"
     return None
 
 
@@ -165,6 +169,7 @@ def _follow(config: DictConfig, command: list[str], ranks: Ranks) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)  # rank 0 hears them, and saves a checkpoint first
     warnings.simplefilter("ignore")
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, of which a process that is killed leaves a trace
     try:
         run(config, command, lambda line: None, ranks)
     except (ConfigError, DataError):

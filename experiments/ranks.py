@@ -71,9 +71,9 @@ def gathered(value: T) -> list[T]:
     return values
 
 
-def part(fabric: Fabric) -> None:
-    """The end of what ranks do together; from here on each goes its own way."""
-    if fabric.world_size > 1:
+def part() -> None:
+    """The end of what ranks do together, if there are others; from here on each goes its own way."""
+    if distributed.is_initialized():
         with suppress(RuntimeError):  # a rank that is gone already
             distributed.destroy_process_group()
 

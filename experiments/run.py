@@ -92,7 +92,7 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
         progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
-        part(fabric)
+        part()
         if not fabric.is_global_zero:
             return {}
         fitted = time.monotonic()

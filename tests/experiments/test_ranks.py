@@ -133,7 +133,7 @@ def assert_same(run: Path, other: Path) -> None:
         assert {name: mine[name] for name in names} == pytest.approx({name: theirs[name] for name in names}, rel=1e-4)
 
 
-@pytest.mark.parametrize("starter", ["crl", "torchrun"])
+@pytest.mark.parametrize("starter", ["crl", pytest.param("torchrun", marks=pytest.mark.slow)])
 def test_one_command_leaves_one_folder_and_prints_once(starter: str, by_one: Path, tmp_path: Path) -> None:
     command = [*COMMAND, *TRAIN, f"output_dir={tmp_path}"]
     if starter == "crl":
@@ -166,7 +166,7 @@ def test_broken_off_at_one_device_goes_on_at_two(by_one: Path, tmp_path: Path, m
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_a_rank_that_is_killed_ends_the_others_and_one_device_goes_on(victim: int, by_one: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [*COMMAND, *TRAIN, f"run_dir={run}"]
