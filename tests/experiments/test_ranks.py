@@ -43,7 +43,7 @@ CASES = {
     "gru, fresh": [*TEXT, FRESH, "encoder=gru", "encoder.dropout=0", "training.clip_norm=0.1"],
     "bag of words, pooled": [*TEXT, POOLED, "encoder=bag_of_words"],
     "bag of words, fresh": [*TEXT, FRESH, "encoder=bag_of_words"],
-    "images, supervised": [*IMAGES, "objective=supervised"],
+    "images, supervised": [*IMAGES, "objective=supervised", "optimizer=sgd", "optimizer.lr=0.001"],
     "two encoders": [*TEXT, "objective=quick_thoughts", "objective.encoders=2", "encoder=bag_of_words"],
 }
 
