@@ -190,6 +190,26 @@ def test_a_rank_that_is_killed_ends_the_others_and_one_device_goes_on(victim: in
     assert_same(run, by_one)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_rank_0_alone(signum: int, by_one: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [*COMMAND, *TRAIN, f"run_dir={run}"]
+    process = subprocess.Popen(
+        [*command, "runtime.devices=2", "training.checkpoint_seconds=1000"], stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while process.poll() is None and (not (run / "metrics.jsonl").exists() or len(log(run)) < 10):
+        time.sleep(0.01)
+    os.killpg(process.pid, signum)  # as a terminal and a scheduler do: to all processes
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 128 + signum
+    assert len(said) == 2 and said[1].startswith(f"crl: ended by {signal.Signals(signum).name}")
+    assert (run / "checkpoint.pt").exists()
+    assert main(command[3:]) == 0
+    assert_same(run, by_one)
+
+
 def test_what_is_wrong_is_said_once_and_ends_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     assert main([*TRAIN, f"run_dir={run}", "runtime.devices=2", "training.batch_size=15"]) == 2
