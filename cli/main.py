@@ -1,6 +1,7 @@
 """Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong,
 128 + n ended by signal n."""
 
+import os
 import shlex
 import signal
 import sys
@@ -71,12 +72,10 @@ def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) 
     try:
         with ending():
             run(arguments)
-    except (ConfigError, DataError) as error:
-        say(f"crl: {' '.join(str(error).split())}")
-        return 2
-    except RunError as error:
-        say(f"crl: {' '.join(str(error).split())}")
-        return 1
+    except (ConfigError, DataError, RunError) as error:
+        if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":  # one of torchrun's processes says it
+            say(f"crl: {' '.join(str(error).split())}")
+        return 1 if isinstance(error, RunError) else 2
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise

@@ -40,10 +40,10 @@ def run(arguments: list[str]) -> None:
 
     config = compose_config(arguments)  # before torch is imported: a typing error is answered at once
 
-    from experiments.run import run as run_experiment
+    from experiments.processes import run_on_devices
     from experiments.table import result_table, summary
 
-    result = run_experiment(config, ["crl", "train", *arguments], say)
+    result = run_on_devices(config, ["crl", "train", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
     say_warnings(result)
 

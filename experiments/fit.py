@@ -8,16 +8,18 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from data.sampler import TupleSampler, generator
+from data.sampler import generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
 from experiments.interrupts import Postponed
 from experiments.loggers import Loggers
+from experiments.ranks import gathered, together
 from experiments.run_folder import RunFolder
+from experiments.schema import TrainingConfig
 from experiments.step import TrainingStep
 
 _DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
@@ -61,73 +63,111 @@ def fit(
     checkpoint; one that kept something else is refused. What ``watch()`` says of the encoder is logged every
     ``curve_every`` steps; ``loggers`` get each line of metrics.jsonl. Raises RunError when a loss is no longer finite or
     the folder cannot be written, Interrupted.
+
+    With several ranks all call this together; on all but rank 0 nothing but the training steps is done.
     """
-    options, device = config.training, fabric.device
-    dev = dev.to(device)
+    options: TrainingConfig = OmegaConf.to_object(config.training)  # type: ignore[assignment]
+    device = fabric.device
+    leads = fabric.is_global_zero
     train_step = TrainingStep(config, fabric, encoder, train)
-    dev_sampler = train_step.objective.sampler(dev.offsets, dev.rho)
-    progress = _resume(folder, train_step, device, keep)
-    loggers.start(progress.step)
+    observer = _Observer(config, fabric, encoder, train_step, dev.to(device), watch, len(train), options)
+    progress = together(fabric, lambda: _resume(folder, train_step, device, keep, leads))
+    if fabric.world_size > 1 and len(set(gathered(progress.step))) > 1:
+        raise ConfigError(f"{folder.path}: not every node sees the same files there; choose a run_dir that all share")
+    if leads:
+        loggers.start(progress.step)
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
     total = torch.tensor(progress.loss, device=device)
-    bar = tqdm(
-        total=options.steps, initial=progress.step, desc="training", disable=None if config.runtime.progress else True
-    )
+    silent = not (config.runtime.progress and leads)
+    bar = tqdm(total=options.steps, initial=progress.step, desc="training", disable=True if silent else None)
 
     with bar, Postponed() as signals:
         for step in range(progress.step, options.steps):
             total += train_step(step)
-            progress.step = done = step + 1
+            progress.step = step + 1
             progress.points += train_step.points_per_step
             bar.update()
 
-            last = done == options.steps
-            look = done % options.dev_every == 0 or last
-            curve = options.curve_every is not None and (done % options.curve_every == 0 or last)
-            log = look or curve or done % options.log_every == 0
+            log = observer.due(progress.step)
             asked = bool(signals)  # to end; who asks from here on is heard after the next step
-            if not log and not asked:
+            if not leads or not (log or asked):
                 continue
             # Only here is the device waited for.
             progress.loss, progress.seconds = total.item(), time.monotonic() - started
             if log:
-                line = {"step": done, "train_loss": progress.loss / (done - progress.logged)}
-                if not math.isfinite(line["train_loss"]):
-                    raise RunError(f"the training loss is {line['train_loss']} by step {done}; {CALMER}")
+                line = observer.line(progress)
                 total.zero_()
-                progress.logged, progress.loss = done, 0.0
-                if look:
-                    line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
-                    if not math.isfinite(line["dev_loss"]):
-                        raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {CALMER}")
-                    if line["dev_loss"] < progress.best_loss:
-                        progress.best_step, progress.best_loss = done, line["dev_loss"]
-                        progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
-                if curve:
-                    seen = watch()
-                    if broken := [name for name, value in seen.items() if not math.isfinite(value)]:
-                        raise RunError(f"{broken[0]} is {seen[broken[0]]} at step {done}; {CALMER}")
-                    line |= {"epoch": progress.points / len(train), **seen}
-                speed = progress.points / progress.seconds
-                line |= {"lr": train_step.rate, "points_per_second": round(speed, 1), "seconds": round(progress.seconds, 3)}
+                progress.logged, progress.loss = progress.step, 0.0
                 progress.log.append(line)
                 folder.append_metrics(line)
                 loggers.log(line)
-                bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
-            if last or asked or time.monotonic() - saved >= options.checkpoint_seconds:
+                bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{line['points_per_second']:.0f}/s")
+            if progress.step == options.steps or asked or time.monotonic() - saved >= options.checkpoint_seconds:
                 folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)
                 saved = time.monotonic()
             if asked:
                 signals.obey()
 
+    if not leads:
+        return progress
     folder.write_metrics(progress.log)  # once more, synced: the result holds its checksum
     encoder.load_state_dict(progress.best)
     encoder.eval()
     return progress
 
 
-def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any]) -> Progress:
+@dataclass(frozen=True)
+class _Observer:
+    """What is looked at while an encoder is trained; ``points``: of the split that it is trained on."""
+
+    config: DictConfig
+    fabric: Fabric
+    encoder: nn.Module
+    train_step: TrainingStep
+    dev: Split
+    watch: Callable[[], dict[str, float]]
+    points: int
+    options: TrainingConfig  # as plain values: it is asked every step
+
+    def due(self, step: int) -> bool:
+        """Whether a line of metrics.jsonl is due at this step."""
+        return (
+            self._every("dev_every", step) or self._every("curve_every", step) or step % self.config.training.log_every == 0
+        )
+
+    def line(self, progress: Progress) -> dict[str, float]:
+        """The line; an encoder whose dev loss is the lowest so far is kept in ``progress``. Raises RunError for a loss
+        that is not finite."""
+        step = progress.step
+        line = {"step": step, "train_loss": progress.loss / (step - progress.logged)}
+        _must_be_finite("the training loss", line["train_loss"], step)
+        if self._every(self.options.dev_every, step):
+            line["dev_loss"] = _dev_loss(self.config, self.train_step, self.dev, self.fabric)
+            _must_be_finite("the dev loss", line["dev_loss"], step)
+            if line["dev_loss"] < progress.best_loss:
+                progress.best_step, progress.best_loss = step, line["dev_loss"]
+                progress.best = {name: value.clone() for name, value in self.encoder.state_dict().items()}
+        if self._every(self.options.curve_every, step):
+            seen = self.watch()
+            for name, value in seen.items():
+                _must_be_finite(name, value, step)
+            line |= {"epoch": progress.points / self.points, **seen}
+        speed = round(progress.points / progress.seconds, 1)
+        return line | {"lr": self.train_step.rate, "points_per_second": speed, "seconds": round(progress.seconds, 3)}
+
+    def _every(self, every: int | None, step: int) -> bool:
+        return every is not None and (step % every == 0 or step == self.options.steps)
+
+
+def _must_be_finite(what: str, value: float, step: int) -> None:
+    if not math.isfinite(value):
+        raise RunError(f"{what} is {value} at step {step}; {CALMER}")
+
+
+def _resume(
+    folder: RunFolder, train_step: TrainingStep, device: torch.device, keep: dict[str, Any], writes: bool
+) -> Progress:
     """Put model and optimiser where the folder's checkpoint left them, if there is one."""
     stored = folder.load_checkpoint(device)
     progress = Progress()
@@ -142,7 +182,8 @@ def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, k
             train_step.load_state(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"{folder.checkpoint} does not fit this configuration; delete it to start over") from error
-    folder.write_metrics(progress.log)
+    if writes:
+        folder.write_metrics(progress.log)
     return progress
 
 
@@ -168,10 +209,11 @@ def encode(encoder: nn.Module, points: Points, batch_size: int, fabric: Fabric) 
 
 
 @torch.no_grad()
-def _dev_loss(config: DictConfig, train_step: TrainingStep, dev: Split, sampler: TupleSampler, fabric: Fabric) -> float:
+def _dev_loss(config: DictConfig, train_step: TrainingStep, dev: Split, fabric: Fabric) -> float:
     """The objective's dev loss on the same tuples of dev points every time, the points encoded once."""
     features = encode(train_step.encoder, dev.points, config.evaluation.batch_size, fabric)
     draws = generator(config.seed, "dev", 0, fabric.device)
+    sampler = train_step.objective.sampler(dev.offsets, dev.rho)
     batches = sampler.draw_many(_DEV_BATCHES, config.training.batch_size, draws)
     losses = [train_step.objective.dev_loss(features[batch.points], batch) for batch in batches]
     return float(torch.stack(losses).mean())

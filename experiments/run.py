@@ -6,12 +6,12 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -33,6 +33,7 @@ from experiments.fit import fit
 from experiments.health import check_features, check_numbers, warnings
 from experiments.loggers import Loggers
 from experiments.memory import keep_freed_memory
+from experiments.ranks import ALONE, Ranks, part, together
 from experiments.run_folder import RunFolder
 from experiments.theory import latent_theory
 from experiments.word_vectors import word_vectors
@@ -42,11 +43,15 @@ _IMBALANCE = ("class_distribution", "class_sizes", "imbalance", "minority_share"
 Say = Callable[[str], None]
 
 
-def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
+def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) -> dict[str, Any]:
     """Train and evaluate, or take up a run that was broken off, or return the stored result of a complete one.
 
-    command is recorded; say gets lines for the user. Raises ConfigError, DataError or RunError.
+    command is recorded; say gets lines for the user. ``ranks``: the processes that train this run together, all of which
+    call this; rank 0 alone writes, evaluates and has a result, the others get an empty one. Raises ConfigError, DataError
+    or RunError.
     """
+    if config.runtime.devices > 1 and ranks is ALONE:
+        raise ConfigError("runtime.devices: only a crl train by itself takes several; each run of a sweep takes one")
     folder = RunFolder.of(config)
     if folder.config.exists() and not config.force:
         stored = folder.read_result()
@@ -56,28 +61,46 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             return stored
     if config.runtime.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
         raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
-    fabric = build_fabric(config)
+    fabric = build_fabric(config, ranks)
     started = time.monotonic()
-    dataset, fingerprint = prepare(config, say)
-    train, dev = dataset.similar(config.dataset.train_fraction)
-    encoder, note = make_encoder(config, dataset, train)
+
+    def ready() -> tuple[Dataset, str, Split, Split, nn.Module, str | None]:
+        dataset, fingerprint = prepare(config, say)
+        train, dev = dataset.similar(config.dataset.train_fraction)
+        return dataset, fingerprint, train, dev, *make_encoder(config, dataset, train)
+
+    dataset, fingerprint, train, dev, encoder, note = together(fabric, ready)
     watch = curve(config, fabric, encoder, train, dataset)
     if config.objective.name == "supervised":
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
     if note:
         say(note)
     prepared = time.monotonic()
-    with folder.open(config), folder.recording_failure(), Loggers(config, folder.path, run_name(config), say) as loggers:
-        if not config.force and (stored := folder.read_result()) is not None:
+    with ExitStack() as held:
+
+        def begin() -> dict[str, Any] | None:
+            if fabric.is_global_zero:
+                held.enter_context(folder.open(config))
+                held.enter_context(folder.recording_failure())
+            return None if config.force else folder.read_result()
+
+        if (stored := together(fabric, begin)) is not None:
             return stored  # another process was faster
         if folder.replaced.exists():
             say(f"the complete run before this one stays in {folder.replaced} until this one is complete")
+        loggers = held.enter_context(Loggers(config, folder.path, run_name(config), say))
         about = environment(fabric.device, fingerprint, command)
-        folder.write_environment(about)
+        if fabric.world_size > 1:
+            about["devices"] = fabric.world_size
+        if fabric.is_global_zero:
+            folder.write_environment(about)
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
         progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
+        part()
+        if not fabric.is_global_zero:
+            return {}
         fitted = time.monotonic()
         say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
@@ -159,17 +182,20 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     return config, result
 
 
-def build_fabric(config: DictConfig) -> Fabric:
+def build_fabric(config: DictConfig, ranks: Ranks = ALONE) -> Fabric:
     """Device, precision, threads, and how the process treats memory and determinism, for a run.
 
-    Raises ConfigError for a device that is not there.
+    With several ranks it waits for the others. Raises ConfigError for a device that is not there.
     """
     options = config.runtime
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and torch.cuda.device_count() < ranks.per_node:
+        raise ConfigError(
+            f"runtime.devices: {ranks.per_node} are wanted of a node, which has {torch.cuda.device_count()} CUDA device(s) "
+            "for each process to see; use fewer, or runtime.device=cpu"
+        )
     if device == "cpu":
         keep_freed_memory()
     torch.use_deterministic_algorithms(device == "cpu")
@@ -177,9 +203,16 @@ def build_fabric(config: DictConfig) -> Fabric:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if options.precision == "bf16" else "32-true"
-    alone = LightningEnvironment()  # a run is one process, whatever the cluster around it offers
-    fabric = Fabric(accelerator=device, devices=1, precision=precision, plugins=alone)
-    fabric.launch()
+    try:
+        fabric = Fabric(
+            accelerator=device, devices=ranks.per_node, num_nodes=ranks.nodes, strategy=ranks.strategy(),
+            plugins=ranks.environment, precision=precision,
+        )  # fmt: skip
+        fabric.launch()
+    except ValueError as error:  # a cluster's variables that contradict one another
+        raise ConfigError(f"runtime.devices: {error}") from error
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     return fabric
 
 

@@ -232,11 +232,13 @@ class EvaluationConfig:
 class RuntimeConfig:
     """Where and how fast. ``precision`` bf16: mixed, for devices that have it. ``compile``: torch.compile of the encoder in
     training, not in evaluation (needs a C++ compiler; up to minutes at the start). ``threads``: of a CPU, null for all.
-    ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT), ``mlflow`` (tracking URI): where metrics.jsonl goes as well."""
+    ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT), ``mlflow`` (tracking URI): where metrics.jsonl goes as well.
+    ``devices``: so many processes train one run together, a device each; results are equal but for the order of sums."""
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
     precision: str = option("float32", choices=("float32", "bf16"))
     compile: bool = False
+    devices: int = option(1, least=1, changes_result=False)
     threads: int | None = option(None, least=1, changes_result=False)
     channels_last: bool = option(True, changes_result=False)
     progress: bool = option(True, changes_result=False)

@@ -8,43 +8,53 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from data.augment import AUGMENTATIONS
+from data.augment import AUGMENTATIONS, Share
 from data.sampler import TupleBatch, TupleStream, generator
 from data.split import Split
 from experiments.objectives import OBJECTIVES, Objective
 from experiments.optimizers import build_optimizer, learning_rate
+from experiments.ranks import gather_columns, own_columns, with_global_batch_norm
 from experiments.schema import OptimizerConfig
 
 
 class Trained(nn.Module):
     """Encoder and objective as one module, so that one forward is one training step.
 
-    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it as it is.
+    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it as it is. ``shared``: the
+    points are those of this rank's tuples, the loss is that of all.
     """
 
-    def __init__(self, encoder: nn.Module, objective: Objective, compiled: bool = False) -> None:
+    def __init__(self, encoder: nn.Module, objective: Objective, compiled: bool = False, shared: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
+        self.shared = shared
         self._encode: Callable[[Tensor], Tensor] = torch.compile(encoder.forward) if compiled else encoder.__call__
 
     def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
         features = self._encode(points)
         with torch.autocast(features.device.type, enabled=False):  # scores of thousands of pairs want all their digits
-            return self.objective(features.float().unflatten(0, batch.points.shape), batch)
+            features = features.float().unflatten(0, (len(batch.points), -1))
+            return self.objective(gather_columns(features) if self.shared else features, batch)
 
 
 class TrainingStep:
-    """Call it with 0, 1, ... for one step each. Every random draw depends on (seed, stream, step) alone."""
+    """Call it with 0, 1, ... for one step each. Every random draw depends on (seed, stream, step) alone.
+
+    With several ranks all call it together. Each draws the whole batch and encodes its share of the tuples; loss and update
+    are those of the whole batch, the same on every rank and, but for the order of sums, for any number of ranks. Only
+    dropout draws otherwise on each rank.
+    """
 
     def __init__(self, config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split) -> None:
         self.fabric = fabric
-        self.encoder = encoder
+        self._shared = fabric.world_size > 1
+        self.encoder = with_global_batch_norm(encoder, fabric.device) if self._shared else encoder
         self.train = train.to(fabric.device)
         self.objective: Objective = OBJECTIVES[config.objective.name](
             config.objective, config.encoder.dimension, len(train.sizes)
         )
-        self._trained = Trained(encoder, self.objective, config.runtime.compile)
+        self._trained = Trained(self.encoder, self.objective, config.runtime.compile, self._shared)
         optimizer = build_optimizer(config.optimizer, self._trained.parameters())
         self._model, self._optimizer = fabric.setup(self._trained, optimizer)
         sampler = self.objective.sampler(self.train.offsets, self.train.rho)
@@ -53,6 +63,7 @@ class TrainingStep:
         self._augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
         # Read once: to ask a configuration takes as long as a small operation.
         self._seed: int = config.seed
+        self._dropout = f"dropout/{fabric.global_rank}" if fabric.global_rank else "dropout"
         self._clip_norm: float | None = config.training.clip_norm
         self._steps: int = config.training.steps
         self._schedule: OptimizerConfig = OmegaConf.to_object(config.optimizer)  # type: ignore[assignment]
@@ -63,9 +74,8 @@ class TrainingStep:
         On images nothing here waits for the device; sentences ask it for the longest of the batch.
         """
         batch = self._tuples.batch(step)
-        points = self.train.points.gather(batch.points.flatten())
-        points = self._augment(points, generator(self._seed, "augment", step, self.fabric.device))
-        _seed_dropout(generator(self._seed, "dropout", step).initial_seed(), self.fabric.device)
+        points = self._points(batch, step)
+        _seed_dropout(generator(self._seed, self._dropout, step).initial_seed(), self.fabric.device)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._schedule, step, self._steps)
         self._optimizer.zero_grad()
@@ -75,6 +85,17 @@ class TrainingStep:
             self.fabric.clip_gradients(self._model, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False)
         self._optimizer.step()
         return loss.detach()
+
+    def _points(self, batch: TupleBatch, step: int) -> Tensor:
+        """What the encoder reads on this rank, augmented as in the whole batch."""
+        index, share = batch.points.flatten(), None
+        if self._shared:
+            columns = own_columns(batch.points.shape[1], self.fabric)
+            places = torch.arange(len(index), device=index.device).view_as(batch.points)
+            share = Share(places[:, columns].flatten(), len(index))
+            index = index[share.index]
+        draws = generator(self._seed, "augment", step, self.fabric.device)
+        return self._augment(self.train.points.gather(index), draws, share)
 
     @property
     def rate(self) -> float:

@@ -71,6 +71,8 @@ def _job(arguments: list[str], swept: list[str]) -> Job:
     config = compose_config(arguments)
     if config.run_dir is not None:
         raise ConfigError("run_dir: a sweep has many runs, each in its own folder; set output_dir instead")
+    if config.runtime.devices > 1:
+        raise ConfigError("runtime.devices: each run of a sweep takes one; only a crl train by itself takes several")
     values = {name: value for name, _, value in (argument.lstrip("+").partition("=") for argument in arguments)}
     labels = {name: _label(name, values[name], config) for name in swept if name != "seed"}
     title = " ".join(f"{name}={values[name]}" for name in swept) or f"seed={config.seed}"

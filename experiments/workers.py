@@ -118,7 +118,7 @@ def _hand_out(
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """The process: runs what comes through the pipe until the pipe or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
@@ -148,8 +148,8 @@ def _one(overrides: tuple[str, ...]) -> str | None:
     return None
 
 
-def _end_with_parent() -> None:
-    """Nobody would read the outcome, and the run's lock would keep a second start out."""
+def end_with_parent() -> None:
+    """For a thread of a child process: nobody would read the outcome of an orphan, and its lock would keep others out."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.augment import AUGMENTATIONS
+from data.augment import AUGMENTATIONS, Share
 
 
 def images(count: int, size: int) -> torch.Tensor:
@@ -65,3 +65,10 @@ def test_the_generator_determines_the_result(name):
     batch = images(50, 8)
     assert torch.equal(augmented(name, batch, 3), augmented(name, batch, 3))
     assert not torch.equal(augmented(name, batch, 3), augmented(name, batch, 4))
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_share_of_a_batch_is_augmented_as_in_the_whole(name):
+    batch, index = images(40, 16), torch.tensor([3, 4, 17, 39])
+    share = AUGMENTATIONS[name](batch[index], torch.Generator().manual_seed(0), Share(index, 40))
+    assert torch.equal(share, augmented(name, batch)[index])
