@@ -1,0 +1,128 @@
+"""From an article's wikitext to its sections and their sentences."""
+
+import html
+import re
+
+from data.errors import DataError
+from data.sentences import split_sentences
+
+try:
+    import mwparserfromhell
+    from mwparserfromhell import nodes
+    from mwparserfromhell.definitions import is_visible
+    from mwparserfromhell.wikicode import Wikicode
+except ImportError as _error:
+    raise DataError("wikitext needs the package mwparserfromhell; pip install mwparserfromhell (or 'crl[wiki]')") from _error
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HEADING = re.compile(r"^(={1,2})(?!=)[^\n]*?(?<!=)\1[ \t]*$", re.MULTILINE)
+_SWITCH = re.compile(r"__[A-Z]+__")  # __NOTOC__ and its like
+_QUOTES = re.compile(r"''+")  # italics, bold
+_EMPTY_BRACKETS = re.compile(r" ?\([\s,;:]*\)")  # what a template, say of a pronunciation, leaves behind
+_SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
+_RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:")  # of wikitext that is broken
+_CLOSING = "\"'”’)]"
+_ITEM = "\0"  # stands for the mark of a list item; a dump has no such character
+_BLOCKS = frozenset({"blockquote", "p", "div", "center", "poem", "hr", "section"})
+_HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "math", "timeline", "style", "script", "pre", "score"})
+_DISAMBIGUATION = re.compile(
+    r"\{\{\s*(?:template:)?(?:(?:[^{}|\n]*[ _-])?disambig(?:uation)?(?:[ _](?:page|cleanup))?|dab|hndis|geodis|numberdis|"
+    r"begriffsklärung|homonymie|desambiguación|desambiguação|disambigua|dp|förgrening|ujednoznacznienie|неоднозначность)"
+    r"\s*(?:\||\}\})|__DISAMBIG__",
+    re.IGNORECASE,
+)
+# Template -> which of its arguments it shows.
+_SHOWN = {"lang": 1, "nowrap": 0, "nobr": 0, "em": 0, "strong": 0, "abbr": 0, "smallcaps": 0, "transl": -1}
+_DASHES = frozenset({"snd", "spnd", "spaced ndash", "ndash", "mdash", "spaced en dash"})
+_BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})  # numbers of {{convert}}
+
+
+def is_disambiguation(wikitext: str) -> bool:
+    """Whether a template says so, under one of the names that large Wikipedias give it."""
+    return _DISAMBIGUATION.search(wikitext) is not None
+
+
+def split_sections(wikitext: str) -> list[str]:
+    """The wikitext of the lead and of every section below a heading of the top level, in order; comments are gone."""
+    text = _COMMENT.sub("", wikitext)
+    starts = [0, *(match.end() for match in _HEADING.finditer(text))]
+    ends = [*(match.start() for match in _HEADING.finditer(text)), len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
+    """The sentences, of at least ``min_words`` words between white space, of a section's running text.
+
+    Tables, lists, references, pictures and headings are no running text; of templates only what a few common ones show is
+    kept. ``hidden``: names of namespaces, in lower case, whose links show nothing. A sentence ends in ``. ! ?``.
+    """
+    sentences = (s for s in split_sentences(plain_text(wikitext, hidden)) if len(s.split()) >= min_words)
+    return [s for s in sentences if s.rstrip(_CLOSING).endswith((".", "!", "?")) and not _RESIDUE.search(s)]
+
+
+def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
+    """What a reader sees as running text, paragraphs separated by blank lines."""
+    code = mwparserfromhell.parse(wikitext, skip_style_tags=True)
+    lines = ("" if line.startswith(_ITEM) else line for line in _shown(code, hidden).split("\n"))
+    text = _QUOTES.sub("", _SWITCH.sub("", "\n".join(lines)))
+    return _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+
+
+def _shown(code: Wikicode | None, hidden: frozenset[str]) -> str:
+    return "" if code is None else "".join(_node(node, hidden) for node in code.nodes)
+
+
+def _node(node: nodes.Node, hidden: frozenset[str]) -> str:
+    if isinstance(node, nodes.Text):
+        return str(node.value)
+    if isinstance(node, nodes.Wikilink):
+        return _link(node, hidden)
+    if isinstance(node, nodes.Template):
+        return _template(node, hidden)
+    if isinstance(node, nodes.Tag):
+        return _tag(node, hidden)
+    if isinstance(node, nodes.HTMLEntity):
+        return html.unescape(str(node))
+    if isinstance(node, nodes.ExternalLink):
+        return _shown(node.title, hidden)
+    if isinstance(node, nodes.Argument):
+        return _shown(node.default, hidden)
+    return "\n\n" if isinstance(node, nodes.Heading) else ""
+
+
+def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
+    title = str(node.title).strip()
+    namespace, colon, _ = title.partition(":")
+    if colon and namespace.strip().casefold() in hidden:  # [[:File:X]] shows its name: the part before its colon is empty
+        return ""
+    return _shown(node.text if node.text is not None else node.title, hidden).lstrip(":")
+
+
+def _tag(node: nodes.Tag, hidden: frozenset[str]) -> str:
+    name = str(node.tag).strip().casefold()
+    if name in ("li", "dd", "dt"):
+        return _ITEM if node.wiki_markup else "\n" + _ITEM
+    if name == "br":
+        return " "
+    if name in _HIDDEN_TAGS or not is_visible(name):
+        return "\n\n" if name in ("table", "gallery", "pre") else ""
+    shown = _shown(node.contents, hidden)
+    return f"\n\n{shown}\n\n" if name in _BLOCKS else shown
+
+
+def _template(node: nodes.Template, hidden: frozenset[str]) -> str:
+    name = " ".join(str(node.name).replace("_", " ").split()).casefold()
+    if name in _DASHES:
+        return " – "
+    if name not in _SHOWN and name not in ("convert", "cvt"):
+        return ""
+    given = [_shown(parameter.value, hidden).strip() for parameter in node.params if not parameter.showkey]
+    if name not in _SHOWN:
+        return _measure(given)
+    return given[_SHOWN[name]] if len(given) > _SHOWN[name] else "".join(given[-1:])
+
+
+def _measure(given: list[str]) -> str:
+    """Numbers and unit of {{convert}}, as they are: ``5 to 10 km``."""
+    numbers = next((i for i, part in enumerate(given) if part not in _BETWEEN and not part[:1].isdigit()), len(given))
+    return " ".join(given[: numbers + 1])
