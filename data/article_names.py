@@ -33,7 +33,7 @@ class ArticleNames:
         self._titles = set(self.named.values())
         self._folded = {_folded(name) for name in self.named}
 
-    def __contains__(self, title: str) -> bool:
+    def __contains__(self, title: object) -> bool:
         return title in self._titles
 
     def choose(self, title: str) -> str:

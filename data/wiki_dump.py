@@ -140,7 +140,7 @@ class PageReader:
             self._found, self._redirect = {}, False
         elif depth == 2 and tag == "redirect":
             self._redirect = True
-        elif _FIELDS.get(tag) == depth and (self._pages >= self._skip or tag == "namespace"):
+        elif _FIELDS.get(tag) == depth and (self._pages >= self._skip or tag in ("title", "namespace")):
             self._key = attributes.get("key", "")
             self._parts, self._size = [], 0
             self._parser.CharacterDataHandler = self._characters
@@ -150,22 +150,22 @@ class PageReader:
         self._parts.append(text)
         if self._size > self._max_bytes:
             self._parts = []
-            self._parser.CharacterDataHandler = None  # the rest is passed over
 
     def _end(self, tag: str) -> None:
         self._inside.pop()
-        if self._parser.CharacterDataHandler is not None or self._size > self._max_bytes:
+        if self._parser.CharacterDataHandler is not None:
             value = None if self._size > self._max_bytes else "".join(self._parts)
-            self._parser.CharacterDataHandler, self._size = None, 0
+            self._parser.CharacterDataHandler = None
             if tag == "namespace":
                 self.namespaces[_number(self._key, -1)] = value or ""
             else:
                 self._found[tag] = value
         if tag == "page" and len(self._inside) == 1:
             self._pages += 1
+            page = self._page()
+            self._last = page.title
             if self._pages > self._skip:
-                self._ready.append(self._page())
-                self._last = self._ready[-1].title
+                self._ready.append(page)
 
     def _page(self) -> Page:
         title = " ".join((self._found.get("title") or "").replace("_", " ").split())

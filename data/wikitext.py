@@ -2,6 +2,9 @@
 
 import html
 import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from data.errors import DataError
 from data.sentences import split_sentences
@@ -9,7 +12,7 @@ from data.sentences import split_sentences
 try:
     import mwparserfromhell
     from mwparserfromhell import nodes
-    from mwparserfromhell.definitions import is_visible
+    from mwparserfromhell.definitions import is_single_only, is_visible
     from mwparserfromhell.wikicode import Wikicode
 except ImportError as _error:
     raise DataError("wikitext needs the package mwparserfromhell; pip install mwparserfromhell (or 'crl[wiki]')") from _error
@@ -23,6 +26,8 @@ _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
 _RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:")  # of wikitext that is broken
 _CLOSING = "\"'”’)]"
 _ITEM = "\0"  # stands for the mark of a list item; a dump has no such character
+_MARK = re.compile(r"[{}\[\]]|<(/?)([a-z][a-z0-9]*)[^<>]*(/?>)?", re.IGNORECASE)
+_MOST_WORK = 10_000_000  # characters times marks that are never closed: about 2 seconds of the parser
 _BLOCKS = frozenset({"blockquote", "p", "div", "center", "poem", "hr", "section"})
 _HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "math", "timeline", "style", "script", "pre", "score"})
 _DISAMBIGUATION = re.compile(
@@ -54,8 +59,11 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
     """The sentences, of at least ``min_words`` words between white space, of a section's running text.
 
     Tables, lists, references, pictures and headings are no running text; of templates only what a few common ones show is
-    kept. ``hidden``: names of namespaces, in lower case, whose links show nothing. A sentence ends in ``. ! ?``.
+    kept. ``hidden``: names of namespaces, in lower case, whose links show nothing. A sentence ends in ``. ! ?``. Wikitext so
+    broken that the parser would take minutes has none.
     """
+    if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
+        return []
     sentences = (s for s in split_sentences(plain_text(wikitext, hidden)) if len(s.split()) >= min_words)
     return [s for s in sentences if s.rstrip(_CLOSING).endswith((".", "!", "?")) and not _RESIDUE.search(s)]
 
@@ -68,6 +76,22 @@ def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
     return _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
 
 
+def _unclosed(wikitext: str) -> int:
+    """Brackets and tags without an end: for each the parser reads on to the end of the text, and then goes back."""
+    left = Counter[str]()
+    for mark in _MARK.finditer(wikitext):
+        text = mark[0]
+        if text in ("{", "["):
+            left[text] += 1
+        elif text in ("}", "]"):
+            left["{" if text == "}" else "["] = max(left["{" if text == "}" else "["] - 1, 0)
+        elif mark[1]:
+            left["<"] = max(left["<"] - 1, 0)
+        elif not text.endswith("/>") and not is_single_only(mark[2]):
+            left["<"] += 1
+    return left.total()
+
+
 def _shown(code: Wikicode | None, hidden: frozenset[str]) -> str:
     return "" if code is None else "".join(_node(node, hidden) for node in code.nodes)
 
@@ -75,19 +99,10 @@ def _shown(code: Wikicode | None, hidden: frozenset[str]) -> str:
 def _node(node: nodes.Node, hidden: frozenset[str]) -> str:
     if isinstance(node, nodes.Text):
         return str(node.value)
-    if isinstance(node, nodes.Wikilink):
-        return _link(node, hidden)
-    if isinstance(node, nodes.Template):
-        return _template(node, hidden)
-    if isinstance(node, nodes.Tag):
-        return _tag(node, hidden)
     if isinstance(node, nodes.HTMLEntity):
         return html.unescape(str(node))
-    if isinstance(node, nodes.ExternalLink):
-        return _shown(node.title, hidden)
-    if isinstance(node, nodes.Argument):
-        return _shown(node.default, hidden)
-    return "\n\n" if isinstance(node, nodes.Heading) else ""
+    shown = _SHOWN_BY.get(type(node))
+    return "" if shown is None else shown(node, hidden)
 
 
 def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
@@ -126,3 +141,13 @@ def _measure(given: list[str]) -> str:
     """Numbers and unit of {{convert}}, as they are: ``5 to 10 km``."""
     numbers = next((i for i, part in enumerate(given) if part not in _BETWEEN and not part[:1].isdigit()), len(given))
     return " ".join(given[: numbers + 1])
+
+
+_SHOWN_BY: dict[type[nodes.Node], Callable[[Any, frozenset[str]], str]] = {  # comments show nothing
+    nodes.Wikilink: _link,
+    nodes.Template: _template,
+    nodes.Tag: _tag,
+    nodes.ExternalLink: lambda node, hidden: _shown(node.title, hidden),
+    nodes.Argument: lambda node, hidden: _shown(node.default, hidden),
+    nodes.Heading: lambda node, hidden: "\n\n",
+}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from cli.main import main
 from data import build_wiki as building
-from data import wiki_rule
+from data import wiki_dump, wiki_rule
 from data.article_names import ArticleNames, file_name
 from data.build_wiki import build_wiki
 from data.errors import DataError
@@ -102,9 +102,10 @@ def refused(source: Path, out: Path, rule: Rule = SMALL) -> str:
 
 
 WIKITEXT = """{{Infobox city|name=X|area={{convert|5|km2|sqmi|{{abbr|x|y}}}}|text=Not a sentence of the article at all.}}
-[[File:Map.png|thumb|A map of [[X]] in 1900. It is not running text.|alt=Map]][[Datei:Karte.png|mini|Auch das hier ist kein Text.]]
-'''X''' (pronounced {{IPA|x}}) is a ''town''&nbsp;of [[Y (county)|Y]] and [[Z]]s.<ref name="a">A note. It is not shown.</ref> It lies
-about {{convert|5|to|10|km|mi}} from {{lang|fr|la mer}}{{snd}}see <!-- not a heading:
+[[File:Map.png|thumb|A map of [[X]] in 1900. It is not running text.|alt=Map]]
+[[Datei:Karte.png|mini|Auch das hier ist kein Text.]]
+'''X''' ({{IPA|x}}; ) is a ''town''&nbsp;of [[Y (county)|Y]] and [[Z]]s.<ref name="a">A note. It is not shown.</ref>
+It lies about {{convert|5|to|10|km|mi}} from {{lang|fr|la mer}}{{snd}}see <!-- not a heading:
 == Nothing ==
 --> [http://example.org its site] &amp; more!
 {| class="wikitable"
@@ -166,16 +167,18 @@ def test_disambiguation_is_told_by_the_name_of_a_template(text, expected):
     assert is_disambiguation(f"Text.\n{text}\n") is expected
 
 
-@pytest.mark.parametrize(
-    "unit", ["{{", "[[", "{|\n", "<ref>", "{{{", "''", "[[File:a|", "<!--", "{{a|", "==\n", "&", "<b ", "(", "\n* "]
-)
+HOSTILE = ["{{", "[[", "{|\n", "<ref>", "{{{", "''", "[[File:a|", "<!--", "{{a|", "==\n", "&", "<b ", "(", "\n* ", "<li>",
+           "{{a|[[b}}", "{{a|[[b}}]]", "<i>{{a</i>", "[http://a ", "}}{{", ". (", "<i a='"]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
 def test_hostile_wikitext_takes_no_minutes(unit):
-    start = time.perf_counter()
-    text = unit * (20_000 // len(unit))
+    text = unit * (50_000 // len(unit))
+    start = time.process_time()
     for section in split_sections(text):
         prose_sentences(section, 4, HIDDEN)
     is_disambiguation(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 4
 
 
 # Reading
@@ -229,7 +232,7 @@ def huge(tmp_path_factory) -> Path:
 
 
 def test_a_page_of_50_mb_is_never_whole_in_memory(huge, tmp_path):
-    tracemalloc.start()
+    tracemalloc.start(1)
     found = read(huge)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -246,12 +249,11 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>\n'
         (b"", "XML ends too early"),
         (b"plain text", "syntax error"),
         (b"<html><page /></html>", "outermost element is <html>"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "syntax error"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "not well-formed"),
         (b"BZh9 but no bz2 data", "Invalid data stream"),
         (bz2.compress(HEAD.encode())[:40], "compressed data end too early"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff", ""),
         (BOMB.encode() + HEAD.encode(), "document type"),
-        (b"<a " + b"x" * (17 * 2**20), "a tag without an end"),
     ],
 )
 def test_what_is_no_dump_is_refused_and_nothing_written(tmp_path, content, why):
@@ -262,12 +264,15 @@ def test_what_is_no_dump_is_refused_and_nothing_written(tmp_path, content, why):
     assert not (tmp_path / "out").exists()
 
 
-def test_entities_and_depth_have_no_way_in(tmp_path):
+def test_entities_depth_and_endless_tags_have_no_way_in(tmp_path, monkeypatch):
     path = dump(tmp_path / "d.xml", [page("Tea", prose("tea")), "<page><title>&a;</title></page>"])
     with pytest.raises(BrokenDump, match=r"after page 1 \('Tea'\): undefined entity"):
         read(path)
     with pytest.raises(BrokenDump, match="32 elements inside each other"):
         read(dump(path, ["<x>" * 100_000]))
+    monkeypatch.setattr(wiki_dump, "_LONGEST_TAG", 2**19)
+    with pytest.raises(BrokenDump, match="a tag without an end"):
+        read(dump(path, ["<page " + "x" * 2**20]))
 
 
 # The rule
@@ -366,7 +371,7 @@ def test_names_are_those_of_wiki_3029(tmp_path):
 def undisturbed(tmp_path_factory) -> tuple[Path, dict[str, bytes]]:
     """A dump of many articles, and what is built of it."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    pages = [page(f"Topic {i // 2 if i % 10 == 1 else i}", prose(f"topic{i}")) for i in range(60)]
+    pages = [page(f"Topic {i // 2 if i % 10 == 1 else i}", prose(f"topic{i}")) for i in range(40)]
     source = dump(folder / "d.xml.bz2", [part for i, article in enumerate(pages) for part in (article, PAGES[i % 12])])
     build(source, folder / "out")
     return source, files(folder / "out")
@@ -401,9 +406,10 @@ def test_interrupted_at_any_write_the_same_call_goes_on(undisturbed, tmp_path, m
             if save_seconds:  # all done before is lost, and made again
                 monkeypatch.setattr(building, "written_whole", whole)
     assert files(tmp_path / "out") == expected
-    assert interrupts == (1 if save_seconds else 8)
-    if not save_seconds:  # nothing is parsed twice but the page at which it was interrupted
-        assert len(parsed) == len({*enumerate(parsed)}) and len(parsed) - interrupts == _parsed_pages(expected)
+    if save_seconds:
+        assert interrupts == 1
+    else:  # nothing is parsed twice but the page at which it was interrupted
+        assert interrupts > 3 and len(parsed) - interrupts == _parsed_pages(expected)
     parsed.clear()
     build(source, tmp_path / "out")
     assert parsed == [] and files(tmp_path / "out") == expected
@@ -447,7 +453,8 @@ def test_killed_at_any_moment_the_same_command_goes_on(undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["cut", "damaged", "half"])
-def test_a_broken_dump_keeps_what_came_before_and_a_whole_one_goes_on(undisturbed, tmp_path, kind):
+def test_a_broken_dump_keeps_what_came_before_and_a_whole_one_goes_on(undisturbed, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(building, "_HEAD", 100)  # bytes that must be the same
     source, expected = undisturbed
     whole = source.read_bytes()
     xml = bz2.decompress(whole)
