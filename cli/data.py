@@ -16,7 +16,7 @@ USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
 Makes data in the format of Wiki-3029 from any Wikipedia dump: OUT/<Title>.txt for every article that passes the paper's
 rule, one sentence a line. The dump (pages-articles .xml.bz2, .xml.gz or .xml) is read as a stream. After a crash or an
 interrupt the same command goes on. Prints how many pages each filter dropped and keeps it in OUT/report.json.
-Needs the package mwparserfromhell: pip install 'crl[wiki]'
+Needs a parser of wikitext: pip install mwparserfromhell
 
   titles=FILE            only articles whose title is in this file, one a line; case does not count (paper: WordNet's nouns)
   min_sections=8         sections of the top level, the lead being one, with so many sentences:
@@ -24,7 +24,7 @@ Needs the package mwparserfromhell: pip install 'crl[wiki]'
   min_words=4            words of a sentence, between spaces; shorter ones do not count and are never drawn
   sentences=200          drawn from an article's sections; articles with fewer are dropped
   seed=0                 of the draw
-  max_page_bytes=2097152 a page with more wikitext is dropped unread
+  max_page_bytes=2097152 a page with more wikitext is dropped without a look at it (2 MiB: Wikipedia's own limit)
 
 Examples
   crl data build-wiki simplewiki-latest-pages-articles.xml.bz2 wiki min_sections=3 section_sentences=5 sentences=50

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from data.wiki_dump import BrokenDump, PageReader
 from data.wiki_rule import REASONS, Rule, article, hidden_namespaces, reason_to_drop
 
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
-_FORMAT = 1  # raise it when the same dump and rule give something else than before
 _HEAD = 2**20  # bytes by which a dump is recognised
 _SAVE_SECONDS = 10.0
 
@@ -35,7 +34,6 @@ class _State:
     dropped: dict[str, int]
     articles: dict[str, str]  # file name -> title
     status: str = "running"  # or "broken": the dump ended too early; "complete"
-    format: int = _FORMAT
 
 
 def build_wiki(
@@ -158,13 +156,14 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
 def _parsed(text: bytes, out: Path) -> _State:
     try:
         state = _State(**json.loads(text))
-        whole = state.pages == sum(state.dropped.values()) + len(state.articles) and list(state.dropped) == list(REASONS)
+        whole = state.pages == sum(state.dropped.values()) + len(state.articles.values())
+        whole = whole and set(state.dropped) == set(REASONS) and set(state.rule) == {spec.name for spec in fields(Rule)}
     except (ValueError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise DataError(f"{out / STATE} is damaged; delete {out} and start again")
-    if state.format != _FORMAT:
-        raise DataError(f"{out} was begun by another version of crl; delete it or give another folder")
+        raise DataError(f"{out / STATE} is damaged, or of another version of crl; delete {out} and start again")
+    if missing := sorted(state.articles.keys() - {path.name for path in out.iterdir()}):
+        raise DataError(f"{out} has lost {len(missing)} of its articles ({missing[0]!r}); delete it and start again")
     return state
 
 

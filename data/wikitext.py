@@ -15,7 +15,7 @@ try:
     from mwparserfromhell.definitions import is_single_only, is_visible
     from mwparserfromhell.wikicode import Wikicode
 except ImportError as _error:
-    raise DataError("wikitext needs the package mwparserfromhell; pip install mwparserfromhell (or 'crl[wiki]')") from _error
+    raise DataError("wikitext needs the package mwparserfromhell; pip install mwparserfromhell") from _error
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HEADING = re.compile(r"^(={1,2})(?!=)[^\n]*?(?<!=)\1[ \t]*$", re.MULTILINE)

@@ -505,9 +505,18 @@ def test_a_folder_of_something_else_is_refused_and_stays(undisturbed, tmp_path):
         assert "another crl data build-wiki is writing there" in refused(source, out)
     assert files(out) == before
     state = json.loads(before[building.STATE])
-    for damaged in (b"", b"{}", b"[1]", json.dumps(state | {"pages": 1}).encode(), json.dumps(state | {"x": 1}).encode()):
+    for damaged in (
+        b"",
+        b"{}",
+        b"[1]",
+        json.dumps(state | {"pages": 1}).encode(),
+        json.dumps(state | {"rule": {}}).encode(),
+    ):
         (out / building.STATE).write_bytes(damaged)
-        assert refused(source, out) == f"{out / building.STATE} is damaged; delete {out} and start again"
+        assert refused(source, out).startswith(f"{out / building.STATE} is damaged, or of another version")
+    (out / building.STATE).write_bytes(before[building.STATE])
+    (out / "Topic_2.txt").unlink()
+    assert refused(source, out) == f"{out} has lost 1 of its articles ('Topic_2.txt'); delete it and start again"
 
 
 # The command
