@@ -23,13 +23,15 @@ _SWITCH = re.compile(r"__[A-Z]+__")  # __NOTOC__ and its like
 _QUOTES = re.compile(r"''+")  # italics, bold
 _EMPTY_BRACKETS = re.compile(r" ?\([\s,;:]*\)")  # what a template, say of a pronunciation, leaves behind
 _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
-_RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:")  # of wikitext that is broken
+# Of wikitext that is broken; of a sentence whose beginning was not text.
+_RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:|^[,.;:!?)]")
+_FORMULA = "{}"  # stands for one, so that its sentence is dropped: without it there would be a hole
 _CLOSING = "\"'”’)]"
 _ITEM = "\0"  # stands for the mark of a list item; a dump has no such character
 _MARK = re.compile(r"[{}\[\]]|<(/?)([a-z][a-z0-9]*)[^<>]*(/?>)?", re.IGNORECASE)
 _MOST_WORK = 10_000_000  # characters times marks that are never closed: about 2 seconds of the parser
 _BLOCKS = frozenset({"blockquote", "p", "div", "center", "poem", "hr", "section"})
-_HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "math", "timeline", "style", "script", "pre", "score"})
+_HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "timeline", "style", "script", "pre", "score"})
 _DISAMBIGUATION = re.compile(
     r"\{\{\s*(?:template:)?(?:(?:[^{}|\n]*[ _-])?disambig(?:uation)?(?:[ _](?:page|cleanup))?|dab|hndis|geodis|numberdis|"
     r"begriffsklärung|homonymie|desambiguación|desambiguação|disambigua|dp|förgrening|ujednoznacznienie|неоднозначность)"
@@ -38,6 +40,7 @@ _DISAMBIGUATION = re.compile(
 )
 # Template -> which of its arguments it shows.
 _SHOWN = {"lang": 1, "nowrap": 0, "nobr": 0, "em": 0, "strong": 0, "abbr": 0, "smallcaps": 0, "transl": -1}
+_FORMULAS = frozenset({"math", "mvar", "chem", "chem2", "ce", "frac", "sfrac", "val", "su"})  # tags and templates
 _DASHES = frozenset({"snd", "spnd", "spaced ndash", "ndash", "mdash", "spaced en dash"})
 _BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})  # numbers of {{convert}}
 
@@ -59,8 +62,8 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
     """The sentences, of at least ``min_words`` words between white space, of a section's running text.
 
     Tables, lists, references, pictures and headings are no running text; of templates only what a few common ones show is
-    kept. ``hidden``: names of namespaces, in lower case, whose links show nothing. A sentence ends in ``. ! ?``. Wikitext so
-    broken that the parser would take minutes has none.
+    kept, and sentences with a formula are dropped. A sentence ends in ``. ! ?``. Wikitext so broken that the parser would
+    take minutes has none. ``hidden``: names of namespaces, in lower case, whose links show nothing.
     """
     if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
         return []
@@ -119,6 +122,8 @@ def _tag(node: nodes.Tag, hidden: frozenset[str]) -> str:
         return _ITEM if node.wiki_markup else "\n" + _ITEM
     if name == "br":
         return " "
+    if name in _FORMULAS:
+        return _FORMULA
     if name in _HIDDEN_TAGS or not is_visible(name):
         return "\n\n" if name in ("table", "gallery", "pre") else ""
     shown = _shown(node.contents, hidden)
@@ -127,8 +132,8 @@ def _tag(node: nodes.Tag, hidden: frozenset[str]) -> str:
 
 def _template(node: nodes.Template, hidden: frozenset[str]) -> str:
     name = " ".join(str(node.name).replace("_", " ").split()).casefold()
-    if name in _DASHES:
-        return " – "
+    if name in _DASHES or name in _FORMULAS:
+        return " – " if name in _DASHES else _FORMULA
     if name not in _SHOWN and name not in ("convert", "cvt"):
         return ""
     given = [_shown(parameter.value, hidden).strip() for parameter in node.params if not parameter.showkey]

@@ -120,7 +120,8 @@ It lies about {{convert|5|to|10|km|mi}} from {{lang|fr|la mer}}{{snd}}see <!-- n
 ** Nor is [[one]] below it, in the same list.
 : An indented line is not either, one may say.
 
-The next paragraph <math>x = 1. Y</math>has <nowiki>[[no link]]</nowiki> but broken {{markup in this sentence.
+A formula <math>x = 1. Y</math> is no word. Neither is {{chem|H|2|O}} one, they say. {{IPA|x}}, this begins in a template.
+The next paragraph has <nowiki>[[no link]]</nowiki> but broken {{markup in this sentence.
 <blockquote>He said: "This is a quotation."</blockquote>
 Too short. A last one without an end
 [[Category:Towns of the world]]
