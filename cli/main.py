@@ -15,6 +15,7 @@ VERBS = {
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
     "status": "how far the runs under a folder are: complete, running, failed, waiting; the time left",
+    "data": "data made from what others publish: Wiki-3029's kind from any Wikipedia dump",
     "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
 }
 

@@ -132,9 +132,8 @@ class _Observer:
 
     def due(self, step: int) -> bool:
         """Whether a line of metrics.jsonl is due at this step."""
-        return (
-            self._every("dev_every", step) or self._every("curve_every", step) or step % self.config.training.log_every == 0
-        )
+        often = step % self.options.log_every == 0
+        return often or self._every(self.options.dev_every, step) or self._every(self.options.curve_every, step)
 
     def line(self, progress: Progress) -> dict[str, float]:
         """The line; an encoder whose dev loss is the lowest so far is kept in ``progress``. Raises RunError for a loss
