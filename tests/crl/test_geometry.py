@@ -47,7 +47,8 @@ def slow_loss(gram: Tensor, rho: Tensor, negatives: int, loss: str) -> float:
 
 
 def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
-    """The Gram matrix that gradient descent (Adam) on N unit vectors reaches; up to k = 3 the loss is enumerated."""
+    """The Gram matrix that gradient descent on N unit vectors reaches, each at a rate of 1 / its probability; up to k = 3 the
+    loss is enumerated."""
     vectors = torch.randn(
         len(rho), len(rho), generator=torch.Generator().manual_seed(3), dtype=torch.float64
     ).requires_grad_()
@@ -60,14 +61,11 @@ def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
         gram = torch.where(torch.eye(len(rho), dtype=torch.bool), 1.0, gram)  # no gradient through a length of 1
         return chances @ LOSSES["logistic"](1 - gram[tuples[:, :1], tuples[:, 1:]])
 
-    optimizer = torch.optim.Adam([vectors], lr=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         unit = vectors / vectors.norm(dim=1, keepdim=True)
-        optimizer.zero_grad()
-        loss_of(unit @ unit.T).backward()
-        optimizer.step()
-        schedule.step()
+        (gradient,) = torch.autograd.grad(loss_of(unit @ unit.T), vectors)
+        with torch.no_grad():
+            vectors.copy_(unit - gradient / rho[:, None])
     unit = (vectors / vectors.norm(dim=1, keepdim=True)).detach()
     return (unit @ unit.T).fill_diagonal_(1)
 
