@@ -47,8 +47,8 @@ def slow_loss(gram: Tensor, rho: Tensor, negatives: int, loss: str) -> float:
 
 
 def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
-    """The Gram matrix that gradient descent on N unit vectors reaches, each at a rate of 1 / its probability; up to k = 3 the
-    loss is enumerated."""
+    """The Gram matrix that gradient descent on N unit vectors reaches, each at a rate of 1 / its probability; up to k = 3
+    the loss is enumerated."""
     vectors = torch.randn(
         len(rho), len(rho), generator=torch.Generator().manual_seed(3), dtype=torch.float64
     ).requires_grad_()
