@@ -20,6 +20,7 @@ DATASETS: dict[str, Entry] = {
     "docstrings": Entry("docstrings", "load_docstrings", "sentences"),
     "cifar100": Entry("cifar100", "load_cifar100", "images"),
     "wiki3029": Entry("wiki3029", "load_wiki3029", "sentences"),
+    "class_ids": Entry("class_ids", "load_class_ids", "sentences"),
     "image_folder": Entry("image_folder", "load_image_folder", "images"),
     "documents": Entry("documents", "load_documents", "sentences"),
     "imdb": Entry("imdb", "load_imdb", "sentences"),

@@ -16,6 +16,7 @@ from torch import nn
 
 from crl.encoders import build_encoder
 from crl.encoders.pair import EncoderPair
+from crl.encoders.unit_length import UnitLength
 from data.dataset import Dataset, pixel_statistics
 from data.files import write_json
 from data.registry import DATASETS, load_dataset
@@ -226,6 +227,8 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
     except ValueError as error:
         raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
     encoder = encoders[0] if count == 1 else EncoderPair(*encoders)
+    if config.objective.get("normalize", False):
+        encoder = UnitLength(encoder)
     return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
 
 

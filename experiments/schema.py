@@ -55,6 +55,14 @@ class GlyphsConfig(ImagesConfig):
 
 
 @dataclass
+class ClassIdsConfig(DatasetConfig):
+    """Every point of a class is the same one: with ``encoder.embedding=learned``, a free embedding per class."""
+
+    classes: int = option(5, least=2)
+    points_per_class: int = option(20, least=2)
+
+
+@dataclass
 class CIFAR100Config(ImagesConfig):
     # Where the files lie cannot change the result: their checksums are fixed.
     root: str | None = option(None, changes_result=False)
@@ -161,9 +169,11 @@ class ObjectiveConfig:
 
 @dataclass
 class ContrastiveConfig(ObjectiveConfig):
-    """``collisions=false`` takes no negative of the anchor's class; the paper's theory is about those that are taken."""
+    """``collisions=false`` takes no negative of the anchor's class; the paper's theory is about those that are taken.
+    ``normalize`` scales features to length 1; the paper takes them as they are."""
 
     collisions: bool = True
+    normalize: bool = False
 
 
 @dataclass
@@ -253,6 +263,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "docstrings": DocstringsConfig,
         "cifar100": CIFAR100Config,
         "wiki3029": Wiki3029Config,
+        "class_ids": ClassIdsConfig,
         "image_folder": ImageFolderConfig,
         "documents": DocumentsConfig,
         "imdb": LabelledDocumentsConfig,
