@@ -19,7 +19,7 @@ def run(arguments: list[str]) -> None:
     if not arguments or "=" in arguments[0]:
         raise ConfigError("crl evaluate needs a run folder first: crl evaluate RUN_DIR [OPTION=VALUE ...]")
 
-    from experiments.run import evaluate_again
+    from experiments.finished import evaluate_again
     from experiments.table import result_table, summary
 
     config, result = evaluate_again(arguments[0], arguments[1:], ["crl", "evaluate", *arguments], say)

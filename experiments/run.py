@@ -6,7 +6,6 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,8 +21,7 @@ from data.files import write_json
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
 from data.split import Split
-from data.text import in_words_of
-from experiments.config import config_hash, load_config, run_name
+from experiments.config import config_hash, run_name
 from experiments.curve import curve
 from experiments.environment import environment
 from experiments.errors import ConfigError
@@ -78,7 +76,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             "name": run_name(config),
             "config_hash": config_hash(config),
             "seed": config.seed,
-            "dataset": _about(dataset, fingerprint),
+            "dataset": about_data(dataset, fingerprint),
             "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
             "theory": latent_theory(config, fabric, encoder, dataset, features),
             "timing": {
@@ -91,53 +89,6 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         }
         write_json(folder.result, result)
     return result
-
-
-def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: Say) -> tuple[DictConfig, dict[str, Any]]:
-    """(configuration, result) of scoring a finished run under other evaluation options or on another copy of the data.
-
-    The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises ConfigError, DataError or RunError.
-    """
-    allowed = ("evaluation.", "runtime.", "dataset.root=")
-    for override in overrides:
-        if not override.startswith(allowed) or "=" not in override:
-            raise ConfigError(f"{override}: crl evaluate takes evaluation.*, runtime.* and dataset.root only")
-    folder = RunFolder(Path(run_dir))
-    config = load_config(folder.config, overrides)
-    stored, state = folder.read_result(), folder.load_checkpoint()
-    if stored is None or state is None:
-        raise ConfigError(f"{run_dir} holds no finished run; start its crl train command again first")
-    fabric = build_fabric(config)
-    dataset, fingerprint = prepare(config, say)
-    if fingerprint != stored["dataset"]["fingerprint"]:
-        say("the data differ from those of the run: its training points may be among these test points")
-    try:
-        if dataset.vocabulary is not None:
-            dataset = in_words_of(dataset, state["vocabulary"])
-        encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ConfigError(
-            f"{folder.checkpoint} does not fit {folder.config}; start the run again with force=true"
-        ) from error
-    started = time.monotonic()
-    features = encode_splits(config, fabric, encoder, dataset)
-    metrics = evaluate(config, features, len(dataset.classes))
-    result = stored | {
-        "dataset": _about(dataset, fingerprint),
-        "metrics": metrics | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step")},
-        "theory": latent_theory(config, fabric, encoder, dataset, features),
-        "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
-        "evaluation": OmegaConf.to_container(config.evaluation),
-        "environment": environment(fabric.device, fingerprint, command),
-    }
-    target = folder.path / "evaluations" / f"{config_hash(config)}.json"
-    try:
-        target.parent.mkdir(exist_ok=True)
-        write_json(target, result)
-    except OSError as error:
-        raise ConfigError(f"{target.parent} cannot be written ({error.strerror})") from error
-    say(f"written: {target}")
-    return config, result
 
 
 def build_fabric(config: DictConfig) -> Fabric:
@@ -232,7 +183,8 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
     return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
 
 
-def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+def about_data(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    """``dataset`` of ``result.json``."""
     unlabelled = dataset.unlabelled_train
     return {
         "name": dataset.name,
