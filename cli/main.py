@@ -8,6 +8,7 @@ VERBS = {
     "reproduce": "the paper's tables, figures and claims: every run behind them, then the report",
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
+    "geometry": "class means of finished runs beside where theory has them, for any class proportions",
     "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from lightning_fabric import Fabric
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
+from crl.theory import class_distribution
 from data.dataset import Dataset
 from data.files import write_json
 from data.text import in_words_of
@@ -34,6 +35,11 @@ class FinishedRun:
     dataset: Dataset
     fingerprint: str
     encoder: nn.Module
+
+    @property
+    def rho(self) -> Tensor:
+        """The class distribution that the run's tuples were drawn from: float64 [N]."""
+        return class_distribution(self.dataset.train.sizes)
 
 
 def take_up(run_dir: str, overrides: list[str], verb: str, say: Say) -> FinishedRun:
