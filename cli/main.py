@@ -9,6 +9,7 @@ VERBS = {
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
     "geometry": "class means of finished runs beside where theory has them, for any class proportions",
+    "compare": "whether the encoders of finished runs see the same points alike: neighbours and kernels",
     "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
 }
 

@@ -189,7 +189,7 @@ def against_imbalance(found: Sequence[RunGeometry]) -> Figure:
                 continue
             x, y, threshold = _predicted(runs)
             axes.plot(x, y, color=colour, label=f"{label}: predicted")
-            reached = [one.measures["minority cosine"] for one in runs]
+            reached = [value for one in runs if (value := one.measures["minority cosine"]) is not None]
             places = [one.imbalance for one in runs]
             axes.plot(places, reached, MARKERS[number % len(MARKERS)], color=colour, label="reached")
             if threshold is not None:
