@@ -100,9 +100,14 @@ def _features(runs: Sequence[Run], points: int, say: Say) -> tuple[list[Tensor],
 def _labels(runs: Sequence[Run]) -> list[str]:
     """What tells the runs apart: the options in which they differ."""
     flat = [_flat(run.config) | {"seed": run.seed} for run in runs]
-    names = [name for name in flat[0] if any(one.get(name) != flat[0][name] for one in flat)]
-    names = [name for name in names if name.rpartition(".")[2] not in ("run_dir", "output_dir", "steps")] or ["seed"]
-    return [", ".join(f"{name.rpartition('.')[2]} {one.get(name)}" for name in names if name in one) for one in flat]
+    names = [name for name in flat[0] if all(name in one for one in flat) and len({str(one[name]) for one in flat}) > 1]
+    names = [name for name in names if name not in ("run_dir", "output_dir", "training.steps")] or ["seed"]
+    return [", ".join(_label(name, one[name]) for name in names) for one in flat]
+
+
+def _label(name: str, value: object) -> str:
+    last = name.rpartition(".")[2]
+    return str(value) if last == "name" else f"{last} {value}"
 
 
 def _flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
