@@ -54,7 +54,7 @@ def evaluate(config: DictConfig, features: dict[str, Features], classes: int) ->
     for number in range(options.redraws):
         index = few_shot_index(features["train"][1], classes, options.shots, generator(config.seed, "shots", number, device))
         few = mean_classifier(features["train"][0][index], features["train"][1][index], classes)
-        redraws.append(_scores(few, test, classes, options))
+        redraws.append(scores(few, test, classes, options))
     name = f"test.mean{options.shots}"
     for metric in redraws[0]:
         values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
@@ -69,12 +69,12 @@ def _fitted(config: DictConfig, features: dict[str, Features], classes: int, suf
     found: dict[str, float] = {}
     mean = mean_classifier(*features["train"], classes)
     for role in ("test", "dev", "train"):
-        _add(found, f"{role}.mean{suffix}", _scores(mean, features[role], classes, options))
+        _add(found, f"{role}.mean{suffix}", scores(mean, features[role], classes, options))
     draws = generator(config.seed, f"linear{suffix}", 0, features["train"][0].device)
     linear, l2, accuracy = best_linear_classifier(
         features["train"], features["dev"], classes, options.l2, draws, options.linear_steps
     )
-    _add(found, f"test.linear{suffix}", _scores(linear, features["test"], classes, options))
+    _add(found, f"test.linear{suffix}", scores(linear, features["test"], classes, options))
     found[f"dev.linear{suffix}.top1"] = accuracy
     found[f"linear{suffix}.l2"] = l2
     return found
@@ -90,7 +90,8 @@ def _first_share(points: Features, classes: int, share: float) -> Features:
     return points[0][kept], labels[kept]
 
 
-def _scores(classifier: Classifier, points: Features, classes: int, options: DictConfig) -> dict[str, float]:
+def scores(classifier: Classifier, points: Features, classes: int, options: DictConfig) -> dict[str, float]:
+    """AVG-k and TOP-R of a classifier on features and labels, for the ks and tops that are wanted."""
     labels = points[1]
     found = ranks(points[0], classifier.weights, labels, classifier.bias)
     averages = {f"avg{k}": average_k_way_accuracy(found, labels, classes, k) for k in options.ks}
@@ -98,5 +99,5 @@ def _scores(classifier: Classifier, points: Features, classes: int, options: Dic
     return averages | tops
 
 
-def _add(found: dict[str, float], prefix: str, scores: dict[str, float]) -> None:
-    found.update({f"{prefix}.{name}": value for name, value in scores.items()})
+def _add(found: dict[str, float], prefix: str, scored: dict[str, float]) -> None:
+    found.update({f"{prefix}.{name}": value for name, value in scored.items()})

@@ -17,6 +17,7 @@ from experiments.config import config_hash, load_config
 from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import encode_splits, evaluate
+from experiments.probe import attentive_metrics, check_attentive
 from experiments.run import Say, about_data, build_fabric, prepare, restore_encoder
 from experiments.run_folder import RunFolder
 from experiments.theory import latent_theory
@@ -76,13 +77,16 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises as :func:`take_up` does.
     """
     run = take_up(run_dir, overrides, "evaluate", say)
+    check_attentive(run.config, run.encoder)
     config, dataset = run.config, run.dataset
     started = time.monotonic()
     features = encode_splits(config, run.fabric, run.encoder, dataset)
     metrics = evaluate(config, features, len(dataset.classes))
+    metrics |= attentive_metrics(config, run.fabric, run.encoder, dataset)
+    chosen = {name: run.result["metrics"][name] for name in ("dev.loss", "dev.step") if name in run.result["metrics"]}
     result = run.result | {
         "dataset": about_data(dataset, run.fingerprint),
-        "metrics": metrics | {name: run.result["metrics"][name] for name in ("dev.loss", "dev.step")},
+        "metrics": metrics | chosen,
         "theory": latent_theory(config, run.fabric, run.encoder, dataset, features),
         "timing": run.result["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
         "evaluation": OmegaConf.to_container(config.evaluation),

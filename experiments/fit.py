@@ -35,6 +35,10 @@ class Progress:
     best_loss: float = math.inf
     best: dict[str, Tensor] = field(default_factory=dict)
 
+    def chosen_by(self) -> dict[str, float]:
+        """``dev.loss`` and ``dev.step`` of the best encoder; nothing of one that was not trained."""
+        return {"dev.loss": self.best_loss, "dev.step": self.best_step} if self.step else {}
+
 
 def fit(
     config: DictConfig,
@@ -97,6 +101,14 @@ def fit(
                 saved = time.monotonic()
 
     encoder.load_state_dict(progress.best)
+    encoder.eval()
+    return progress
+
+
+def leave_as_it_is(encoder: nn.Module, folder: RunFolder, keep: dict[str, Any]) -> Progress:
+    """The checkpoint of an encoder that is not trained, so that it can be taken up as trained ones are."""
+    progress = Progress(best=encoder.state_dict())
+    folder.save_checkpoint({"progress": vars(progress)} | keep)
     encoder.eval()
     return progress
 

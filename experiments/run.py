@@ -26,8 +26,9 @@ from experiments.curve import curve
 from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
-from experiments.fit import fit
+from experiments.fit import fit, leave_as_it_is
 from experiments.memory import keep_freed_memory
+from experiments.probe import attentive_metrics, check_attentive
 from experiments.run_folder import RunFolder
 from experiments.theory import latent_theory
 from experiments.word_vectors import word_vectors
@@ -54,6 +55,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     dataset, fingerprint = prepare(config, say)
     train, dev = dataset.similar(config.dataset.train_fraction)
     encoder, note = make_encoder(config, dataset, train)
+    check_attentive(config, encoder)
     watch = curve(config, fabric, encoder, train, dataset)
     if config.objective.name == "supervised":
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
@@ -66,24 +68,29 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
-        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
+        if config.objective.name == "frozen":
+            progress = leave_as_it_is(encoder, folder, keep)
+            say("evaluating the encoder as it is")
+        else:
+            progress = fit(config, fabric, encoder, train, dev, folder, keep, watch)
+            say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         fitted = time.monotonic()
-        say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         features = encode_splits(config, fabric, encoder, dataset)
         metrics = evaluate(config, features, len(dataset.classes))
+        metrics |= attentive_metrics(config, fabric, encoder, dataset)
         result = {
             "schema": SCHEMA,
             "name": run_name(config),
             "config_hash": config_hash(config),
             "seed": config.seed,
             "dataset": about_data(dataset, fingerprint),
-            "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
+            "metrics": metrics | progress.chosen_by(),
             "theory": latent_theory(config, fabric, encoder, dataset, features),
             "timing": {
                 "prepare_seconds": round(prepared - started, 3),
                 "train_seconds": round(progress.seconds, 3),
                 "evaluate_seconds": round(time.monotonic() - fitted, 3),
-                "points_per_second": round(progress.points / progress.seconds, 1),
+                "points_per_second": round(progress.points / max(progress.seconds, 1e-9), 1),
             },
             "environment": about,
         }
@@ -139,12 +146,15 @@ def make_encoder(config: DictConfig, dataset: Dataset, train: Split) -> tuple[nn
     What it must know of its input (pixel statistics, word vectors) comes from the points that it is trained on. Raises
     ConfigError for an encoder that cannot read them.
     """
-    if DATASETS[config.dataset.name].holds == "images":
+    holds, note = DATASETS[config.dataset.name].holds, None
+    if holds == "images":
         mean, std = pixel_statistics(train)
-        encoder, note = _encoder(config, mean=mean, std=std), None
-    else:
+        encoder = _encoder(config, mean=mean, std=std)
+    elif holds == "sentences":
         vectors, note = word_vectors(config, dataset, train)
         encoder = _encoder(config, vectors=vectors)
+    else:
+        encoder = _encoder(config)
     with torch.no_grad():
         try:
             encoder.eval()(train.points.gather(torch.arange(2)))
@@ -156,10 +166,14 @@ def make_encoder(config: DictConfig, dataset: Dataset, train: Split) -> tuple[nn
 
 def restore_encoder(config: DictConfig, state: dict[str, torch.Tensor]) -> nn.Module:
     """The encoder of a checkpoint, which holds the statistics or word vectors that it was made with."""
-    if DATASETS[config.dataset.name].holds == "images":
-        encoder = _encoder(config, mean=[0.0] * 3, std=[1.0] * 3)
-    else:
+    holds = DATASETS[config.dataset.name].holds
+    if holds == "images":
+        needless = {"weights": "random"} if "weights" in config.encoder else {}  # to be read or downloaded once more
+        encoder = _encoder(config, mean=[0.0] * 3, std=[1.0] * 3, **needless)
+    elif holds == "sentences":
         encoder = _encoder(config, vectors=next(v for name, v in state.items() if name.endswith("embedding.weight")))
+    else:
+        encoder = _encoder(config)
     encoder.load_state_dict(state)
     return encoder.eval()
 
@@ -174,7 +188,7 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
     torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
     count = config.objective.get("encoders", 1)
     try:
-        encoders = [build_encoder(**{str(key): value for key, value in options.items()}, **inputs) for _ in range(count)]
+        encoders = [build_encoder(**{str(key): value for key, value in options.items()} | inputs) for _ in range(count)]
     except ValueError as error:
         raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
     encoder = encoders[0] if count == 1 else EncoderPair(*encoders)

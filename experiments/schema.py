@@ -63,6 +63,13 @@ class ClassIdsConfig(DatasetConfig):
 
 
 @dataclass
+class FeaturesConfig(DatasetConfig):
+    """``root``: an NPZ or safetensors file of features that another program computed."""
+
+    root: str | None = None
+
+
+@dataclass
 class CIFAR100Config(ImagesConfig):
     # Where the files lie cannot change the result: their checksums are fixed.
     root: str | None = option(None, changes_result=False)
@@ -135,6 +142,33 @@ class VGG16Config(EncoderConfig):
 @dataclass
 class SmallCNNConfig(EncoderConfig):
     width: int = option(32, least=1)
+
+
+@dataclass
+class IdentityConfig(EncoderConfig):
+    """Features as they are (of tokens, their mean). ``dimension``: 0 for whatever they have."""
+
+    dimension: int = option(0, least=0)
+
+
+@dataclass
+class TorchvisionConfig(EncoderConfig):
+    """What the last layer of a torchvision classifier reads. ``weights``: ``random``, ``download`` (torchvision's default
+    ones) or a file of them; ``image_size``: images are resized to it; ``dimension``: 0 for whatever the model has."""
+
+    dimension: int = option(0, least=0)
+    model: str = "resnet18"
+    weights: str = "download"
+    image_size: int = option(224, least=8, most=1024)
+
+
+@dataclass
+class InstalledConfig(EncoderConfig):
+    """An encoder that an installed package offers under the entry-point group ``crl.encoders``; ``model`` is its name.
+    ``dimension``: 0 for whatever it has."""
+
+    dimension: int = option(0, least=0)
+    model: str = MISSING
 
 
 @dataclass
@@ -213,6 +247,7 @@ class OptimizerConfig:
 class EvaluationConfig:
     """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
     ``label_fraction``: the classifiers once more, fitted on that share of every class's labels (null: not);
+    ``attentive``: a probe with cross-attention too, of encoders that have tokens;
     ``l2``: penalties of the linear classifier, of which the dev points choose one; ``linear_steps``: the least number of
     steps that it is trained for."""
 
@@ -221,6 +256,7 @@ class EvaluationConfig:
     shots: int = option(5, least=1)
     redraws: int = option(5, least=1)
     label_fraction: float | None = option(None, above=0, below=1)
+    attentive: bool = False
     linear_steps: int = option(1000, least=1)
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
@@ -264,6 +300,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "cifar100": CIFAR100Config,
         "wiki3029": Wiki3029Config,
         "class_ids": ClassIdsConfig,
+        "features": FeaturesConfig,
         "image_folder": ImageFolderConfig,
         "documents": DocumentsConfig,
         "imdb": LabelledDocumentsConfig,
@@ -272,6 +309,9 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "encoder": {
         "vgg16": VGG16Config,
         "small_cnn": SmallCNNConfig,
+        "identity": IdentityConfig,
+        "torchvision": TorchvisionConfig,
+        "installed": InstalledConfig,
         "gru": GRUConfig,
         "bag_of_words": SentenceEncoderConfig,
     },
@@ -279,6 +319,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "contrastive": ContrastiveConfig,
         "quick_thoughts": QuickThoughtsConfig,
         "supervised": ObjectiveConfig,
+        "frozen": ObjectiveConfig,
     },
     "optimizer": {"adamw": OptimizerConfig, "sgd": OptimizerConfig},
     "evaluation": {"default": EvaluationConfig},

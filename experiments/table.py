@@ -13,13 +13,16 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     metrics = result["metrics"]
     few = few_shot(metrics)
     columns = {"TR": "test.linear", "mu": "test.mean", f"mu-{few.removeprefix('mean')}": f"test.{few}"}
+    if any(name.startswith("test.attentive.") for name in metrics):
+        columns["attentive"] = "test.attentive"
     rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
     paper = table_1(config, result)
-    head = f"{'accuracy, %':<12}" + "".join(f"{column:>8}" for column in columns)
+    wide = {key: max(8, len(column) + 2) for column, key in columns.items()}
+    head = f"{'accuracy, %':<12}" + "".join(f"{column:>{wide[key]}}" for column, key in columns.items())
     head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
     lines = [head]
     for row in rows:
-        line = f"{metric_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:8.1f}" for key in columns.values())
+        line = f"{metric_title(row):<12}" + "".join(f"{100 * metrics[f'{key}.{row}']:{w}.1f}" for key, w in wide.items())
         if paper:
             line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
         lines.append(line)
@@ -32,6 +35,11 @@ def summary(config: DictConfig, result: dict[str, Any]) -> str:
     how = config.objective.name
     if how == "contrastive":
         how += f" ({objective.loss}, b={objective.block_size}, k={objective.negatives}, {objective.negative_source})"
+    if how == "frozen":
+        return (
+            f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
+            f"{config.encoder.get('model', config.encoder.name)} as it is, seed {result['seed']}"
+        )
     return (
         f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
         f"{config.encoder.name}, {how}, {config.training.steps} steps of {config.training.batch_size}, "
