@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from crl.classifiers import Classifier
 
-_BATCH = 256
-_EPOCHS, _PATIENCE = 40, 5  # at most; without a better dev accuracy
+_BATCH = 128
+_STEPS, _EPOCHS = 1500, 30  # the larger of both, at most
+_LOOK, _PATIENCE = 50, 6  # steps between looks at dev points (an epoch where that is longer); looks without a better one
 
 
 class AttentiveProbe(nn.Module):
@@ -46,9 +47,9 @@ def fit_attentive_probe(
     rates: Sequence[float] = (1e-3, 3e-4),
     watch: Callable[[str], None] = lambda line: None,
 ) -> tuple[AttentiveProbe, float]:
-    """(the probe of the best dev accuracy over epochs and learning rates, that accuracy): (tokens [n, T, d], labels [n]).
+    """(the probe of the best dev accuracy over looks and learning rates, that accuracy): (tokens [n, T, d], labels [n]).
 
-    AdamW on the cross-entropy; an epoch that is better than none of the last five ends a rate. The first of equals stays.
+    AdamW on the cross-entropy, ended where looks at the dev points find nothing better. The first of equals stays.
     """
     best: tuple[AttentiveProbe, float] | None = None
     dimension = train[0].shape[2]
@@ -72,15 +73,16 @@ def _one_rate(
     probe: AttentiveProbe, train: tuple[Tensor, Tensor], dev: tuple[Tensor, Tensor], rate: float, generator: torch.Generator
 ) -> tuple[AttentiveProbe, float]:
     optimizer = torch.optim.AdamW(probe.parameters(), lr=rate, weight_decay=0.01)
+    epoch = -(-len(train[1]) // _BATCH)
     best, accuracy, waited = probe, -1.0, 0
-    for _ in range(_EPOCHS):
+    for step in range(1, max(_STEPS, _EPOCHS * epoch) + 1):
+        index = torch.randint(len(train[1]), (_BATCH,), generator=generator).to(train[1].device)
         probe.train()
-        order = torch.randperm(len(train[1]), generator=generator).to(train[1].device)
-        for index in order.split(_BATCH):
-            optimizer.zero_grad()
-            scores = probe.classifier(probe(train[0][index].float()))
-            nn.functional.cross_entropy(scores, train[1][index]).backward()
-            optimizer.step()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(probe.classifier(probe(train[0][index].float())), train[1][index]).backward()
+        optimizer.step()
+        if step % max(_LOOK, epoch):
+            continue
         now = float((probe.classifier(attend(probe, dev[0])).argmax(1) == dev[1]).double().mean())
         if now > accuracy:
             best, accuracy, waited = copy.deepcopy(probe), now, 0
