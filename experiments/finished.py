@@ -17,6 +17,7 @@ from experiments.config import config_hash, load_config
 from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import encode_splits, evaluate
+from experiments.feature_map import check_map, feature_map
 from experiments.probe import attentive_metrics, check_attentive
 from experiments.run import Say, about_data, build_fabric, prepare, restore_encoder
 from experiments.run_folder import RunFolder
@@ -78,6 +79,7 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     """
     run = take_up(run_dir, overrides, "evaluate", say)
     check_attentive(run.config, run.encoder)
+    check_map(run.config)
     config, dataset = run.config, run.dataset
     started = time.monotonic()
     features = encode_splits(config, run.fabric, run.encoder, dataset)
@@ -88,6 +90,7 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         "dataset": about_data(dataset, run.fingerprint),
         "metrics": metrics | chosen,
         "theory": latent_theory(config, run.fabric, run.encoder, dataset, features),
+        "map": feature_map(config, features["test"], len(dataset.classes)),
         "timing": run.result["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
         "evaluation": OmegaConf.to_container(config.evaluation),
         "environment": environment(run.fabric.device, run.fingerprint, command),

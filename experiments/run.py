@@ -26,6 +26,7 @@ from experiments.curve import curve
 from experiments.environment import environment
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation, encode_splits, evaluate
+from experiments.feature_map import check_map, feature_map
 from experiments.fit import fit, leave_as_it_is
 from experiments.memory import keep_freed_memory
 from experiments.probe import attentive_metrics, check_attentive
@@ -56,6 +57,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     train, dev = dataset.similar(config.dataset.train_fraction)
     encoder, note = make_encoder(config, dataset, train)
     check_attentive(config, encoder)
+    check_map(config)
     watch = curve(config, fabric, encoder, train, dataset)
     if config.objective.name == "supervised":
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
@@ -86,6 +88,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             "dataset": about_data(dataset, fingerprint),
             "metrics": metrics | progress.chosen_by(),
             "theory": latent_theory(config, fabric, encoder, dataset, features),
+            "map": feature_map(config, features["test"], len(dataset.classes)),
             "timing": {
                 "prepare_seconds": round(prepared - started, 3),
                 "train_seconds": round(progress.seconds, 3),

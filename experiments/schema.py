@@ -247,7 +247,7 @@ class OptimizerConfig:
 class EvaluationConfig:
     """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
     ``label_fraction``: the classifiers once more, fitted on that share of every class's labels (null: not);
-    ``attentive``: a probe with cross-attention too, of encoders that have tokens;
+    ``attentive``: a probe with cross-attention too, of encoders that have tokens; ``map``: how the report draws features;
     ``l2``: penalties of the linear classifier, of which the dev points choose one; ``linear_steps``: the least number of
     steps that it is trained for."""
 
@@ -257,6 +257,7 @@ class EvaluationConfig:
     redraws: int = option(5, least=1)
     label_fraction: float | None = option(None, above=0, below=1)
     attentive: bool = False
+    map: str = option("pca", choices=("pca", "tsne", "umap", "none"))
     linear_steps: int = option(1000, least=1)
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
