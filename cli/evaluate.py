@@ -60,6 +60,8 @@ def _frozen(arguments: list[str]) -> list[str]:
         found += ["dataset=features", f"dataset.root={quoted(value)}"] if name == "features" else [argument]
     if not any(argument.startswith(("features=", "encoder=")) for argument in arguments):
         raise ConfigError(f"{arguments[0]}: crl evaluate takes a run folder first, or features=FILE or encoder=... (--help)")
+    if any(argument.startswith("objective=") for argument in arguments):
+        raise ConfigError("objective: crl evaluate trains nothing; crl train does")
     return [*found, "objective=frozen"]
 
 

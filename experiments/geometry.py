@@ -1,6 +1,5 @@
 """The class means of finished runs beside where theory has them for the same rho, k and loss."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +91,7 @@ def geometry_of(run: FinishedRun) -> RunGeometry:
         "to tight frame": found.frame_distance,
         "to prediction": float((found.gram - predicted).norm() / predicted.norm()),
         "minority cosine": mean_cosine(found.gram, few) if len(few) > 1 else None,
-        "predicted": mean_cosine(predicted, few) if len(few) > 1 else None,
+        "minority predicted": mean_cosine(predicted, few) if len(few) > 1 else None,
         "loss of means": loss["reached"],
         "least loss": loss["predicted"],
         "certificate": certificate,
@@ -149,8 +148,8 @@ def _shown(value: float | None) -> str:
 
 
 def _plain(one: RunGeometry) -> dict[str, Any]:
-    grams = {"rho": one.rho.tolist(), "reached": one.reached.tolist(), "predicted": one.predicted.tolist()}
-    return {"run": str(one.path), "title": one.title, **one.measures, **json.loads(json.dumps(grams))}
+    grams = {"rho": one.rho.tolist(), "reached_gram": one.reached.tolist(), "predicted_gram": one.predicted.tolist()}
+    return {"run": str(one.path), "title": one.title, **one.measures, **grams}
 
 
 def heat_maps(one: RunGeometry, number: int) -> Figure:
@@ -212,7 +211,7 @@ def _predicted(runs: Sequence[RunGeometry]) -> tuple[list[float], list[float], f
     many, few = len(one.rho) - len(one.minority), len(one.minority)
     step = torch.allclose(one.rho.sort(descending=True).values, step_distribution(many, few, one.imbalance), rtol=1e-4)
     if not step or len(one.rho) > _FEW:
-        pairs = {run.imbalance: run.measures["predicted"] for run in runs}
+        pairs = {run.imbalance: run.measures["minority predicted"] for run in runs}
         return list(pairs), [value for value in pairs.values() if value is not None], None
     ratios = torch.logspace(0, math.log10(one.imbalance), _CURVE, dtype=torch.float64).tolist()
     places = torch.arange(many, many + few)
