@@ -18,7 +18,7 @@ import benchmarks
 from benchmarks import table
 from experiments.config import compose_config
 from experiments.environment import environment
-from experiments.run import build_fabric
+from experiments.setup import build_fabric
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent

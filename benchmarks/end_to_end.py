@@ -16,7 +16,7 @@ from benchmarks.reference import WORKERS, ImageTuples, ReferenceTraining, batche
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
 from data.dataset import Dataset, pixel_statistics
 from experiments.config import compose_config
-from experiments.run import prepare
+from experiments.setup import prepare
 
 # (block size, negatives, batch size, steps a repeat). At b = k = 10 the literal procedure encodes 111 points a tuple: 128
 # tuples would take several GB and some ten seconds a step.

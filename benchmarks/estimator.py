@@ -18,7 +18,7 @@ from crl.classifiers import mean_classifier
 from data.dataset import Dataset
 from experiments.config import compose_config
 from experiments.fit import encode
-from experiments.run import prepare
+from experiments.setup import prepare
 
 TARGET, EVERY, MOST = 0.90, 25, 3.0
 _OPTIONS = ("experiment=quick_glyphs",)

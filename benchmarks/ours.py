@@ -12,7 +12,7 @@ from data.cache import find
 from data.dataset import Dataset
 from data.split import Images, Split
 from experiments.config import compose_config
-from experiments.run import build_fabric, make_encoder, prepare
+from experiments.setup import build_fabric, make_encoder, prepare
 from experiments.step import TrainingStep
 
 

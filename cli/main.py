@@ -16,6 +16,8 @@ VERBS = {
     "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
     "status": "how far the runs under a folder are: complete, running, failed, waiting; the time left",
     "data": "data made from what others publish: Wiki-3029's kind from any Wikipedia dump",
+    "geometry": "class means of finished runs beside where theory has them, for any class proportions",
+    "compare": "whether the encoders of finished runs see the same points alike: neighbours and kernels",
     "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
 }
 

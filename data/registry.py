@@ -12,7 +12,7 @@ class Entry(NamedTuple):
 
     module: str
     function: str
-    holds: str  # "images" or "sentences"
+    holds: str  # "images", "sentences" or "features"
 
 
 DATASETS: dict[str, Entry] = {
@@ -20,6 +20,8 @@ DATASETS: dict[str, Entry] = {
     "docstrings": Entry("docstrings", "load_docstrings", "sentences"),
     "cifar100": Entry("cifar100", "load_cifar100", "images"),
     "wiki3029": Entry("wiki3029", "load_wiki3029", "sentences"),
+    "class_ids": Entry("class_ids", "load_class_ids", "sentences"),
+    "features": Entry("features", "load_features", "features"),
     "image_folder": Entry("image_folder", "load_image_folder", "images"),
     "documents": Entry("documents", "load_documents", "sentences"),
     "imdb": Entry("imdb", "load_imdb", "sentences"),

@@ -56,6 +56,32 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """features: float32 [n, d], or [n, T, d] for T tokens of each point."""
+
+    features: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """float32 [m, d] or [m, T, d]."""
+        return self.features[index]
+
+    def select(self, index: Tensor) -> "Vectors":
+        return Vectors(self.features[index])
+
+    def to(self, device: torch.device) -> "Vectors":
+        return Vectors(self.features.to(device))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.features,)
+
+    def reading_order(self) -> Tensor:
+        return torch.arange(len(self), device=self.features.device)
+
+
+@dataclass(frozen=True)
 class Sentences:
     """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1]. Id 0 is the padding."""
 

@@ -72,12 +72,23 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
     _refuse(overrides)
+    overrides = list(_spelled_out(overrides))
     with hydra_started(overrides):
-        config = compose("train", list(overrides))
+        config = compose("train", overrides)
         OmegaConf.resolve(config)
     check_config(config)
     check_installed(config)  # of a stored configuration that is only read, nothing need be installed
     return config
+
+
+def _spelled_out(overrides: Sequence[str]) -> Iterator[str]:
+    """``encoder=torchvision:resnet18`` is short for encoder=torchvision encoder.model=resnet18; so is installed:NAME."""
+    for override in overrides:
+        choice, colon, model = override.partition(":")
+        if colon and choice in ("encoder=torchvision", "encoder=installed"):
+            yield from (choice, f"encoder.model={quoted(model)}")
+        else:
+            yield override
 
 
 def is_launcher_option(name: str) -> bool:
@@ -168,6 +179,10 @@ def check_config(config: DictConfig) -> None:
         )
     _check_imbalance(config.dataset)
     objective, tuples = config.objective, config.training.batch_size
+    if config.encoder.name == "identity" and objective.name != "frozen":
+        raise ConfigError(f"objective={objective.name}: encoder=identity has nothing to train; use objective=frozen")
+    if config.encoder.dimension == 0 and objective.name == "supervised":
+        raise ConfigError("encoder.dimension: objective=supervised puts a layer on the features; give their number")
     contrastive = objective.name == "contrastive"
     if contrastive and objective.negative_source == "pooled" and objective.negatives >= tuples:
         raise ConfigError(

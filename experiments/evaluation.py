@@ -57,7 +57,7 @@ def evaluate(config: DictConfig, features: dict[str, Features], classes: int, rh
     for number in range(options.redraws):
         index = few_shot_index(features["train"][1], classes, options.shots, generator(config.seed, "shots", number, device))
         few = mean_classifier(features["train"][0][index], features["train"][1][index], classes)
-        redraws.append(_scores(few, test, classes, options, rho))
+        redraws.append(scores(few, test, classes, options, rho))
     name = f"test.mean{options.shots}"
     for metric in redraws[0]:
         values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
@@ -74,12 +74,12 @@ def _fitted(
     found: dict[str, float] = {}
     mean = mean_classifier(*features["train"], classes)
     for role in ("test", "dev", "train"):
-        _add(found, f"{role}.mean{suffix}", _scores(mean, features[role], classes, options, rho))
+        _add(found, f"{role}.mean{suffix}", scores(mean, features[role], classes, options, rho))
     draws = generator(config.seed, f"linear{suffix}", 0, features["train"][0].device)
     linear, l2, accuracy = best_linear_classifier(
         features["train"], features["dev"], classes, options.l2, draws, options.linear_steps, rho
     )
-    _add(found, f"test.linear{suffix}", _scores(linear, features["test"], classes, options, rho))
+    _add(found, f"test.linear{suffix}", scores(linear, features["test"], classes, options, rho))
     if rho is not None:
         _add(found, f"test.mean{suffix}", group_scores(mean, features["test"], rho))
         _add(found, f"test.linear{suffix}", group_scores(linear, features["test"], rho))
@@ -98,9 +98,10 @@ def _first_share(points: Features, classes: int, share: float) -> Features:
     return points[0][kept], labels[kept]
 
 
-def _scores(
+def scores(
     classifier: Classifier, points: Features, classes: int, options: DictConfig, rho: Tensor | None
 ) -> dict[str, float]:
+    """AVG-k and TOP-R of a classifier on features and labels, for the ks and tops that are wanted."""
     labels = points[1]
     found = ranks(points[0], classifier.weights, labels, classifier.bias)
     if rho is None or groups(rho) is None:
@@ -130,5 +131,5 @@ def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[
     return found
 
 
-def _add(found: dict[str, float], prefix: str, scores: dict[str, float]) -> None:
-    found.update({f"{prefix}.{name}": value for name, value in scores.items()})
+def _add(found: dict[str, float], prefix: str, scored: dict[str, float]) -> None:
+    found.update({f"{prefix}.{name}": value for name, value in scored.items()})

@@ -44,6 +44,10 @@ class Progress:
     best_loss: float = math.inf
     best: dict[str, Tensor] = field(default_factory=dict)
 
+    def chosen_by(self) -> dict[str, float]:
+        """``dev.loss`` and ``dev.step`` of the best encoder; nothing of one that was not trained."""
+        return {"dev.loss": self.best_loss, "dev.step": self.best_step} if self.step else {}
+
 
 def fit(
     config: DictConfig,
@@ -157,6 +161,15 @@ class _Observer:
 
     def _every(self, every: int | None, step: int) -> bool:
         return every is not None and (step % every == 0 or step == self.options.steps)
+
+
+def leave_as_it_is(encoder: nn.Module, folder: RunFolder, keep: dict[str, Any]) -> Progress:
+    """The checkpoint of an encoder that is not trained, so that it can be taken up as trained ones are."""
+    progress = Progress(best=encoder.state_dict())
+    folder.save_checkpoint({"progress": vars(progress)} | keep)
+    folder.write_metrics([])
+    encoder.eval()
+    return progress
 
 
 def _must_be_finite(what: str, value: float, step: int) -> None:

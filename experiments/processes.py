@@ -21,7 +21,8 @@ from tqdm import tqdm
 from data.errors import DataError
 from experiments.errors import ConfigError, RunError
 from experiments.ranks import Ranks, part
-from experiments.run import Say, run
+from experiments.run import run
+from experiments.setup import Say
 from experiments.workers import end_with_parent
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device

@@ -1,46 +1,32 @@
 """A run from its configuration to its result."""
 
-import logging
 import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from lightning_fabric import Fabric
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
-from crl.encoders import build_encoder
-from crl.encoders.pair import EncoderPair
-from data.dataset import Dataset, pixel_statistics
-from data.files import write_checked_json
-from data.imbalance import groups, imbalanced
-from data.registry import DATASETS, load_dataset
-from data.sampler import generator
+from data.dataset import Dataset
 from data.split import Split
-from data.text import in_words_of
-from experiments.config import config_hash, load_config, run_name
+from experiments.config import config_hash, run_name
 from experiments.curve import curve
 from experiments.environment import environment
 from experiments.errors import ConfigError
-from experiments.evaluation import check_evaluation, encode_splits, evaluate
-from experiments.fit import fit
-from experiments.health import check_features, check_numbers, warnings
+from experiments.feature_map import check_map
+from experiments.fit import fit, leave_as_it_is
+from experiments.health import check_numbers
 from experiments.loggers import Loggers
-from experiments.memory import keep_freed_memory
+from experiments.probe import check_attentive
 from experiments.ranks import ALONE, Ranks, part, together
 from experiments.run_folder import RunFolder
-from experiments.theory import latent_theory
-from experiments.word_vectors import word_vectors
+from experiments.scoring import score
+from experiments.setup import Say, about_data, build_fabric, make_encoder, prepare
 
 SCHEMA = 1
-_IMBALANCE = ("class_distribution", "class_sizes", "imbalance", "minority_share")
-Say = Callable[[str], None]
 
 
 def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) -> dict[str, Any]:
@@ -50,8 +36,7 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
     call this; rank 0 alone writes, evaluates and has a result, the others get an empty one. Raises ConfigError, DataError
     or RunError.
     """
-    if config.runtime.devices > 1 and ranks is ALONE:
-        raise ConfigError("runtime.devices: only a crl train by itself takes several; each run of a sweep takes one")
+    _check_runtime(config, ranks)
     folder = RunFolder.of(config)
     if folder.config.exists() and not config.force:
         stored = folder.read_result()
@@ -59,15 +44,15 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         if stored is not None:
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
-    if config.runtime.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
-        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     fabric = build_fabric(config, ranks)
     started = time.monotonic()
 
     def ready() -> tuple[Dataset, str, Split, Split, nn.Module, str | None]:
         dataset, fingerprint = prepare(config, say)
         train, dev = dataset.similar(config.dataset.train_fraction)
-        return dataset, fingerprint, train, dev, *make_encoder(config, dataset, train)
+        encoder, note = make_encoder(config, dataset, train)
+        check_attentive(config, encoder)
+        return dataset, fingerprint, train, dev, encoder, note
 
     dataset, fingerprint, train, dev, encoder, note = together(fabric, ready)
     watch = curve(config, fabric, encoder, train, dataset)
@@ -97,205 +82,46 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
-        progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
-        part()
-        if not fabric.is_global_zero:
-            return {}
+        if config.objective.name == "frozen":
+            progress = leave_as_it_is(encoder, folder, keep)
+            say("evaluating the encoder as it is")
+        else:
+            progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
+            part()
+            if not fabric.is_global_zero:
+                return {}
+            say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
         fitted = time.monotonic()
-        say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
-        features = encode_splits(config, fabric, encoder, dataset)
-        check_features(features)
-        metrics = evaluate(config, features, len(dataset.classes), dataset.test.rho)
+        found = score(config, fabric, encoder, dataset)
         result = {
             "schema": SCHEMA,
             "name": run_name(config),
             "config_hash": config_hash(config),
             "seed": config.seed,
-            "dataset": _about(dataset, fingerprint),
-            "metrics": metrics | {"dev.loss": progress.best_loss, "dev.step": progress.best_step},
-            "theory": latent_theory(config, fabric, encoder, dataset, features),
-            "warnings": warnings(dataset, features),
+            "dataset": about_data(dataset, fingerprint),
+            **found,
+            "metrics": found["metrics"] | progress.chosen_by(),
             "timing": {
                 "prepare_seconds": round(prepared - started, 3),
                 "train_seconds": round(progress.seconds, 3),
                 "evaluate_seconds": round(time.monotonic() - fitted, 3),
-                "points_per_second": round(progress.points / progress.seconds, 1),
+                "points_per_second": round(progress.points / max(progress.seconds, 1e-9), 1),
             },
             "environment": about,
         }
         check_numbers(result)
         folder.write_result(result)
-        loggers.finish(metrics)
+        loggers.finish(found["metrics"])
     return result
 
 
-def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: Say) -> tuple[DictConfig, dict[str, Any]]:
-    """(configuration, result) of scoring a finished run under other evaluation options or on another copy of the data.
-
-    The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises ConfigError, DataError or RunError.
-    """
-    allowed = ("evaluation.", "runtime.", "dataset.root=")
-    for override in overrides:
-        if not override.startswith(allowed) or "=" not in override:
-            raise ConfigError(f"{override}: crl evaluate takes evaluation.*, runtime.* and dataset.root only")
-    folder = RunFolder(Path(run_dir))
-    stored = folder.read_result()
-    config = load_config(folder.config, overrides)
-    state = folder.load_checkpoint()
-    if stored is None or state is None:
-        kept = f" (the one before is in {folder.replaced})" if folder.replaced.exists() else ""
-        raise ConfigError(f"{run_dir} holds no finished run{kept}; start its crl train command again first")
-    fabric = build_fabric(config)
-    dataset, fingerprint = prepare(config, say)
-    if fingerprint != stored["dataset"].get("fingerprint"):
-        say("the data differ from those of the run: its training points may be among these test points")
-    try:
-        if dataset.vocabulary is not None:
-            dataset = in_words_of(dataset, state["vocabulary"])
-        encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration, RuntimeError) as error:
-        raise ConfigError(
-            f"{folder.checkpoint} does not fit {folder.config}; start the run again with force=true"
-        ) from error
-    started = time.monotonic()
-    features = encode_splits(config, fabric, encoder, dataset)
-    check_features(features)
-    metrics = evaluate(config, features, len(dataset.classes), dataset.test.rho)
-    result = stored | {
-        "dataset": _about(dataset, fingerprint),
-        "metrics": metrics
-        | {name: stored["metrics"][name] for name in ("dev.loss", "dev.step") if name in stored["metrics"]},
-        "theory": latent_theory(config, fabric, encoder, dataset, features),
-        "warnings": warnings(dataset, features),
-        "timing": stored["timing"] | {"evaluate_seconds": round(time.monotonic() - started, 3)},
-        "evaluation": OmegaConf.to_container(config.evaluation),
-        "environment": environment(fabric.device, fingerprint, command),
-    }
-    check_numbers(result)
-    target = folder.path / "evaluations" / f"{config_hash(config)}.json"
-    try:
-        target.parent.mkdir(exist_ok=True)
-        write_checked_json(target, result)
-    except OSError as error:
-        raise ConfigError(f"{target.parent} cannot be written ({error.strerror})") from error
-    say(f"written: {target}")
-    return config, result
-
-
-def build_fabric(config: DictConfig, ranks: Ranks = ALONE) -> Fabric:
-    """Device, precision, threads, and how the process treats memory and determinism, for a run.
-
-    With several ranks it waits for the others. Raises ConfigError for a device that is not there.
-    """
+def _check_runtime(config: DictConfig, ranks: Ranks) -> None:
+    """Raise ConfigError where this machine, or who starts the run, lacks what the configuration asks for."""
     options = config.runtime
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("runtime.device: no CUDA device is available; use runtime.device=cpu or auto")
-    device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and torch.cuda.device_count() < ranks.per_node:
-        raise ConfigError(
-            f"runtime.devices: {ranks.per_node} are wanted of a node, which has {torch.cuda.device_count()} CUDA device(s) "
-            "for each process to see; use fewer, or runtime.device=cpu"
-        )
-    if device == "cpu":
-        keep_freed_memory()
-    torch.use_deterministic_algorithms(device == "cpu")
-    # Nothing here reads what it has not written; to fill it costs up to a tenth of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if options.precision == "bf16" else "32-true"
-    try:
-        fabric = Fabric(
-            accelerator=device, devices=ranks.per_node, num_nodes=ranks.nodes, strategy=ranks.strategy(),
-            plugins=ranks.environment, precision=precision,
-        )  # fmt: skip
-        fabric.launch()
-    except ValueError as error:  # a cluster's variables that contradict one another
-        raise ConfigError(f"runtime.devices: {error}") from error
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    return fabric
-
-
-def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
-    """The data set that the configuration names and its fingerprint, checked against what is to be done with it."""
-    options = OmegaConf.to_container(config.dataset)
-    assert isinstance(options, dict)
-    chosen = {str(key): value for key, value in options.items() if key not in ("name", "train_fraction", "augment")}
-    imbalance = {name: chosen.pop(name) for name in _IMBALANCE if name in chosen}
-    dataset = load_dataset(config.dataset.name, **chosen)
-    least = max(config.objective.block_size, config.evaluation.shots)
-    dataset = imbalanced(dataset, **imbalance, least=least)
-    for note in dataset.notes:
-        say(note)
-    check_evaluation(config, dataset)
-    smallest = int(dataset.train.fraction(config.dataset.train_fraction).sizes.min())
-    # Documents that are drawn from are short: their blocks repeat sentences.
-    from_labelled = config.objective.name == "contrastive" and dataset.unlabelled_train is None
-    if from_labelled and config.objective.block_size > smallest:
-        raise ConfigError(
-            f"objective.block_size: {config.objective.block_size} exceeds the {smallest} training points of the "
-            f"smallest class of {dataset.name}; choose at most {smallest}"
-        )
-    return dataset, dataset.fingerprint()
-
-
-def make_encoder(config: DictConfig, dataset: Dataset, train: Split) -> tuple[nn.Module, str | None]:
-    """(a fresh encoder, a line worth saying aloud or None); its weights depend on the seed alone.
-
-    What it must know of its input (pixel statistics, word vectors) comes from the points that it is trained on. Raises
-    ConfigError for an encoder that cannot read them.
-    """
-    if DATASETS[config.dataset.name].holds == "images":
-        mean, std = pixel_statistics(train)
-        encoder, note = _encoder(config, mean=mean, std=std), None
-    else:
-        vectors, note = word_vectors(config, dataset, train)
-        encoder = _encoder(config, vectors=vectors)
-    with torch.no_grad():
-        try:
-            encoder.eval()(train.points.gather(torch.arange(2)))
-        except RuntimeError as error:
-            why = str(error).splitlines()[0]
-            raise ConfigError(f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})") from error
-    return encoder.train(), note
-
-
-def restore_encoder(config: DictConfig, state: dict[str, torch.Tensor]) -> nn.Module:
-    """The encoder of a checkpoint, which holds the statistics or word vectors that it was made with."""
-    if DATASETS[config.dataset.name].holds == "images":
-        encoder = _encoder(config, mean=[0.0] * 3, std=[1.0] * 3)
-    else:
-        encoder = _encoder(config, vectors=next(v for name, v in state.items() if name.endswith("embedding.weight")))
-    encoder.load_state_dict(state)
-    return encoder.eval()
-
-
-def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
-    options = OmegaConf.to_container(config.encoder)
-    assert isinstance(options, dict)
-    if "vectors" in inputs:
-        options["frozen"] = options["frozen"] and config.encoder.embedding != "learned"
-        for name in ("embedding", "embedding_dim", "glove_path"):
-            del options[name]
-    torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
-    count = config.objective.get("encoders", 1)
-    try:
-        encoders = [build_encoder(**{str(key): value for key, value in options.items()}, **inputs) for _ in range(count)]
-    except ValueError as error:
-        raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
-    encoder = encoders[0] if count == 1 else EncoderPair(*encoders)
-    return encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
-
-
-def _about(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
-    unlabelled, rho = dataset.unlabelled_train, dataset.train.rho
-    apart = None if rho is None else groups(rho)
-    return {
-        "name": dataset.name,
-        "classes": len(dataset.classes),
-        "train_points": len(dataset.train),
-        "test_points": len(dataset.test),
-        "fingerprint": fingerprint,
-        **({} if unlabelled is None else {"unlabelled_points": len(unlabelled)}),
-        **({} if apart is None else {"majority_classes": [dataset.classes[c] for c in apart[0].tolist()]}),
-    }
+    if options.devices > 1 and ranks is ALONE:
+        raise ConfigError("runtime.devices: only a crl train by itself takes several; each run of a sweep takes one")
+    if options.devices > 1 and config.objective.name == "frozen":
+        raise ConfigError("runtime.devices: objective=frozen trains nothing; use one")
+    if options.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
+        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
+    check_map(config)

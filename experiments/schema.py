@@ -67,6 +67,21 @@ class GlyphsConfig(ImagesConfig):
 
 
 @dataclass
+class ClassIdsConfig(DatasetConfig):
+    """Every point of a class is the same one: with ``encoder.embedding=learned``, a free embedding per class."""
+
+    classes: int = option(5, least=2)
+    points_per_class: int = option(20, least=2)
+
+
+@dataclass
+class FeaturesConfig(DatasetConfig):
+    """``root``: an NPZ or safetensors file of features that another program computed."""
+
+    root: str | None = None
+
+
+@dataclass
 class CIFAR100Config(ImagesConfig):
     # Where the files lie cannot change the result: their checksums are fixed.
     root: str | None = option(None, changes_result=False)
@@ -142,6 +157,33 @@ class SmallCNNConfig(EncoderConfig):
 
 
 @dataclass
+class IdentityConfig(EncoderConfig):
+    """Features as they are (of tokens, their mean). ``dimension``: 0 for whatever they have."""
+
+    dimension: int = option(0, least=0)
+
+
+@dataclass
+class TorchvisionConfig(EncoderConfig):
+    """What the last layer of a torchvision classifier reads. ``weights``: ``random``, ``download`` (torchvision's default
+    ones) or a file of them; ``image_size``: images are resized to it; ``dimension``: 0 for whatever the model has."""
+
+    dimension: int = option(0, least=0)
+    model: str = "resnet18"
+    weights: str = "download"
+    image_size: int = option(224, least=8, most=1024)
+
+
+@dataclass
+class InstalledConfig(EncoderConfig):
+    """An encoder that an installed package offers under the entry-point group ``crl.encoders``; ``model`` is its name.
+    ``dimension``: 0 for whatever it has."""
+
+    dimension: int = option(0, least=0)
+    model: str = MISSING
+
+
+@dataclass
 class SentenceEncoderConfig(EncoderConfig):
     """``embedding``: word vectors from a GloVe file, learned from the training split's co-occurrences, or trained along."""
 
@@ -173,9 +215,11 @@ class ObjectiveConfig:
 
 @dataclass
 class ContrastiveConfig(ObjectiveConfig):
-    """``collisions=false`` takes no negative of the anchor's class; the paper's theory is about those that are taken."""
+    """``collisions=false`` takes no negative of the anchor's class; the paper's theory is about those that are taken.
+    ``normalize`` scales features to length 1; the paper takes them as they are."""
 
     collisions: bool = True
+    normalize: bool = False
 
 
 @dataclass
@@ -215,6 +259,7 @@ class OptimizerConfig:
 class EvaluationConfig:
     """``ks``: AVG-k; ``tops``: TOP-R; ``shots``: labelled points per class of mu-5, redrawn ``redraws`` times;
     ``label_fraction``: the classifiers once more, fitted on that share of every class's labels (null: not);
+    ``attentive``: a probe with cross-attention too, of encoders that have tokens; ``map``: how the report draws features;
     ``l2``: penalties of the linear classifier, of which the dev points choose one; ``linear_steps``: the least number of
     steps that it is trained for."""
 
@@ -223,6 +268,8 @@ class EvaluationConfig:
     shots: int = option(5, least=1)
     redraws: int = option(5, least=1)
     label_fraction: float | None = option(None, above=0, below=1)
+    attentive: bool = False
+    map: str = option("pca", choices=("pca", "tsne", "umap", "none"))
     linear_steps: int = option(1000, least=1)
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
@@ -271,6 +318,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "docstrings": DocstringsConfig,
         "cifar100": CIFAR100Config,
         "wiki3029": Wiki3029Config,
+        "class_ids": ClassIdsConfig,
+        "features": FeaturesConfig,
         "image_folder": ImageFolderConfig,
         "documents": DocumentsConfig,
         "imdb": LabelledDocumentsConfig,
@@ -279,6 +328,9 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "encoder": {
         "vgg16": VGG16Config,
         "small_cnn": SmallCNNConfig,
+        "identity": IdentityConfig,
+        "torchvision": TorchvisionConfig,
+        "installed": InstalledConfig,
         "gru": GRUConfig,
         "bag_of_words": SentenceEncoderConfig,
     },
@@ -286,6 +338,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "contrastive": ContrastiveConfig,
         "quick_thoughts": QuickThoughtsConfig,
         "supervised": ObjectiveConfig,
+        "frozen": ObjectiveConfig,
     },
     "optimizer": {"adamw": OptimizerConfig, "sgd": OptimizerConfig},
     "evaluation": {"default": EvaluationConfig},

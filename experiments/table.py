@@ -13,15 +13,19 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     metrics = result["metrics"]
     few = few_shot(metrics)
     columns = {"TR": "test.linear", "mu": "test.mean", f"mu-{few.removeprefix('mean')}": f"test.{few}"}
+    if any(name.startswith("test.attentive.") for name in metrics):
+        columns["attentive"] = "test.attentive"
     rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
     paper = table_1(config, result)
-    wide = max(12, *(len(metric_title(row)) + 2 for row in rows))
-    head = f"{'accuracy, %':<{wide}}" + "".join(f"{column:>8}" for column in columns)
+    first = max(12, *(len(metric_title(row)) + 2 for row in rows))
+    wide = {key: max(8, len(column) + 2) for column, key in columns.items()}
+    head = f"{'accuracy, %':<{first}}" + "".join(f"{column:>{wide[key]}}" for column, key in columns.items())
     head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
     lines = [head]
     for row in rows:
-        values = (metrics.get(f"{key}.{row}") for key in columns.values())
-        line = f"{metric_title(row):<{wide}}" + "".join(f"{'-':>8}" if v is None else f"{100 * v:8.1f}" for v in values)
+        values = {key: metrics.get(f"{key}.{row}") for key in wide}
+        shown = (f"{'-' if v is None else f'{100 * v:.1f}':>{wide[key]}}" for key, v in values.items())
+        line = f"{metric_title(row):<{first}}" + "".join(shown)
         if paper:
             line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
         lines.append(line)
@@ -34,6 +38,11 @@ def summary(config: DictConfig, result: dict[str, Any]) -> str:
     how = config.objective.name
     if how == "contrastive":
         how += f" ({objective.loss}, b={objective.block_size}, k={objective.negatives}, {objective.negative_source})"
+    if how == "frozen":
+        return (
+            f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
+            f"{config.encoder.get('model', config.encoder.name)} as it is, seed {result['seed']}"
+        )
     return (
         f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
         f"{config.encoder.name}, {how}, {config.training.steps} steps of {config.training.batch_size}, "

@@ -9,6 +9,7 @@ from matplotlib.ticker import NullFormatter
 
 from experiments.paper import FIGURE_METRICS
 from experiments.report.collect import Group, Subject
+from experiments.report.feature_maps import feature_maps
 from experiments.report.figures import COLOURS, INK, MARKERS, Figure, curve, draw, legend
 from experiments.report.paper_claims import BOUNDS
 from experiments.report.tables import measure, slug, table_2_metric
@@ -28,7 +29,7 @@ def figures(subject: Subject) -> list[Figure]:
     """Every figure that the subject has runs for."""
     made = [amount_of_data(subject), losses(subject), blocks(subject), collisions(subject)]
     made += [budget(subject, axis) for axis in ("block_size", "negatives")]
-    return [figure for figure in (*made, bounds(subject)) if figure is not None]
+    return [figure for figure in (*made, bounds(subject), feature_maps(subject)) if figure is not None]
 
 
 def amount_of_data(subject: Subject) -> Figure | None:

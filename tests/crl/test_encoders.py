@@ -23,7 +23,10 @@ DIMENSION = 6
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
 VOCABULARY = 12
 SENTENCE_ENCODERS = sorted(name for name, entry in ENCODERS.items() if entry.reads == "sentences")
-IMAGE_ENCODERS = sorted(name for name, entry in ENCODERS.items() if entry.reads == "images")
+# Tests of their own: an installed encoder needs a package, the identity has no weights.
+BUILT_HERE = [name for name in ENCODERS if name not in ("installed", "identity")]
+IMAGE_ENCODERS = sorted(name for name in BUILT_HERE if ENCODERS[name].reads == "images")
+OPTIONS = {"torchvision": {"model": "resnet18", "weights": "random", "image_size": 32}}
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -37,7 +40,7 @@ def build(name: str, seed: int = 0, **options: object) -> nn.Module:
     else:
         options = {"vectors": torch.randn(VOCABULARY, 5, generator=seeded(seed))} | options
     torch.manual_seed(seed)
-    return build_encoder(name, **{"dimension": DIMENSION} | options)
+    return build_encoder(name, **{"dimension": DIMENSION} | OPTIONS.get(name, {}) | options)
 
 
 @cache
@@ -62,7 +65,7 @@ def batch(name: str, seed: int, count: int) -> Tensor:
     return sentences(seed, torch.randint(8, (count + 1,), generator=seeded(seed)).tolist())[:count]
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", BUILT_HERE)
 def test_every_entry_of_the_registry_builds_a_module(name):
     assert ENCODERS[name].reads in {"images", "sentences"}
     encoder = in_eval(name)
@@ -76,7 +79,7 @@ def test_an_unknown_name_is_a_key_error():
         build_encoder("resnet", dimension=DIMENSION)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", BUILT_HERE)
 @few
 @given(seeds, st.integers(1, 5))
 def test_features_are_finite_floats_of_the_asked_shape(name, seed, count):
@@ -87,7 +90,7 @@ def test_features_are_finite_floats_of_the_asked_shape(name, seed, count):
     assert features.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", BUILT_HERE)
 def test_every_trained_parameter_gets_a_finite_gradient(name):
     encoder = deepcopy(in_eval(name)).train()
     encoder(batch(name, 0, 4)).square().sum().backward()
@@ -95,7 +98,7 @@ def test_every_trained_parameter_gets_a_finite_gradient(name):
         assert not parameter.requires_grad or parameter.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", BUILT_HERE)
 def test_features_do_not_depend_on_the_rest_of_the_batch_or_its_order(name):
     encoder, points = in_eval(name), batch(name, 1, 5)
     order = torch.tensor([3, 0, 4, 2, 1])
@@ -107,7 +110,7 @@ def test_features_do_not_depend_on_the_rest_of_the_batch_or_its_order(name):
     assert (features[:-1] - features[1:]).abs().amax(1).min() > 1e-3  # different points differ
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", BUILT_HERE)
 def test_a_state_dict_survives_a_file(name):
     """Weights, buffers and word vectors: the second encoder starts with nothing of them."""
     first, second, points = in_eval(name), deepcopy(in_eval(name)), batch(name, 2, 3)
@@ -300,3 +303,26 @@ def test_features_in_bfloat16_are_near_those_in_float32(name):
         rough = encoder(words)
     with torch.no_grad():
         torch.testing.assert_close(rough.float(), encoder(words), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(("model", "size", "tokens", "dimension"), [("resnet18", 64, 4, 512), ("vit_b_16", 224, 197, 768)])
+def test_torchvision_models_give_what_their_last_layer_reads_and_their_tokens(model, size, tokens, dimension):
+    from torchvision.models import get_model
+
+    torch.manual_seed(0)
+    images = torch.randint(256, (2, 3, size, size), dtype=torch.uint8)
+    encoder = build_encoder(
+        "torchvision", dimension=0, mean=[0.5] * 3, std=[0.25] * 3, model=model, weights="random", image_size=size
+    )
+    encoder.eval()
+    with torch.no_grad():
+        found = encoder(images)
+        assert found.shape == (2, dimension)
+        assert encoder.tokens(images).shape == (2, tokens, dimension)
+        if model == "resnet18":
+            whole = get_model(model, weights=None)
+            whole.load_state_dict(encoder.model.state_dict(), strict=False)
+            whole.eval()
+            scores = whole((images.float() / 255 - 0.5) / 0.25)
+            torch.testing.assert_close(whole.fc(found), scores)
+            torch.testing.assert_close(encoder.tokens(images).mean(1), found)

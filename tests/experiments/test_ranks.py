@@ -27,8 +27,8 @@ from experiments.config import compose_config
 from experiments.errors import ConfigError
 from experiments.processes import Local, run_on_devices, started_outside
 from experiments.ranks import Ranks
-from experiments.run import build_fabric
 from experiments.run_folder import RunFolder
+from experiments.setup import build_fabric
 from experiments.step import TrainingStep
 
 STEPS = 50

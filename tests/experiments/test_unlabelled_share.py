@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.config import compose_config
-from experiments.run import make_encoder, prepare
+from experiments.setup import make_encoder, prepare
 from experiments.theory import theory
 
 

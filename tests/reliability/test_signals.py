@@ -125,7 +125,7 @@ def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
             signal.signal(signum, handler)
 
 
-@pytest.mark.parametrize("where", ["experiments.run.prepare", "experiments.run.evaluate"])
+@pytest.mark.parametrize("where", ["experiments.run.prepare", "experiments.scoring.evaluate"])
 def test_sigterm_outside_of_training(
     where: str, texts: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,178 @@
+"""An encoder that was never trained here goes through the same evaluation, report, comparison and geometry."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cli.main import main
+
+TINY = ["evaluation.linear_steps=50", "runtime.progress=false"]
+GLYPHS = ["dataset=glyphs", "dataset.points_per_class=10", "dataset.test_per_class=3"]
+
+
+def features(seed: int = 0, tokens: int | None = None) -> dict[str, np.ndarray]:
+    """Six classes around their centres; of tokens the first has the class's centre, the rest is noise."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(size=(6, 6)) * 3
+    found = {}
+    for role, count in (("train", 20), ("test", 10)):
+        labels = np.arange(6).repeat(count)
+        shape = (len(labels), 6) if tokens is None else (len(labels), tokens, 6)
+        points = random.normal(size=shape).astype(np.float32)
+        points[(...,) if tokens is None else (slice(None), 0)] += centres[labels]
+        found |= {f"{role}_labels": labels, f"{role}_features": points}
+    return found
+
+
+def result_in(folder: Path) -> dict:
+    (path,) = folder.rglob("result.json")
+    return json.loads(path.read_text())
+
+
+def test_features_of_a_file_get_every_number_and_a_report(tmp_path, capsys):
+    np.savez(tmp_path / "f.npz", **features())
+    out = f"output_dir={tmp_path / 'out'}"
+    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", "objective.negatives=2", out, *TINY]) == 0
+    said = capsys.readouterr()
+    assert "AVG-2" in said.out and "Traceback" not in said.err
+    result = result_in(tmp_path / "out")
+    assert result["name"].startswith("features-identity-frozen-")
+    for name in ("test.linear.top1", "test.mean.avg2", "test.mean5.avg2"):
+        assert 0.5 < result["metrics"][name] <= 1
+    assert not {"dev.loss", "dev.step"} & set(result["metrics"])
+    assert result["theory"]["tau"] == pytest.approx(1 / 6)
+    assert result["theory"]["lemma_4_3"]["slack"] > -1e-9
+    (run,) = (path.parent for path in (tmp_path / "out").rglob("result.json"))
+    assert main(["evaluate", str(run), "evaluation.ks=[2,3]", "runtime.progress=false"]) == 0
+    assert "AVG-3" in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "out")]) == 0
+    assert "identity" in (tmp_path / "out" / "report" / "report.md").read_text()
+
+
+def test_the_mean_classifier_of_features_equals_numpys(tmp_path):
+    arrays = features()
+    np.savez(tmp_path / "f.npz", **arrays, dev_features=arrays["test_features"], dev_labels=arrays["test_labels"])
+    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", f"output_dir={tmp_path / 'out'}", *TINY]) == 0
+    means = np.stack([arrays["train_features"][arrays["train_labels"] == c].mean(0) for c in range(6)])
+    expected = ((arrays["test_features"] @ means.T).argmax(1) == arrays["test_labels"]).mean()
+    assert result_in(tmp_path / "out")["metrics"]["test.mean.top1"] == pytest.approx(expected)
+
+
+def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
+    save = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed").save_file
+    np.savez(tmp_path / "f.npz", **features())
+    save(features(), tmp_path / "f.safetensors")
+    found = []
+    for suffix in ("npz", "safetensors"):
+        out = tmp_path / suffix
+        assert main(["evaluate", f"features={tmp_path / f'f.{suffix}'}", f"output_dir={out}", *TINY]) == 0
+        found.append(result_in(out)["metrics"])
+    assert found[0] == found[1]
+
+
+def test_an_attentive_probe_sees_the_token_that_matters(tmp_path):
+    np.savez(tmp_path / "f.npz", **features(tokens=8))
+    out = f"output_dir={tmp_path / 'out'}"
+    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", "evaluation.attentive=true", out, *TINY]) == 0
+    metrics = result_in(tmp_path / "out")["metrics"]
+    print(metrics)
+    assert metrics["test.attentive.top1"] > 0.9
+    assert 0 <= metrics["dev.attentive.top1"] <= 1 and metrics["test.attentive.avg2"] > 0.9
+
+
+def test_a_torchvision_model_with_a_file_of_weights(tmp_path, capsys):
+    from torchvision.models import resnet18
+
+    for name, shade in (("dark", 40), ("light", 200), ("middle", 120)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.random.default_rng(number).integers(0, 50, (16, 16, 3)) + shade
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{number}.png")
+    torch.manual_seed(0)
+    weights = resnet18(weights=None).state_dict()
+    torch.save(weights, tmp_path / "w.pt")
+    out = f"output_dir={tmp_path / 'out'}"
+    chosen = ["encoder=torchvision:resnet18", f"encoder.weights={tmp_path / 'w.pt'}", "encoder.image_size=32"]
+    assert main(["evaluate", *chosen, *GLYPHS, "evaluation.attentive=true", out, *TINY]) == 0
+    assert "resnet18 as it is" in capsys.readouterr().out
+    (run,) = (path.parent for path in (tmp_path / "out").rglob("result.json"))
+    best = torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["best"]
+    assert torch.equal(best["model.conv1.weight"], weights["conv1.weight"])  # as the file has it: nothing was trained
+    assert result_in(tmp_path / "out")["theory"]["tau"] == pytest.approx(1 / 3)
+    # What was evaluated is in the run folder: the file of weights is no longer wanted.
+    (tmp_path / "w.pt").unlink()
+    assert main(["evaluate", str(run), "evaluation.shots=1", "runtime.progress=false"]) == 0
+
+
+BAD = {
+    "no file": (["features=nowhere.npz"], "nowhere.npz is no file"),
+    "a folder": (["features=."], "is no file"),
+    "not an archive": (["features=text.npz"], "not a readable NPZ file"),
+    "a pickle": (["features=pickle.npz"], "not a readable NPZ file"),
+    "no test labels": (["features=half.npz"], "no test_labels"),
+    "labels that are no whole numbers": (["features=float.npz"], "whole numbers"),
+    "another number of features": (["features=short.npz"], "test_features must be"),
+    "numbers that are not finite": (["features=nan.npz"], "not finite"),
+    "splits of different dimension": (["features=shape.npz"], "different shapes"),
+    "a model that torchvision lacks": (["encoder=torchvision:alexa", *GLYPHS], "no classifier 'alexa'"),
+    "weights that are no file": (["encoder=torchvision:resnet18", "encoder.weights=w.pt", *GLYPHS], "w.pt is no file"),
+    "weights of another kind": (["encoder=torchvision:resnet18", "encoder.weights=text.npz", *GLYPHS], "state dict"),
+    "an encoder that nobody offers": (["encoder=installed:nobody", *GLYPHS], "crl.encoders"),
+    "an objective": (["features=good.npz", "objective=contrastive"], "trains nothing"),
+    "no tokens": (["encoder=small_cnn", "evaluation.attentive=true", *GLYPHS], "no tokens"),
+    "neither run nor encoder": (["dataset=glyphs"], "features=FILE"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name, tmp_path, monkeypatch, capsys):
+    arguments, wanted = BAD[name]
+    monkeypatch.chdir(tmp_path)
+    good = features()
+    np.savez("good.npz", **good)
+    Path("text.npz").write_text("not an archive")
+    np.savez("pickle.npz", **(good | {"train_features": np.array([{"a": 1}], dtype=object)}))
+    np.savez("half.npz", train_features=good["train_features"], train_labels=good["train_labels"])
+    np.savez("float.npz", **(good | {"train_labels": good["train_labels"] + 0.5}))
+    np.savez("short.npz", **(good | {"test_features": good["test_features"][1:]}))
+    np.savez("nan.npz", **(good | {"test_features": good["test_features"] * np.float32(np.nan)}))
+    np.savez("shape.npz", **(good | {"test_features": good["test_features"][:, 1:]}))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    code = main(["evaluate", *arguments, *TINY])
+    said = capsys.readouterr()
+    assert code == 2, said
+    line = said.err.strip().splitlines()[-1]
+    assert wanted in line and line.startswith("crl: ")
+    assert "Traceback" not in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_features_cannot_be_trained_on(tmp_path, capsys):
+    np.savez(tmp_path / "f.npz", **features())
+    assert main(["train", "dataset=features", f"dataset.root={tmp_path / 'f.npz'}", "objective=contrastive", *TINY]) == 2
+    assert "nothing to train" in capsys.readouterr().err
+
+
+def test_an_installed_encoder_is_found_by_its_entry_point(tmp_path, monkeypatch, capsys):
+    """A package that is really there: on sys.path, with its metadata."""
+    package = tmp_path / "site"
+    (package / "brightness-1.0.dist-info").mkdir(parents=True)
+    (package / "brightness-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness\nVersion: 1.0\n")
+    (package / "brightness-1.0.dist-info" / "entry_points.txt").write_text(
+        "[crl.encoders]\nbrightness = brightness:Encoder\n"
+    )
+    (package / "brightness.py").write_text(
+        "from torch import nn\n"
+        "class Encoder(nn.Module):\n"
+        "    def forward(self, pixels):\n"
+        "        return nn.functional.adaptive_avg_pool2d(pixels.float(), 4).flatten(1)\n"
+    )
+    monkeypatch.syspath_prepend(package)
+    out = f"output_dir={tmp_path / 'out'}"
+    assert main(["evaluate", "encoder=installed:brightness", *GLYPHS, out, *TINY]) == 0
+    assert "brightness as it is" in capsys.readouterr().out
+    assert "test.linear.avg2" in result_in(tmp_path / "out")["metrics"]

@@ -1,0 +1,94 @@
+"""``crl geometry`` and ``crl compare`` on tiny runs, through the real commands."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+FREE = ["dataset=class_ids", "objective.normalize=true", "objective.block_size=1", "objective.negatives=1"]
+FREE += ["training.steps=300", "training.batch_size=128", "optimizer.lr=0.02", "optimizer.weight_decay=0"]
+FREE += ["evaluation.linear_steps=20", "runtime.progress=false"]
+GLYPHS = ["dataset.points_per_class=10", "dataset.test_per_class=3", "encoder.width=4", "training.steps=20"]
+GLYPHS += ["training.dev_every=20", "evaluation.linear_steps=20", "runtime.progress=false"]
+
+
+@pytest.fixture(scope="module")
+def free(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Free embeddings of five equally likely classes."""
+    folder = tmp_path_factory.mktemp("free")
+    assert main(["train", *FREE, f"output_dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("glyphs")
+    for other in (["seed=0"], ["seed=1"], ["objective=supervised"]):
+        assert main(["train", *GLYPHS, *other, f"output_dir={folder}"]) == 0
+    return folder
+
+
+def test_free_embeddings_reach_the_predicted_geometry(free, tmp_path, capsys):
+    assert main(["geometry", str(free), f"out={tmp_path / 'g'}"]) == 0
+    said = capsys.readouterr().out
+    assert "to prediction" in said and str(tmp_path / "g" / "gram-1.svg") in said
+    (found,) = json.loads((tmp_path / "g" / "geometry.json").read_text())
+    assert found["imbalance"] == pytest.approx(1)
+    assert found["NC1"] < 1e-6 and found["to prediction"] < 0.05 and found["certificate"] < 1e-5
+    assert found["loss of means"] == pytest.approx(found["least loss"], abs=1e-3)
+    assert found["minority predicted"] is None  # there is no minority
+    assert found["predicted_gram"][0][1] == pytest.approx(-0.25, abs=1e-6)
+    assert (tmp_path / "g" / "gram-1.svg").read_text().startswith("<?xml")
+
+
+def test_compare_aligns_runs_beside_a_null(glyphs, tmp_path, capsys):
+    assert main(["compare", str(glyphs), "points=100", "neighbours=5", "permutations=20", f"out={tmp_path / 'c'}"]) == 0
+    said = capsys.readouterr().out
+    assert "100 test points" in said and "1-2" in said and "supervised" in said
+    found = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert len(found["runs"]) == 3 and len(found["pairs"]) == 3
+    assert len({run["label"] for run in found["runs"]}) == 3
+    for pair in found["pairs"]:
+        for measure in ("neighbours", "kernels"):
+            assert pair[measure]["null_mean"] < 0.2 and 0 < pair[measure]["p_value"] <= 1
+    names = {path.name for path in (tmp_path / "c").iterdir()}
+    assert names == {
+        "comparison.json",
+        "alignment-neighbours.svg",
+        "alignment-kernels.svg",
+        "alignment-accuracy.svg",
+    }
+
+
+def test_the_same_comparison_gives_the_same_bytes(glyphs, tmp_path):
+    for name in ("a", "b"):
+        assert main(["compare", str(glyphs), "points=60", "permutations=5", f"out={tmp_path / name}"]) == 0
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+BAD = {
+    "geometry of raw features": (["geometry", "GLYPHS"], "objective.normalize=true"),
+    "geometry of nothing": (["geometry"], "crl geometry RUN_DIR"),
+    "geometry of no folder": (["geometry", "nowhere"], "not a folder"),
+    "geometry with an option": (["geometry", "FREE", "colour=red"], "no such option"),
+    "geometry of an empty folder": (["geometry", "EMPTY"], "no finished run"),
+    "compare of one run": (["compare", "FREE"], "takes two"),
+    "compare of different data": (["compare", "FREE", "GLYPHS"], "other test points"),
+    "compare of nothing": (["compare"], "crl compare RUN_DIR"),
+    "too many neighbours": (["compare", "GLYPHS", "points=10", "neighbours=10"], "at most 9"),
+    "a count that is none": (["compare", "GLYPHS", "permutations=no"], "permutations: 'no'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name, free, glyphs, tmp_path, capsys):
+    arguments, wanted = BAD[name]
+    places = {"FREE": str(free), "GLYPHS": str(glyphs), "EMPTY": str(tmp_path)}
+    assert main([places.get(argument, argument) for argument in arguments]) == 2
+    said = capsys.readouterr()
+    assert wanted in said.err.strip().splitlines()[-1]
+    assert "Traceback" not in said.err
+    assert not list(tmp_path.iterdir())

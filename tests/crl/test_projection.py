@@ -1,0 +1,36 @@
+"""Principal planes against scikit-learn's."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+
+from crl.projection import principal_plane
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(0, 1000), st.integers(3, 30), st.integers(2, 6))
+def test_the_plane_is_that_of_scikit_learn_up_to_sign(seed, n, d):
+    features = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)) * torch.arange(1, d + 1)
+    points, shares = principal_plane(features)
+    reference = PCA(2, svd_solver="full").fit(features.double().numpy())
+    expected = torch.from_numpy(reference.transform(features.double().numpy()))
+    torch.testing.assert_close(points.abs(), expected.abs(), atol=1e-8, rtol=1e-8)
+    assert shares == pytest.approx(reference.explained_variance_ratio_.tolist())
+
+
+def test_a_mirrored_copy_lies_the_same_way_round():
+    features = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    points, _ = principal_plane(features)
+    assert torch.equal(points, principal_plane(features.clone())[0])
+    assert bool((points.abs().amax(0) > 0).all())
+
+
+def test_what_has_no_second_direction_or_no_variance_is_zero_there():
+    points, shares = principal_plane(torch.tensor([[0.0], [2.0]]))
+    assert points[:, 1].tolist() == [0, 0] and shares == (1.0, 0.0)
+    points, shares = principal_plane(torch.ones(3, 2))
+    assert torch.equal(points, torch.zeros(3, 2, dtype=torch.float64)) and shares == (0.0, 0.0)
+    with pytest.raises(ValueError, match="2 points"):
+        principal_plane(torch.ones(1, 2))
