@@ -67,7 +67,7 @@ class GlyphsConfig(ImagesConfig):
 
 
 @dataclass
-class ClassIdsConfig(DatasetConfig):
+class ClassIdsConfig(LabelledConfig):
     """Every point of a class is the same one: with ``encoder.embedding=learned``, a free embedding per class."""
 
     classes: int = option(5, least=2)
@@ -75,7 +75,7 @@ class ClassIdsConfig(DatasetConfig):
 
 
 @dataclass
-class FeaturesConfig(DatasetConfig):
+class FeaturesConfig(LabelledConfig):
     """``root``: an NPZ or safetensors file of features that another program computed."""
 
     root: str | None = None
