@@ -34,8 +34,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the temporary file, which is gone
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary file, which is gone
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -103,7 +104,7 @@ def save_tensors(path: Path, value: dict[str, Any]) -> None:
 
     with written_whole(path) as stream:
         digesting = _Digesting(stream)
-        torch.save(value, digesting)
+        torch.save(value, digesting)  # type: ignore[arg-type]
         if digesting.error is not None:
             raise digesting.error
         stream.write(_TRAILER % digesting.sha256.hexdigest().encode())

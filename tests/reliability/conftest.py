@@ -13,9 +13,8 @@ def crl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     """``crl.run("train", ..., cache=FOLDER)`` in a process of its own."""
     server = ForkServer(tmp_path_factory.mktemp("logs"))
     yield server
-    assert server.process.stdin is not None
-    server.process.stdin.close()
-    server.process.wait(timeout=30)
+    server.process.kill()
+    server.process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +29,7 @@ def texts(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undistur
     return undisturbed(
         crl, place, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=20", "encoder=bag_of_words",
         "encoder.dimension=8", "encoder.embedding_dim=8", "encoder.dropout=0.3", "objective.block_size=3",
+        "objective.negatives=3",
     )  # fmt: skip
 
 

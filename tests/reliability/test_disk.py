@@ -27,10 +27,10 @@ def test_a_file_that_grows_too_large(crl: ForkServer, images: Undisturbed, tmp_p
     run = tmp_path / "run"
     command = [*images.command, f"run_dir={run}"]
     shutil.copytree(images.cache, tmp_path / "cache")
-    for largest in (size - 1, size // 2, 9000):  # the end, the middle and the start of the first one
+    for largest in (9000, size // 2, size - 1):  # the first one at its start or later, and the last one at its end
         ended = crl.run(*command, cache=tmp_path / "cache", largest_file=largest)
         one_line(ended, 1, f"{run}/checkpoint.pt cannot be written", "the same command goes on")
-        assert not (run / "checkpoint.pt").exists() and not list(run.rglob("*.tmp"))
+        assert not list(run.rglob("*.tmp"))
     ended = crl.run(*command, cache=tmp_path / "other", largest_file=cache.stat().st_size - 1)
     one_line(ended, 2, f"cache {tmp_path}/other/prepared: ", "CRL_DATA")
     assert not list((tmp_path / "other").rglob("*.pt*.tmp")) and not list((tmp_path / "other").rglob("*.pt"))

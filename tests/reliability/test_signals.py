@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_a_signal_in_training(
     process.signal(signum)
     ended = process.wait()
     assert ended.code == 128 + signum
-    assert ended.last == f"crl: ended by {signum.name}; the same command goes on: crl train {' '.join(command[1:])}"
+    assert ended.last == f"crl: ended by {signum.name}; the same command goes on: {shlex.join(['crl', *command])}"
     assert (run / "checkpoint.pt").exists() and not (run / "result.json").exists()
     assert "Traceback" not in ended.text
     again = crl.run(*command, cache=texts.cache)
@@ -85,6 +86,8 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
         assert signals  # heard, and postponed
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            signals.obey()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
