@@ -157,6 +157,15 @@ def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: 
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
+def gone(session: int) -> bool:
+    """Whether nobody is left of it."""
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["reproduce", "joblib", "basic"])
@@ -169,7 +178,7 @@ def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) ->
     else:
         launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if verb == "joblib" else []
         command = ["train", "-m", "seed=0,1,2,3", *small, *launcher]
-    long = [*command, "training.steps=4000"]
+    long = [*command, "training.steps=800"]
     process = subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True)
     wanted = 1 if verb == "basic" else 2
     until(lambda: sum(lines(run) > 2 for run in tmp_path.glob("runs/*/*")) >= wanted, 120)
@@ -180,9 +189,8 @@ def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) ->
     assert "Traceback" not in error
     begun = [run for run in tmp_path.glob("runs/*/*") if lines(run)]
     assert len(begun) == wanted and all((run / "checkpoint.pt").exists() for run in begun)
-    with pytest.raises(ProcessLookupError):  # of its session, nobody is left
-        os.killpg(process.pid, 0)
+    until(lambda: gone(process.pid), 10)
     steps = [json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] for run in begun]
-    assert all(step < 4000 for step in steps)
+    assert all(step < 800 for step in steps)
     again = subprocess.run([*COMMAND, *long], check=False, capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr
