@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install test format reproduce bench clean
+.PHONY: help install test test-slow format reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,9 @@ test: $(READY) ## lint, check types, run all tests (under 10 minutes on 2 cores)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+test-slow: $(READY) ## the long suites: hundreds of kills, fuzzing (make test has a short version of each)
+	$(BIN)/pytest -m slow -s
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .

@@ -1,5 +1,8 @@
-"""Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted."""
+"""Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong,
+128 + n ended by signal n."""
 
+import shlex
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -55,16 +58,18 @@ def _dispatch(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(rest):
         print(command.help_text())
         return 0
-    return _guarded(command.run, rest)
+    return _guarded(command.run, verb, rest)
 
 
-def _guarded(run: Callable[[list[str]], None], arguments: list[str]) -> int:
+def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) -> int:
     """The verb's exit code; what users can cause ends in one line on standard error."""
     from data.errors import DataError
     from experiments.errors import ConfigError, RunError
+    from experiments.interrupts import Interrupted, ending
 
     try:
-        run(arguments)
+        with ending():
+            run(arguments)
     except (ConfigError, DataError) as error:
         say(f"crl: {' '.join(str(error).split())}")
         return 2
@@ -77,9 +82,11 @@ def _guarded(run: Callable[[list[str]], None], arguments: list[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         say(f"crl: {where}{error.strerror or error}")
         return 1
-    except KeyboardInterrupt:
-        print("crl: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+        command = shlex.join(["crl", verb, *arguments])
+        print(f"crl: ended by {signal.Signals(signum).name}; the same command goes on: {command}", file=sys.stderr)
+        return 128 + signum
     return 0
 
 

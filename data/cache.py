@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from data.errors import DataError
-from data.files import written_whole
+from data.files import DamagedFile, load_tensors, remove_leftovers, save_tensors
 
-_FORMAT = 1  # raise it when the same key prepares something else than before
+_FORMAT = 2  # raise it when the same key prepares something else than before
 
 
 def data_home() -> Path:
@@ -75,10 +74,10 @@ def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, objec
     with locked(path):
         if path.exists():
             return _load(path)
+        remove_leftovers(path.parent, path.name)
         value = make()
         try:
-            with written_whole(path) as stream:
-                torch.save(value, stream)
+            save_tensors(path, value)
         except OSError as error:
             raise _unwritable(path.parent, error) from error
         return value
@@ -86,11 +85,18 @@ def cached(name: str, key: dict[str, object], make: Callable[[], dict[str, objec
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One process at a time makes what belongs at the path, whose folder is made. Raises DataError if it cannot be."""
+    """One process at a time makes what belongs at the path, whose folder is made. Raises DataError if it cannot be.
+
+    The others wait. The kernel frees the lock of a process that ends, however it ends.
+    """
     lock = FileLock(f"{path}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+    except NotImplementedError as error:
+        raise DataError(
+            f"cache {path.parent}: its file system knows no locks; set CRL_DATA to a folder of another"
+        ) from error
     except OSError as error:
         raise _unwritable(path.parent, error) from error
     try:
@@ -105,6 +111,6 @@ def _unwritable(folder: Path, error: OSError) -> DataError:
 
 def _load(path: Path) -> dict[str, object]:
     try:
-        return torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise DataError(f"cache {path} is damaged ({type(error).__name__}); delete it and start again") from error
+        return load_tensors(path)
+    except DamagedFile as error:
+        raise DataError(f"cache {error}; delete it and start again") from error

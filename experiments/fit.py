@@ -15,6 +15,7 @@ from tqdm import tqdm
 from data.sampler import TupleSampler, generator
 from data.split import Documents, Points, Split
 from experiments.errors import ConfigError, RunError
+from experiments.interrupts import Postponed
 from experiments.run_folder import RunFolder
 from experiments.step import TrainingStep
 
@@ -25,12 +26,16 @@ _DEV_BATCHES = 16  # batches of tuples over the dev features, encoded once: more
 class Progress:
     """Where training stands: what a checkpoint holds beside the model and the optimiser.
 
-    ``best`` is the encoder's state at the step with the lowest dev loss so far; ``points`` counts encoded points.
+    ``best`` is the encoder's state at the step with the lowest dev loss so far; ``points`` counts encoded points; ``loss``
+    is the sum of the training losses since step ``logged``, the last one in ``log``, which is metrics.jsonl.
     """
 
     step: int = 0
     seconds: float = 0.0
     points: int = 0
+    logged: int = 0
+    loss: float = 0.0
+    log: list[dict[str, float]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = math.inf
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -49,8 +54,9 @@ def fit(
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
     Goes on from the folder's checkpoint if it has one; every random draw depends on (seed, stream, step) alone, so
-    the outcome is the same. ``keep`` is stored in every checkpoint; one that kept something else is refused. What
-    ``watch()`` says of the encoder is logged every ``curve_every`` steps. Raises RunError when the loss is no longer finite.
+    the outcome is the same. A signal to end is obeyed after the step, with a checkpoint. ``keep`` is stored in every
+    checkpoint; one that kept something else is refused. What ``watch()`` says of the encoder is logged every
+    ``curve_every`` steps. Raises RunError when the loss is no longer finite or the folder cannot be written, Interrupted.
     """
     options, device = config.training, fabric.device
     dev = dev.to(device)
@@ -59,43 +65,53 @@ def fit(
     progress = _resume(folder, train_step, device, keep)
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
-    total = torch.zeros((), device=device)
-
-    with tqdm(
+    total = torch.tensor(progress.loss, device=device)
+    bar = tqdm(
         total=options.steps, initial=progress.step, desc="training", disable=None if config.runtime.progress else True
-    ) as bar:
+    )
+
+    with bar, Postponed() as signals:
         for step in range(progress.step, options.steps):
             total += train_step(step)
+            progress.step = done = step + 1
             progress.points += train_step.points_per_step
             bar.update()
 
-            done, last = step + 1, step + 1 == options.steps
+            last = done == options.steps
             look = done % options.dev_every == 0 or last
             curve = options.curve_every is not None and (done % options.curve_every == 0 or last)
-            if not look and not curve and done % options.log_every:
+            log = look or curve or done % options.log_every == 0
+            asked = bool(signals)  # to end; who asks from here on is heard after the next step
+            if not log and not asked:
                 continue
             # Only here is the device waited for.
-            line = {"step": done, "train_loss": total.item() / (done - progress.step)}
-            if not math.isfinite(line["train_loss"]):
-                raise RunError(f"the training loss is {line['train_loss']} by step {done}; {_CALMER}")
-            total.zero_()
-            progress.step, progress.seconds = done, time.monotonic() - started
-            if look:
-                line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
-                if not math.isfinite(line["dev_loss"]):
-                    raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
-                if line["dev_loss"] < progress.best_loss:
-                    progress.best_step, progress.best_loss = done, line["dev_loss"]
-                    progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
-            if curve:
-                line |= {"epoch": progress.points / len(train), **watch()}
-            speed = progress.points / progress.seconds
-            folder.append_metrics({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
-            bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
-            if last or time.monotonic() - saved >= options.checkpoint_seconds:
+            progress.loss, progress.seconds = total.item(), time.monotonic() - started
+            if log:
+                line = {"step": done, "train_loss": progress.loss / (done - progress.logged)}
+                if not math.isfinite(line["train_loss"]):
+                    raise RunError(f"the training loss is {line['train_loss']} by step {done}; {_CALMER}")
+                total.zero_()
+                progress.logged, progress.loss = done, 0.0
+                if look:
+                    line["dev_loss"] = _dev_loss(config, train_step, dev, dev_sampler, fabric)
+                    if not math.isfinite(line["dev_loss"]):
+                        raise RunError(f"the dev loss is {line['dev_loss']} at step {done}; {_CALMER}")
+                    if line["dev_loss"] < progress.best_loss:
+                        progress.best_step, progress.best_loss = done, line["dev_loss"]
+                        progress.best = {name: value.clone() for name, value in encoder.state_dict().items()}
+                if curve:
+                    line |= {"epoch": progress.points / len(train), **watch()}
+                speed = progress.points / progress.seconds
+                progress.log.append({**line, "lr": train_step.rate, "points_per_second": round(speed, 1)})
+                folder.append_metrics(progress.log[-1])
+                bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=f"{speed:.0f}/s")
+            if last or asked or time.monotonic() - saved >= options.checkpoint_seconds:
                 folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)
                 saved = time.monotonic()
+            if asked:
+                signals.obey()
 
+    folder.write_metrics(progress.log)  # once more, synced: the result holds its checksum
     encoder.load_state_dict(progress.best)
     encoder.eval()
     return progress
@@ -112,16 +128,14 @@ def _resume(folder: RunFolder, train_step: TrainingStep, device: torch.device, k
         for name, value in keep.items():
             if stored.get(name) != value:
                 raise ConfigError(
-                    f"{folder.checkpoint} belongs to another run or other data ({name} differs); force=true starts over"
+                    f"{folder.checkpoint} belongs to another run or other data ({name} differs); delete it to start over"
                 )
         try:
             progress = Progress(**stored["progress"])
             train_step.load_state(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"{folder.checkpoint} does not fit this configuration; delete it, or force=true to start over"
-            ) from error
-    folder.cut_metrics(progress.step)
+            raise ConfigError(f"{folder.checkpoint} does not fit this configuration; delete it to start over") from error
+    folder.write_metrics(progress.log)
     return progress
 
 

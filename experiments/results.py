@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data.files import DamagedFile, read_checked_json, sha256_of
 from experiments.errors import ConfigError
-from experiments.stored import check_result, check_stored_config, read_plain_json, read_plain_yaml
+from experiments.stored import check_result, check_stored_config, read_plain_yaml
+
+REPLACED = "replaced"  # in a run folder: the complete run that force=true is replacing
 
 
 @dataclass(frozen=True)
@@ -59,19 +62,43 @@ class Run:
         return found
 
 
-def read_run(folder: Path) -> Run | None:
-    """The run in a folder, or None where it is not complete. Raises ConfigError for a damaged one."""
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The result in a run folder, or None where the run is not complete.
+
+    Raises ConfigError where it is damaged, or where ``config.yaml`` or ``metrics.jsonl`` are not those that it was written
+    with.
+    """
     path = folder / "result.json"
     try:
-        result = read_plain_json(path)
-        config = read_plain_yaml(folder / "config.yaml")
+        result = read_checked_json(path)
+        for name, digest in result["files"].items():
+            if sha256_of(folder / name) != digest:
+                raise ConfigError(
+                    f"{folder / name} is damaged (not what {path} was written with); delete both and start the run again"
+                )
         check_result(result)
+    except FileNotFoundError as error:
+        if not path.exists():
+            return None
+        raise ConfigError(f"{error.filename} is missing; delete {path} and start the run again") from error
+    except DamagedFile as error:
+        raise ConfigError(f"{error}; delete it and start the run again") from error
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be read ({error.strerror})") from error
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is no result of a run; delete it and start the run again") from error
+    return result
+
+
+def read_run(folder: Path) -> Run | None:
+    """The run in a folder, or None where it is not complete. Raises ConfigError for a damaged one."""
+    result = read_result(folder)
+    if result is None:
+        return None
+    try:
+        config = read_plain_yaml(folder / "config.yaml")
         check_stored_config(config)
         run = Run(folder, config, result)
-    except FileNotFoundError:
-        if path.exists():
-            raise ConfigError(f"{path} has no config.yaml beside it; delete it and start the run again") from None
-        return None
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
@@ -80,9 +107,9 @@ def read_run(folder: Path) -> Run | None:
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
-    """Every complete run under the folders, each once, in the order of their paths."""
+    """Every complete run under the folders, each once, in the order of their paths; but none that is being replaced."""
     places = {path.parent.resolve(): None for folder in folders for path in sorted(folder.rglob("result.json"))}
-    runs = (read_run(place) for place in places)
+    runs = (read_run(place) for place in places if place.name != REPLACED)
     return [run for run in runs if run is not None]
 
 

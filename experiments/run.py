@@ -17,7 +17,7 @@ from torch import nn
 from crl.encoders import build_encoder
 from crl.encoders.pair import EncoderPair
 from data.dataset import Dataset, pixel_statistics
-from data.files import write_json
+from data.files import write_checked_json
 from data.registry import DATASETS, load_dataset
 from data.sampler import generator
 from data.split import Split
@@ -44,8 +44,9 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
     """
     folder = RunFolder.of(config)
     if folder.config.exists() and not config.force:
+        stored = folder.read_result()
         folder.check_same_run(config)
-        if (stored := folder.read_result()) is not None:
+        if stored is not None:
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
     if config.runtime.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
@@ -62,8 +63,12 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
         say(note)
     prepared = time.monotonic()
     with folder.open(config):
+        if not config.force and (stored := folder.read_result()) is not None:
+            return stored  # another process was faster
+        if folder.replaced.exists():
+            say(f"the complete run before this one stays in {folder.replaced} until this one is complete")
         about = environment(fabric.device, fingerprint, command)
-        write_json(folder.environment, about)
+        folder.write_environment(about)
         say(f"run folder: {folder.path}")
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
@@ -88,7 +93,7 @@ def run(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
             },
             "environment": about,
         }
-        write_json(folder.result, result)
+        folder.write_result(result)
     return result
 
 
@@ -102,10 +107,12 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
         if not override.startswith(allowed) or "=" not in override:
             raise ConfigError(f"{override}: crl evaluate takes evaluation.*, runtime.* and dataset.root only")
     folder = RunFolder(Path(run_dir))
+    stored = folder.read_result()
     config = load_config(folder.config, overrides)
-    stored, state = folder.read_result(), folder.load_checkpoint()
+    state = folder.load_checkpoint()
     if stored is None or state is None:
-        raise ConfigError(f"{run_dir} holds no finished run; start its crl train command again first")
+        kept = f" (the one before is in {folder.replaced})" if folder.replaced.exists() else ""
+        raise ConfigError(f"{run_dir} holds no finished run{kept}; start its crl train command again first")
     fabric = build_fabric(config)
     dataset, fingerprint = prepare(config, say)
     if fingerprint != stored["dataset"].get("fingerprint"):
@@ -133,7 +140,7 @@ def evaluate_again(run_dir: str, overrides: list[str], command: list[str], say: 
     target = folder.path / "evaluations" / f"{config_hash(config)}.json"
     try:
         target.parent.mkdir(exist_ok=True)
-        write_json(target, result)
+        write_checked_json(target, result)
     except OSError as error:
         raise ConfigError(f"{target.parent} cannot be written ({error.strerror})") from error
     say(f"written: {target}")

@@ -31,6 +31,7 @@ from tqdm import tqdm
 from data.errors import DataError
 from experiments.config import combinations, compose_config, hydra_started, is_launcher_option, quoted, run_path
 from experiments.errors import ConfigError, RunError
+from experiments.interrupts import Interrupted, passed_on, told
 from experiments.results import Run, metric_title, read_run, summarise
 from experiments.schema import SCHEMAS
 from experiments.studies import SUFFIX, Cell, Manifest, Study, write_manifest
@@ -141,7 +142,9 @@ def launch(sweep: Sweep, say: Say) -> dict[str, str]:
             return {}
         with _progress(pending) if bar else nullcontext():
             try:
-                returned = launcher.launch([[*job.arguments, *_threads(job, threads)] for job in pending], initial_job_idx=0)
+                with passed_on() if threads is not None else nullcontext():  # to processes of this machine
+                    arguments = [[*job.arguments, *_threads(job, threads)] for job in pending]
+                    returned = launcher.launch(arguments, initial_job_idx=0)
                 reasons = [_reason(job) for job in returned]
             except Exception as error:  # a worker that was killed, a queue that refused: what is complete is kept
                 reasons = [None if read_run(job.path) else f"the launcher gave up: {_line(error)}" for job in pending]
@@ -216,9 +219,14 @@ class _Task:
         config.runtime.progress = config.runtime.progress and not self.parallel
         head = f"[{job.job.num + 1}/{len(self.titles)}] {self.titles[job.job.num]}"
         try:
-            from experiments.run import run
+            with told if self.parallel else nullcontext():
+                from experiments.run import run
 
-            result = run(config, ["crl", "train", *job.overrides.task], _nothing)
+                result = run(config, ["crl", "train", *job.overrides.task], _nothing)
+        except Interrupted as error:
+            if not self.parallel:
+                raise
+            return f"ended by {error}"
         except Exception as error:
             self.say(f"{head}: failed")
             return _line(error)

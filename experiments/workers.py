@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from experiments.errors import ConfigError
+from experiments.interrupts import Interrupted
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device
 
@@ -59,7 +60,8 @@ def run_side_by_side(
     """Outcomes of the jobs (key, overrides of `crl train`), as they come; ``threads`` CPU threads a worker.
 
     ``idle`` is called about twice a second with the keys of the runs in progress. What runs write to the console goes
-    to ``log``. However this ends, no process is left behind. Raises ConfigError where the log cannot be written.
+    to ``log``. However this ends, no process is left behind; where it is broken off, each saves a checkpoint first. Raises
+    ConfigError where the log cannot be written.
     """
     try:
         log.open("a").close()
@@ -81,12 +83,21 @@ def run_side_by_side(
                     if worker.dead:
                         crew.remove(worker)
     finally:
+        _dismiss(crew)
+
+
+def _dismiss(crew: list[_Worker]) -> None:
+    """End the processes; one that trains saves a checkpoint first, which a second Ctrl-C does not wait for."""
+    try:
         for worker in crew:
             if worker.key is not None:
                 worker.process.terminate()
             worker.pipe.close()  # an idle one ends by itself
         for worker in crew:
             worker.process.join()
+    finally:
+        for worker in crew:
+            worker.process.kill()
 
 
 def _hand_out(
@@ -112,12 +123,13 @@ def _work(pipe: Connection, threads: int, log: str) -> None:
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported
-    while True:
-        try:
-            overrides = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(_one(overrides))
+    try:
+        while True:
+            pipe.send(_one(pipe.recv()))
+    except EOFError:
+        return
+    except Interrupted as error:  # by the parent, and there is a checkpoint
+        sys.exit(128 + error.signum)
 
 
 def _one(overrides: tuple[str, ...]) -> str | None:

@@ -41,7 +41,7 @@ def test_bad_input_ends_in_one_line(finished_run: Path, tmp_path: Path, capsys: 
         str(tmp_path / "empty"): "no finished run",
         str(tmp_path / "nowhere"): "is not a folder",
         str(tmp_path / "file"): "is not a folder",
-        str(tmp_path / "damaged"): "damaged run",
+        str(tmp_path / "damaged"): "result.json is damaged",
         str(tmp_path / "manifest"): "not a readable manifest",
         "--open": "no such option",
         "force=true": "no such option",

@@ -12,6 +12,7 @@ import torch
 from data.cache import cached, data_home, find, stamps
 from data.dataset import Dataset
 from data.errors import DataError
+from data.files import save_tensors
 from data.prepared import prepared
 from data.registry import DATASETS, load_dataset
 from data.split import Documents, Images, Sentences, Split
@@ -130,6 +131,9 @@ def test_a_forged_file_runs_nothing(home, tmp_path):
     cached("name", {}, lambda: VALUE)
     (path,) = (home / "prepared").glob("*.pt")
     torch.save({"evil": Evil(tmp_path / "canary")}, path)
+    with pytest.raises(DataError, match="is damaged"):
+        cached("name", {}, never)
+    save_tensors(path, {"evil": Evil(tmp_path / "canary")})  # with a checksum
     with pytest.raises(DataError, match="is damaged"):
         cached("name", {}, never)
     assert not (tmp_path / "canary").exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from experiments.run_folder import RunFolder
 from experiments.studies import Cell, Manifest, Study, write_manifest
 
 CONFIG: dict[str, Any] = {
@@ -74,7 +75,7 @@ def make_run(
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
-    (folder / "result.json").write_text(json.dumps(result))
+    RunFolder(folder).write_result(result)
     return folder
 
 

@@ -125,14 +125,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert target.read_text() == "old"
 
 
-def test_metrics_past_the_checkpoint_and_broken_lines_are_cut(tmp_path: Path) -> None:
+def test_metrics_past_the_checkpoint_and_broken_lines_go(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    for step in (1, 2, 3):
-        folder.append_metrics({"step": step})
+    lines = [{"step": step, "train_loss": 1 / step} for step in (1, 2, 3)]
+    for line in lines:
+        folder.append_metrics(line)
     with folder.metrics.open("a") as stream:
         stream.write('{"step": 4, "tr')
-    folder.cut_metrics(2)
-    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
+    folder.write_metrics(lines[:2])
+    assert [json.loads(line) for line in folder.metrics.read_text().splitlines()] == lines[:2]
 
 
 def _result(classes: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from made_up_runs import make_cell, make_run, make_study
 
+from data.files import read_checked_json, write_checked_json
 from experiments.paper import TABLE_1
 from experiments.report import write_report
 from experiments.report.collect import collect
@@ -237,9 +237,9 @@ def test_seeds_made_on_different_data_are_named(tmp_path: Path) -> None:
     """The built-in data follow from the installed packages."""
     for seed in range(2):
         path = make_run(tmp_path, "glyphs-a-00000001", seed, 0.9) / "result.json"
-        result = json.loads(path.read_text())
+        result = read_checked_json(path)
         result["dataset"]["fingerprint"] = f"data-of-{seed}"
-        path.write_text(json.dumps(result))
+        write_checked_json(path, result)
     (note,) = write_report([tmp_path], tmp_path / "out").missing
     assert note.startswith("glyphs-a-00000001: its seeds saw different data")
     for name in ("index.html", "report.md"):

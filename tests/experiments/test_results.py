@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from made_up_runs import make_run
 
+from data.files import read_checked_json, write_checked_json
 from experiments.errors import ConfigError
 from experiments.results import few_shot, find_runs, interval, metric_title, paired_difference, read_run, summarise
 
@@ -22,13 +23,21 @@ def test_a_run_is_read_with_its_numbers(tmp_path: Path) -> None:
     assert run.theory("no_such", "slack") is None
 
 
-def test_a_broken_line_of_the_curve_is_left_out(tmp_path: Path) -> None:
+def test_the_curve_is_read_whole(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "a-1", 0, 0.9, curve=[{"step": 1}, {"step": 2}])
-    with (folder / "metrics.jsonl").open("a") as stream:
-        stream.write('{"step": 3, "lo')
     run = read_run(folder)
     assert run is not None
     assert [line["step"] for line in run.curve()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])
+def test_a_file_that_the_result_was_not_written_with_is_named(name: str, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a-1", 0, 0.9, curve=[{"step": 1}, {"step": 2}])
+    (folder / name).write_text((folder / name).read_text().replace("1", "2", 1))
+    with pytest.raises(ConfigError) as error:
+        read_run(folder)
+    assert str(error.value).startswith(f"{folder / name} is damaged")
+    assert str(error.value).endswith("delete both and start the run again")
 
 
 def test_an_unfinished_run_is_none(tmp_path: Path) -> None:
@@ -40,26 +49,42 @@ def test_an_unfinished_run_is_none(tmp_path: Path) -> None:
 def test_a_result_without_its_configuration_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "a-1", 0, 0.9)
     (folder / "config.yaml").unlink()
-    with pytest.raises(ConfigError, match="has no config"):
+    with pytest.raises(ConfigError, match=r"config.yaml is missing"):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ("{}", "has no checksum"),
+        ('{"checksum": "0"}', "its checksum differs"),
+    ],
+)
+def test_a_damaged_result_is_named(tmp_path: Path, damage: str, words: str) -> None:
+    path = make_run(tmp_path, "a-1", 0, 0.9) / "result.json"
+    path.write_text(damage)
+    with pytest.raises(ConfigError) as error:
+        read_run(path.parent)
+    assert str(error.value).startswith(f"{path} ") and words in str(error.value)
+    assert str(error.value).endswith("delete it and start the run again")
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "{",
-        "[]",
         "{}",
         '{"name": "a", "seed": -1, "dataset": {"name": "glyphs"}, "metrics": {}}',
         '{"name": "a", "seed": 0, "dataset": "glyphs", "metrics": {}}',
         '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, "metrics": {"test.mean.avg2": "high"}}',
-        '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, "metrics": {"test.mean.avg2": NaN}}',
     ],
 )
-def test_a_damaged_result_names_its_folder(tmp_path: Path, damage: str) -> None:
+def test_a_result_that_is_none_names_its_folder(tmp_path: Path, damage: str) -> None:
     folder = make_run(tmp_path, "a-1", 0, 0.9)
-    (folder / "result.json").write_text(damage)
-    with pytest.raises(ConfigError, match="seed0 holds a damaged run"):
+    result = json.loads(damage) | {"files": {}}
+    write_checked_json(folder / "result.json", result)
+    with pytest.raises(ConfigError, match="is no result of a run"):
         read_run(folder)
 
 
@@ -100,8 +125,8 @@ def test_names_of_metrics() -> None:
 
 def test_a_result_without_theory_is_still_a_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "a-1", 0, 0.9)
-    result = json.loads((folder / "result.json").read_text())
+    result = read_checked_json(folder / "result.json")
     del result["theory"]
-    (folder / "result.json").write_text(json.dumps(result))
+    write_checked_json(folder / "result.json", result)
     run = read_run(folder)
     assert run is not None and run.theory("tau") is None

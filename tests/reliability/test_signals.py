@@ -1,0 +1,188 @@
+"""A signal to end leaves a checkpoint, an exit code that names it, and the line that goes on."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import ForkServer, Undisturbed, log_of, same
+
+from experiments.interrupts import Interrupted, Postponed, ending, interrupt
+
+COMMAND = [sys.executable, "-m", "cli.main"]
+LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.005)
+
+
+def lines(run: Path) -> int:
+    log = run / "metrics.jsonl"
+    return len(log.read_bytes().splitlines()) if log.exists() else 0
+
+
+def slowly(wanted: Undisturbed) -> list[str]:
+    """The command with so many more steps that a signal comes in time."""
+    return [*wanted.command, LONG, "training.steps=600"]
+
+
+@pytest.fixture(scope="session")
+def long_log(crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
+    run = tmp_path_factory.mktemp("long") / "run"
+    ended = crl.run(*slowly(texts), f"run_dir={run}", cache=texts.cache)
+    assert ended.code == 0, ended.text
+    return log_of(run)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_in_training(
+    signum: signal.Signals, crl: ForkServer, texts: Undisturbed, long_log: list[dict[str, float]], tmp_path: Path
+) -> None:
+    """Wherever it hits between two lines of the log, the lines and the result become those of an undisturbed run."""
+    run = tmp_path / "run"
+    command = [*slowly(texts), f"run_dir={run}"]
+    process = crl.start(*command, cache=texts.cache)
+    until(lambda: lines(run) > 5)
+    process.signal(signum)
+    ended = process.wait()
+    assert ended.code == 128 + signum
+    assert ended.last == f"crl: ended by {signum.name}; the same command goes on: {shlex.join(['crl', *command])}"
+    assert (run / "checkpoint.pt").exists() and not (run / "result.json").exists()
+    assert "Traceback" not in ended.text
+    again = crl.run(*command, cache=texts.cache)
+    assert again.code == 0, again.text
+    assert log_of(run) == long_log
+
+
+def test_sigterm_to_the_real_command(crl: ForkServer, texts: Undisturbed, long_log: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [*slowly(texts), f"run_dir={run}"]
+    environment = {**os.environ, "CRL_DATA": str(texts.cache)}
+    process = subprocess.Popen([*COMMAND, *command], env=environment, stderr=subprocess.PIPE, text=True)
+    until(lambda: lines(run) > 2)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert error.strip().splitlines()[-1].startswith("crl: ended by SIGTERM; the same command goes on: crl train dataset=")
+    assert (run / "checkpoint.pt").exists()
+    assert crl.run(*command, cache=texts.cache).code == 0
+    assert log_of(run) == long_log
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with ending(), Postponed() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals  # heard, and postponed
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            signals.obey()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
+    """As a launcher's does, which puts its job into the queue again, or lets a signal pass."""
+    heard: list[int] = []
+
+    def requeue(signum: int, frame: object) -> None:
+        heard.append(signum)
+        raise SystemExit(-1)
+
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda signum, frame: heard.append(signum)),
+        signal.SIGUSR2: signal.signal(signal.SIGUSR2, requeue),
+        signal.SIGUSR1: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+    }
+    try:
+        with ending(), Postponed() as signals:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert not signals
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert heard == [] and signals
+            with pytest.raises(SystemExit):
+                signals.obey()
+            assert heard == [signal.SIGTERM, signal.SIGUSR2]
+            signals.obey()  # nothing is left
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(Interrupted) as found:
+                signals.obey()
+            assert found.value.signum == signal.SIGINT
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+@pytest.mark.parametrize("where", ["experiments.run.prepare", "experiments.run.evaluate"])
+def test_sigterm_outside_of_training(
+    where: str, texts: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cli.main import main
+
+    command = [*texts.command, f"run_dir={tmp_path}/run"]
+    monkeypatch.setenv("CRL_DATA", str(texts.cache))
+    with monkeypatch.context() as patch:
+        patch.setattr(where, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert main(command) == 143
+    assert "crl: ended by SIGTERM; the same command goes on: crl train dataset=documents" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert main(command) == 0
+    assert same(tmp_path / "run", texts)
+
+
+def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: Path) -> None:
+    from experiments.workers import run_side_by_side
+
+    job = (*slowly(texts)[1:], f"run_dir={tmp_path}/run", "training.steps=1000000")
+
+    def stop(running: set[int]) -> None:
+        if lines(tmp_path / "run") > 3:
+            interrupt(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        list(run_side_by_side([(0, job)], 1, 1, tmp_path / "log", stop))
+    assert (tmp_path / "run" / "checkpoint.pt").exists()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("verb", ["reproduce", "joblib", "basic"])
+def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) -> None:
+    """Every run under way has a checkpoint, no process is left, and the same command completes them all."""
+    small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "evaluation.linear_steps=5",
+             "runtime.progress=false", f"output_dir={tmp_path}", LONG]  # fmt: skip
+    if verb == "reproduce":
+        command = ["reproduce", "only=glyphs,table1", "seeds=1", "workers=2", *small]
+    else:
+        launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if verb == "joblib" else []
+        command = ["train", "-m", "seed=0,1,2,3", *small, *launcher]
+    long = [*command, "training.steps=4000"]
+    process = subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wanted = 1 if verb == "basic" else 2
+    until(lambda: sum(lines(run) > 2 for run in tmp_path.glob("runs/*/*")) >= wanted, 120)
+    os.kill(process.pid, signum)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 128 + signum, error
+    assert f"crl: ended by {signum.name}; the same command goes on: crl {command[0]}" in error.strip().splitlines()[-1]
+    assert "Traceback" not in error
+    begun = [run for run in tmp_path.glob("runs/*/*") if lines(run)]
+    assert len(begun) == wanted and all((run / "checkpoint.pt").exists() for run in begun)
+    with pytest.raises(ProcessLookupError):  # of its session, nobody is left
+        os.killpg(process.pid, 0)
+    steps = [json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] for run in begun]
+    assert all(step < 4000 for step in steps)
+    again = subprocess.run([*COMMAND, *long], check=False, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
