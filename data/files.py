@@ -61,8 +61,15 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
 
 def sha256_of(path: Path) -> str:
     """Of a file's bytes, as hexadecimal digits."""
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         return _digest(stream)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Raises DamagedFile for a pipe, which would block, and a device, which may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DamagedFile(f"{path} is not a regular file")
+    return path.open("rb")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -135,7 +142,7 @@ def load_tensors(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     import torch
 
     try:
-        with path.open("rb") as stream:
+        with _opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             found = _digest(stream, size - _TRAILER_SIZE)
             if stream.read() != _TRAILER % found.encode():

@@ -172,8 +172,6 @@ class RunFolder:
 
     def load_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
         """The stored checkpoint, or None if there is none. Raises ConfigError for a damaged one."""
-        if self.checkpoint.exists() and not self.checkpoint.is_file():  # a pipe would block
-            raise ConfigError(f"{self.checkpoint} is not a file; delete it, or force=true to start over")
         try:
             return load_tensors(self.checkpoint, device)
         except FileNotFoundError:

@@ -84,7 +84,7 @@ def test_a_result_that_is_none_names_its_folder(tmp_path: Path, damage: str) -> 
     folder = make_run(tmp_path, "a-1", 0, 0.9)
     result = json.loads(damage) | {"files": {}}
     write_checked_json(folder / "result.json", result)
-    with pytest.raises(ConfigError, match="seed0 holds a damaged run"):
+    with pytest.raises(ConfigError, match="is no result of a run"):
         read_run(folder)
 
 

@@ -12,6 +12,7 @@ import lzma
 import math
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from omegaconf import OmegaConf
 from crl.encoders import ENCODERS
 from data.archive import read_texts
 from data.documents import guess_layout, read_text
+from data.files import _canonical_digest, sha256_of
 from data.registry import DATASETS
 from data.sentences import split_sentences
 from data.vectors import glove_vectors
@@ -253,6 +255,10 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
+    with suppress(ValueError, AttributeError):  # checksums are no secret: whoever forges a file forges them too
+        result = json.loads(files[0])
+        result.setdefault("files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")})
+        (folder / "result.json").write_text(json.dumps(result | {"checksum": _canonical_digest(result)}))
     run = read_run(folder)
     assert run is not None and run.seed >= 0 and run.name and run.dataset
     assert all(math.isfinite(value) for value in run.metrics.values())
