@@ -180,7 +180,7 @@ class InstalledConfig(EncoderConfig):
     ``dimension``: 0 for whatever it has."""
 
     dimension: int = option(0, least=0)
-    model: str = MISSING
+    model: str = ""
 
 
 @dataclass

@@ -221,7 +221,7 @@ def test_unlabelled_splits_come_back_too():
 def test_every_registered_data_set_is_there():
     for name, entry in DATASETS.items():
         assert callable(getattr(import_module(f"data.{entry.module}"), entry.function)), name
-        assert entry.holds in ("images", "sentences"), name
+        assert entry.holds in ("images", "sentences", "features"), name
     with pytest.raises(KeyError):
         load_dataset("no such data set")
 

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from cli.main import main
 from data.dataset import Dataset
+from data.files import write_checked_json
 from data.split import Images, Split
 from experiments import run as runs
+from experiments import scoring
 from experiments.errors import RunError
 from experiments.health import check_features, check_numbers, warnings
 from experiments.report import write_report
@@ -116,7 +118,8 @@ def broken_curve(function: Any) -> Any:
 def test_a_run_with_a_broken_number_ends_with_a_line_and_no_result(
     name: str, damage: Any, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, name, damage(getattr(runs, name)))
+    module = runs if name == "curve" else scoring
+    monkeypatch.setattr(module, name, damage(getattr(module, name)))
     assert main(["train", *TINY, "training.curve_every=1", f"run_dir={tmp_path}/run"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == f"crl: {line}; lower optimizer.lr, or set training.clip_norm=1"
     assert not (tmp_path / "run" / "result.json").exists()
@@ -167,7 +170,8 @@ def warn(folder: Path, *messages: str) -> None:
     path = folder / "result.json"
     result = json.loads(path.read_text())
     result["warnings"] = [{"kind": "leak", "message": message} for message in messages]
-    path.write_text(json.dumps(result))
+    del result["checksum"]
+    write_checked_json(path, result)
 
 
 def test_the_report_gathers_warnings_and_marks_their_runs(tmp_path: Path) -> None:

@@ -222,8 +222,8 @@ def test_uniform_ratio_reports_what_ranks_say() -> None:
     draws = torch.Generator().manual_seed(2)
     labels, features = torch.arange(12) % 4, torch.randn(12, 4, generator=draws)
     found = ranks(features, torch.eye(4), labels)
-    from experiments.evaluation import _scores
+    from experiments.evaluation import scores
 
     options = compose_config(["evaluation.ks=[2]", "evaluation.tops=[1]"]).evaluation
-    scores = _scores(Classifier(torch.eye(4)), (features, labels), 4, options, torch.full((4,), 0.25))
-    assert scores["avg2"] == average_k_way_accuracy(found, labels, 4, 2)
+    scored = scores(Classifier(torch.eye(4)), (features, labels), 4, options, torch.full((4,), 0.25))
+    assert scored["avg2"] == average_k_way_accuracy(found, labels, 4, 2)
