@@ -102,10 +102,8 @@ def test_hundreds_of_kills(crl: ForkServer, images: Undisturbed, texts: Undistur
     while hits.total() - hits["complete"] < 200:  # a kill that comes too late counts for nothing
         number += 1
         hits.update(kill_at_random(crl, chance.choice([images, texts]), tmp_path / str(number), chance))
-    seconds = time.monotonic() - started
-    print(
-        f"\n{hits.total() - hits['complete']} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run"
-    )
+    seconds, counted = time.monotonic() - started, hits.total() - hits["complete"]
+    print(f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run")
     assert {"preparing", "training", "evaluating"} <= set(hits)
 
 
