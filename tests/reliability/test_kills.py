@@ -29,7 +29,13 @@ def kill_at_random(crl: ForkServer, wanted: Undisturbed, place: Path, chance: ra
     command, cache = [*wanted.command, f"run_dir={place}/run"], place / "cache"
     hits = []
     while not hits or chance.random() < 0.3:
-        crl.start(*command, cache=cache).kill_after(chance.uniform(0, wanted.seconds))
+        process = crl.start(*command, cache=cache)
+        seconds = chance.uniform(0, wanted.seconds / 2)
+        if chance.random() < 0.7:  # training and evaluation are short beside what comes before
+            begun, seconds = time.monotonic(), seconds / 4
+            while not (place / "run" / "environment.json").exists() and time.monotonic() < begun + 60:
+                time.sleep(0.001)
+        process.kill_after(seconds)
         hits.append(phase(place / "run"))
     ended = crl.run(*command, cache=cache)
     assert ended.code == 0, (hits, ended.text)
@@ -93,13 +99,11 @@ def same_numbers(run: Path, wanted: Undisturbed) -> bool:
 def test_hundreds_of_kills(crl: ForkServer, images: Undisturbed, texts: Undisturbed, tmp_path: Path) -> None:
     chance, hits, started = random.Random(SEED), Counter[str](), time.monotonic()
     number = 0
-    while hits.total() < 200:
+    while hits.total() - hits["complete"] < 200:  # a kill that comes too late counts for nothing
         number += 1
         hits.update(kill_at_random(crl, chance.choice([images, texts]), tmp_path / str(number), chance))
-    seconds = time.monotonic() - started
-    print(
-        f"\n{hits.total()} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run"
-    )
+    seconds, counted = time.monotonic() - started, hits.total() - hits["complete"]
+    print(f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run")
     assert {"preparing", "training", "evaluating"} <= set(hits)
 
 
