@@ -59,7 +59,7 @@ def numbers(run: Path) -> dict[str, Any]:
     result = json.loads((run / "result.json").read_text())
     curve = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in curve:
-        del line["points_per_second"]
+        del line["points_per_second"], line["seconds"]
     return {key: result[key] for key in ("dataset", "metrics", "theory", "warnings")} | {"curve": curve}
 
 
