@@ -34,7 +34,9 @@ def run(arguments: list[str]) -> None:
     from experiments.table import result_table, summary
 
     if not arguments:
-        raise ConfigError("crl evaluate needs a run folder, features=FILE or encoder=torchvision:MODEL (--help)")
+        raise ConfigError(
+            "crl evaluate needs a run folder (crl evaluate RUN_DIR), features=FILE or encoder=torchvision:MODEL"
+        )
     if "=" in arguments[0]:
         from experiments.config import compose_config
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from data.dataset import Dataset
-from data.split import Documents, Images, Points, Sentences, Split
+from data.split import Documents, Images, Points, Sentences, Split, Vectors
 
 _SEEN_BEFORE = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
@@ -56,8 +56,9 @@ def _as_documents(split: Split) -> Points:
 
 def _digests(points: Points) -> Iterator[bytes]:
     """Of every point: 128 bits, so that a million points give a false alarm with a chance of 1e-27."""
-    if isinstance(points, Images):
-        yield from _spans(points.pixels, torch.arange(len(points) + 1) * points.pixels[0].numel())
+    if isinstance(points, Images | Vectors):
+        (values,) = points.tensors()
+        yield from _spans(values, torch.arange(len(points) + 1) * values[0].numel())
     elif isinstance(points, Sentences):
         yield from _spans(points.words, points.offsets)
     elif isinstance(points, Documents):

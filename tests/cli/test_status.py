@@ -50,7 +50,7 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
 def test_a_failed_run_says_why_until_it_is_complete(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments import run as module
+    from experiments import scoring as module
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("a bug\nof two lines")

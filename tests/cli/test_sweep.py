@@ -213,7 +213,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(tmp_path: Path, capsys: pyte
         (["-m", "seed=0,1", "hydra/launcher=basic,joblib"], "cannot be swept"),
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], "hydra/launcher=NAME"),
         (["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "-1 for one a core"),
-        (["-m", "seed=0,1", "hydra.launcher._target_=os.system"], "hydra/launcher=NAME"),
+        (["-m", "seed=0,1", "hydra.launcher._target_=os.system"], "nothing is imported by name"),
         (["hydra/launcher=joblib"], "add -m"),
         (["seed=0,1"], "add -m"),
         (["seed=range(0,3)"], "add -m"),
