@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> None:
 
     if not arguments:
         raise ConfigError(
-            "crl evaluate needs a run folder (crl evaluate RUN_DIR), features=FILE or encoder=torchvision:MODEL"
+            "crl evaluate takes a run folder (crl evaluate RUN_DIR), features=FILE or encoder=torchvision:NAME"
         )
     if "=" in arguments[0]:
         from experiments.config import compose_config

@@ -9,7 +9,7 @@ from data.dataset import Dataset
 from data.docstrings import load_docstrings
 from data.glyphs import load_glyphs
 from data.leaks import find_leaks
-from data.split import Documents, Images, Points, Sentences, Split
+from data.split import Documents, Images, Points, Sentences, Split, Vectors
 
 Words = list[int]
 
@@ -74,6 +74,15 @@ def test_documents(train, dev, test):
 @given(pixels, pixels, pixels)
 def test_images(train, dev, test):
     dataset = dataset_of(*map(images_of, (train, dev, test)))
+    assert find_leaks(dataset) == reference(train=train, dev=dev, test=test)
+
+
+@given(pixels, pixels, pixels)
+def test_features(train, dev, test):
+    def vectors_of(points: list[list[int]]) -> Vectors:
+        return Vectors(torch.tensor(points, dtype=torch.float32).view(-1, 3, 1))
+
+    dataset = dataset_of(*map(vectors_of, (train, dev, test)))
     assert find_leaks(dataset) == reference(train=train, dev=dev, test=test)
 
 
