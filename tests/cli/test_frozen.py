@@ -24,6 +24,9 @@ def features(seed: int = 0, tokens: int | None = None) -> dict[str, np.ndarray]:
         shape = (len(labels), 6) if tokens is None else (len(labels), tokens, 6)
         points = random.normal(size=shape).astype(np.float32)
         points[(...,) if tokens is None else (slice(None), 0)] += centres[labels]
+        if tokens is not None:  # one more component tells which token it is
+            points = np.concatenate([points, np.zeros((len(labels), tokens, 1), np.float32)], axis=2)
+            points[:, 0, -1] = 8
         found |= {f"{role}_labels": labels, f"{role}_features": points}
     return found
 
