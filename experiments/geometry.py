@@ -190,7 +190,7 @@ def against_imbalance(found: Sequence[RunGeometry]) -> Figure:
             axes.plot(x, y, color=colour, label=f"{label}: predicted")
             reached = [value for one in runs if (value := one.measures["minority cosine"]) is not None]
             places = [one.imbalance for one in runs]
-            axes.plot(places, reached, MARKERS[number % len(MARKERS)], color=colour, label="reached")
+            axes.plot(places, reached, MARKERS[number % len(MARKERS)], color=colour, label=f"{label}: reached")
             if threshold is not None:
                 axes.axvline(threshold, color=colour, linestyle=":", linewidth=1)
         axes.set_xscale("log")
