@@ -1,6 +1,6 @@
 """The report's tables: the paper's Tables 1 and 2 with ours, one table a study, and the theory's numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -115,16 +115,29 @@ def labels_table(subject: Subject) -> Table | None:
     return Table(f"labels-{slug(subject.label)}", title, note, columns, tuple(rows)) if rows else None
 
 
-def study_table(file: str, title: str, note: str, cells: Sequence[Group]) -> Table | None:
-    """One row a cell: its labels and the accuracy of the mean classifier; None without runs."""
+MEAN_ALONE = {"mean": "μ"}
+
+
+def study_table(
+    file: str, title: str, note: str, cells: Sequence[Group], classifiers: Mapping[str, str] = MEAN_ALONE
+) -> Table | None:
+    """One row a cell: its labels and the accuracy of these classifiers (name in the metrics -> title); None without runs."""
     every = [run for cell in cells for run in cell.runs]
     axes = list(dict.fromkeys(axis for cell in cells for axis in cell.labels))
-    metrics = _metrics(every)
+    columns = {
+        f"test.{classifier}.{metric}": f"{shown} {metric_title(metric)}"
+        for metric in _metrics(every)
+        for classifier, shown in classifiers.items()
+        if any(f"test.{classifier}.{metric}" in run.metrics for run in every)
+    }
     rows = tuple(
-        Row((*(_option(cell.labels.get(axis)) for axis in axes), *_mean_and_loss(cell.runs, metrics)), names(cell.runs))
+        Row(
+            (*(_option(cell.labels.get(axis)) for axis in axes), *_accuracies_and_loss(cell.runs, columns)), names(cell.runs)
+        )
         for cell in cells
     )
-    return Table(file, title, f"{note} {_MEAN_AND_LOSS}", (*axes, *_mean_and_loss_titles(metrics)), rows) if every else None
+    said = f"{note} Accuracy on the test points in %, and the loss on the dev points; {OURS}."
+    return Table(file, title, said, (*axes, *columns.values(), "dev loss"), rows) if every else None
 
 
 def other_runs(material: Material) -> list[Table]:
@@ -132,27 +145,23 @@ def other_runs(material: Material) -> list[Table]:
     found = []
     for dataset in sorted({group.runs[0].dataset for group in material.others}):
         groups = [group for group in material.others if group.runs[0].dataset == dataset]
-        axes = differing(groups) or ["encoder.name", "objective.name"]
+        model = ["encoder.model"] if "model" in groups[0].runs[0].config["encoder"] else []
+        axes = differing(groups) or ["encoder.name", *model, "objective.name"]
         labelled = []
         for group in groups:
             given = options(group.runs[0].config)
             labelled.append(Group({axis: given.get(axis) for axis in axes}, group.runs))
         note = "Runs that belong to no study, one row a configuration; the columns are the options in which they differ."
-        table = study_table(f"other-{slug(dataset)}", f"Other runs on {dataset}", note, labelled)
+        few = few_shot(groups[0].runs[0].metrics)
+        shown = {"linear": "TR", "mean": "μ", few: f"μ-{few.removeprefix('mean')}", "attentive": "attentive"}
+        table = study_table(f"other-{slug(dataset)}", f"Other runs on {dataset}", note, labelled, shown)
         found += [table] if table else []
     return found
 
 
-_MEAN_AND_LOSS = f"Accuracy of the mean classifier on the test points in %, and the loss on the dev points; {OURS}."
-
-
-def _mean_and_loss_titles(metrics: Sequence[str]) -> list[str]:
-    return [*(f"μ {metric_title(metric)}" for metric in metrics), "dev loss"]
-
-
-def _mean_and_loss(runs: Sequence[Run], metrics: Sequence[str]) -> list[Value]:
+def _accuracies_and_loss(runs: Sequence[Run], metrics: Iterable[str]) -> list[Value]:
     losses = measure((run.metrics.get("dev.loss") for run in runs), 1, 3)
-    return [*(accuracy(runs, f"test.mean.{metric}") for metric in metrics), losses]
+    return [*(accuracy(runs, metric) for metric in metrics), losses]
 
 
 def theory_quantities(material: Material) -> Table:
@@ -233,7 +242,8 @@ def describe(run: Run) -> str:
     """A configuration in a few words: data set, encoder, objective with its b and k, its classes, share of the points."""
     objective, data = run.config["objective"], run.config["dataset"]
     share = data.get("train_fraction", 1)
-    words = [run.dataset, str(run.config["encoder"]["name"]), str(objective["name"])]
+    encoder = run.config["encoder"]
+    words = [run.dataset, str(encoder.get("model", encoder["name"])), str(objective["name"])]
     if objective["name"] != "supervised":
         words.append(f"b = {objective['block_size']}")
     if objective["name"] == "contrastive":
