@@ -12,13 +12,14 @@ the encoder of every finished run in the folders and compares every two of them:
 mutual nearest neighbours   the share of a point's K nearest points (by cosine) that both have (Huh et al., 2024)
 kernel alignment            unbiased linear CKA: 1 for a rotated or scaled copy, 0 on average for unrelated features
 Beside each stands its null: mean and standard deviation over random pairings of the points, and the share p of pairings
-that are aligned as much. All runs must be of the same data set; they may differ in anything else.
+that are aligned as much. All runs must have the very same test points; they may differ in anything else.
 
   points=2000         test points that are compared, drawn once (all where there are fewer)
   neighbours=10       K
   permutations=100    random pairings of the null; p is at least 1 / (permutations + 1)
   out=PATH            where comparison.json and the figures go (default: comparison/ in the first folder): a heat map of
                       each measure, and alignment against accuracy
+  runtime.*, dataset.root=   as in crl evaluate
 
 Examples
   crl compare outputs/runs/glyphs-small_cnn-contrastive-*/seed0 outputs/runs/glyphs-small_cnn-supervised-*/seed0
@@ -32,7 +33,8 @@ def run(arguments: list[str]) -> None:
     """Compare the runs in the folders among the arguments."""
     given = {name: value for name, equals, value in (a.partition("=") for a in arguments) if equals}
     options = {name: value for name, value in given.items() if name in (*_COUNTS, "out")}
-    places = [a for a in arguments if a.partition("=")[0] not in options]
+    overrides = [a for a in arguments if a.startswith(("runtime.", "dataset.root="))]
+    places = [a for a in arguments if a.partition("=")[0] not in options and a not in overrides]
     for argument in places:
         if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
             raise ConfigError(f"{argument}: no such option; crl compare takes run folders and {'=, '.join(_COUNTS)}=, out=")
@@ -42,7 +44,7 @@ def run(arguments: list[str]) -> None:
 
     from experiments.comparison import compare, table, write
 
-    found = compare(places, counts["points"], counts["neighbours"], counts["permutations"], say)
+    found = compare(places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say)
     written = write(found, Path(options["out"]).expanduser() if "out" in options else Path(places[0]) / "comparison")
     print(f"\n{found.points} test points\n{table(found)}\n")
     for path in written:

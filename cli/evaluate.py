@@ -1,5 +1,7 @@
 """``crl evaluate``: score a finished run again, or an encoder that was never trained here."""
 
+from pathlib import Path
+
 from cli.console import say, say_warnings
 from experiments.errors import ConfigError
 
@@ -12,7 +14,7 @@ The run itself is not changed. What can be overridden: evaluation.*, dataset.roo
 
 Without one: scores anybody's frozen encoder as crl scores its own (TR, mu, mu-5, AVG-k, TOP-R, and the theory's
 quantities and bounds at objective.block_size, objective.negatives and objective.loss), and leaves a run folder that
-crl report, crl compare and crl geometry read. It is the same as crl train objective=frozen.
+crl report and crl compare read. It is the same as crl train objective=frozen.
 features=FILE               NPZ or safetensors: train_features [n, d], train_labels [n] (whole numbers from 0), test_... and,
                             if you like, dev_...; [n, T, d] for T tokens a point; nothing in the file is executed
 encoder=torchvision:MODEL   a classifier of torchvision without its last layer, on a data set of images
@@ -37,7 +39,7 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(
             "crl evaluate takes a run folder (crl evaluate RUN_DIR), features=FILE or encoder=torchvision:NAME"
         )
-    if "=" in arguments[0]:
+    if "=" in arguments[0] and not Path(arguments[0]).is_dir():
         from experiments.config import compose_config
 
         config = compose_config(_frozen(arguments))

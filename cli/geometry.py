@@ -11,11 +11,13 @@ With features of length 1, theory says where the means of the classes lie at the
 tight frame (all cosines -1/(N-1)) where classes are equally likely, at angles that the class proportions fix where they
 are not, and all minority classes in one vector from some imbalance on, which depends on the loss and on k (Nguyen et al.,
 arXiv 2605.11291). This verb computes that optimum with a certificate, measures the class means of the test points of
-finished runs trained with objective.normalize=true, and prints one beside the other. A folder that holds several runs
-counts for all of them.
+finished runs trained with objective.normalize=true, and prints one beside the other; other runs are left out with a
+line. A folder that holds several runs counts for all of them.
 
   out=PATH   where geometry.json and the figures go (default: geometry/ in the first folder): heat maps of both Gram
              matrices; the minority's cosine against the imbalance where runs differ in it
+
+  runtime.*, dataset.root=   as in crl evaluate
 
 Columns: NC1, the variance inside classes over that between their means (0: collapsed); the relative distances of the
 Gram matrix of class means to the tight frame and to the prediction; the mean cosine between minority classes, reached and
@@ -32,17 +34,20 @@ Examples
 def run(arguments: list[str]) -> None:
     """The geometry of the runs in the folders among the arguments."""
     out = [argument for argument in arguments if argument.startswith("out=")]
-    places = [argument for argument in arguments if argument not in out]
+    overrides = [argument for argument in arguments if argument.startswith(("runtime.", "dataset.root="))]
+    places = [argument for argument in arguments if argument not in (*out, *overrides)]
     for argument in places:
         if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
-            raise ConfigError(f"{argument}: no such option; crl geometry takes run folders and out=PATH")
+            raise ConfigError(
+                f"{argument}: no such option; crl geometry takes run folders, out=PATH, runtime.*, dataset.root="
+            )
     if not places or len(out) > 1 or "out=" in out:
         raise ConfigError("crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]")
 
     from experiments.geometry import study, table
 
     target = Path(out[0].removeprefix("out=")).expanduser() if out else Path(places[0]) / "geometry"
-    found, written = study(places, target, say)
+    found, written = study(places, target, overrides, say)
     print(f"\n{table(found)}\n")
     for path in written:
         print(path)

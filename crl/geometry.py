@@ -119,6 +119,7 @@ def optimal_gram(rho: Tensor, negatives: int, loss: str = "logistic") -> Optimal
     rho = rho.double().cpu()
     if rho.dim() != 1 or len(rho) < 2 or bool((rho < 0).any()) or abs(float(rho.sum()) - 1) > 1e-6 or negatives < 1:
         raise ValueError("rho must be a distribution over at least two classes, and negatives at least 1")
+    rho = rho / rho.sum()
     if loss == "hinge":
         frame = tight_frame(len(rho))
         # What no geometry avoids: negatives of the anchor's own class.

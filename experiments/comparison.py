@@ -14,11 +14,12 @@ from tqdm import tqdm
 from crl.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
 from data.files import write_json, written_whole
 from data.sampler import generator
+from data.split import fingerprint
 from experiments.errors import ConfigError
 from experiments.evaluation import encode_splits
 from experiments.finished import take_up
 from experiments.report.figures import COLOURS, Figure, draw, legend
-from experiments.results import Run, find_runs
+from experiments.results import Run, find_runs, metric_title
 from experiments.setup import Say
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
@@ -35,11 +36,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``labels`` tell the runs apart; ``accuracy``: AVG-2 of the mean classifier on test points; of ``points`` of these
-    every two runs were compared."""
+    """``labels`` tell the runs apart; ``accuracy``: ``metric`` of each, an AVG-k of the mean classifier on test points; of
+    ``points`` of these every two runs were compared."""
 
     runs: list[Run]
     labels: list[str]
+    metric: str
     accuracy: list[float]
     points: int
     pairs: list[Pair]
@@ -52,16 +54,23 @@ class Comparison:
         return found
 
 
-def compare(places: Sequence[str], points: int, count: int, permutations: int, say: Say) -> Comparison:
+def compare(places: Sequence[str], points: int, count: int, permutations: int, overrides: list[str], say: Say) -> Comparison:
     """Alignment of every two finished runs in these folders on the same test points, at most ``points`` of them, by
-    ``count`` nearest neighbours and by kernels. Raises ConfigError, DataError or RunError."""
+    ``count`` nearest neighbours and by kernels. Overrides: see :func:`experiments.finished.take_up`.
+
+    Raises ConfigError, DataError or RunError.
+    """
     for place in places:
         if not Path(place).is_dir():
             raise ConfigError(f"{place} is not a folder; give run folders, or folders that hold some")
     runs = find_runs([Path(place) for place in places])
     if len(runs) < 2:
         raise ConfigError(f"{len(runs)} finished run(s) under {', '.join(places)}; a comparison takes two")
-    features, chosen = _features(runs, points, say)
+    shared = set.intersection(*(set(run.metrics) for run in runs))
+    metric = next((name for name in runs[0].metrics if name.startswith("test.mean.avg") and name in shared), None)
+    if metric is None:
+        raise ConfigError("no AVG-k of the mean classifier that all of these runs have (evaluation.ks)")
+    features, chosen = _features(runs, points, overrides, say)
     if count >= len(chosen):
         raise ConfigError(f"neighbours: {count} of {len(chosen)} points; choose at most {len(chosen) - 1}")
     lists = [neighbours(one, count) for one in features]
@@ -74,24 +83,24 @@ def compare(places: Sequence[str], points: int, count: int, permutations: int, s
             "kernels": aligned_kernels(features[i], features[j], permutations, draws),
         }
         pairs.append(Pair(i, j, found))
-    accuracy = [run.metrics["test.mean.avg2"] for run in runs]
-    return Comparison(runs, _labels(runs), accuracy, len(chosen), pairs)
+    accuracy = [run.metrics[metric] for run in runs]
+    return Comparison(runs, _labels(runs), metric, accuracy, len(chosen), pairs)
 
 
-def _features(runs: Sequence[Run], points: int, say: Say) -> tuple[list[Tensor], Tensor]:
+def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) -> tuple[list[Tensor], Tensor]:
     """(features of the chosen test points of every run, the chosen points). Raises ConfigError where the points differ."""
     found: list[Tensor] = []
     chosen = torch.empty(0)
-    same: tuple[str, Tensor] | None = None
+    same = ""
     for run in runs:
         say(f"reading {run.path}")
-        finished = take_up(str(run.path), [], "compare", lambda line: None)
+        finished = take_up(str(run.path), overrides, "compare", lambda line: None)
         vectors, labels = encode_splits(finished.config, finished.fabric, finished.encoder, finished.dataset)["test"]
-        here = (finished.dataset.name, labels.cpu())
-        if same is None:
+        here = fingerprint([finished.dataset.test])
+        if not found:
             same = here
             chosen = torch.randperm(len(labels), generator=generator(0, "points", 0))[:points].sort().values
-        elif same[0] != here[0] or not torch.equal(same[1], here[1]):
+        elif same != here:
             raise ConfigError(f"{run.path} has other test points than {runs[0].path}; only runs on the same data compare")
         found.append(vectors.cpu()[chosen])
     return found, chosen
@@ -101,7 +110,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     """What tells the runs apart: the options in which they differ."""
     flat = [_flat(run.config) | {"seed": run.seed} for run in runs]
     names = [name for name in flat[0] if all(name in one for one in flat) and len({str(one[name]) for one in flat}) > 1]
-    names = [name for name in names if name not in ("run_dir", "output_dir", "training.steps")] or ["seed"]
+    names = [name for name in names if name not in ("run_dir", "output_dir", "force")] or ["seed"]
     return [", ".join(_label(name, one[name]) for name in names) for one in flat]
 
 
@@ -122,9 +131,10 @@ def write(found: Comparison, out: Path) -> list[Path]:
     figures = [heat_map(found, measure) for measure in MEASURES] + [against_accuracy(found)]
     plain = {
         "runs": [
-            {"path": str(run.path), "label": label, "avg2": accuracy}
+            {"path": str(run.path), "label": label, "accuracy": accuracy}
             for run, label, accuracy in zip(found.runs, found.labels, found.accuracy, strict=True)
         ],
+        "metric": found.metric,
         "points": found.points,
         "pairs": [
             {"first": p.first, "second": p.second, **{name: one._asdict() for name, one in p.alignment.items()}}
@@ -147,7 +157,7 @@ def write(found: Comparison, out: Path) -> list[Path]:
 def table(found: Comparison) -> str:
     """The runs by number, then a line a pair: values, the null's mean and standard deviation, and p."""
     lines = [
-        f"{n}  {label}  (mu AVG-2 {100 * a:.1f} %)"
+        f"{n}  {label}  (mu {metric_title(found.metric)} {100 * a:.1f} %)"
         for n, (label, a) in enumerate(zip(found.labels, found.accuracy, strict=True), 1)
     ]
     lines += ["", f"{'pair':>7}  " + "  ".join(f"{title:>36}" for title in MEASURES.values())]
@@ -201,7 +211,7 @@ def against_accuracy(found: Comparison) -> Figure:
             null = [p.alignment[measure].null_mean for p in found.pairs]
             axes.plot(lower, values, "os"[number], color=COLOURS[number], label=title)
             axes.plot(lower, null, "_", color=COLOURS[number], markersize=9, label="null")
-        axes.set_xlabel("AVG-2 of the mean classifier, %: the lower of the two runs")
+        axes.set_xlabel(f"{metric_title(found.metric)} of the mean classifier, %: the lower of the two runs")
         axes.set_ylabel("alignment")
         legend(drawing, axes, 2)
 

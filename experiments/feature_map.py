@@ -56,7 +56,9 @@ def _in_the_plane(method: str, features: Tensor) -> tuple[Tensor, tuple[float, f
         from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (len(features) - 1) / 3)
-        found = TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(features.numpy())
+        found = TSNE(init="pca" if features.shape[1] > 1 else "random", random_state=0, perplexity=perplexity).fit_transform(
+            features.numpy()
+        )
     else:
         import umap
 

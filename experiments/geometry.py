@@ -20,15 +20,16 @@ from crl.geometry import (
 )
 from crl.split_losses import finite_split
 from data.files import write_json, written_whole
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, RunError
 from experiments.evaluation import encode_splits
 from experiments.finished import FinishedRun, take_up
 from experiments.report.figures import COLOURS, MARKERS, Figure, draw, legend
-from experiments.results import find_runs
+from experiments.results import Run, find_runs
 from experiments.setup import Say
 
 _CURVE = 25  # ratios at which a predicted curve is computed, where classes are few
 _FEW = 20  # classes
+_MOST = 500  # classes: the integrand of so many takes 0.3 GB a copy
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,32 @@ def minority_of(rho: Tensor) -> Tensor:
     return (rho < rho.mean() * (1 - 1e-6)).nonzero()[:, 0]
 
 
+def comparable(run: Run) -> str | None:
+    """Why theory predicts nothing for a run, in a few words; None where it does."""
+    objective = run.config["objective"]
+    if not objective.get("normalize", False):
+        return "trained on raw features, whose optimum has no bound (objective.normalize=true)"
+    if not objective.get("collisions", True):
+        return "trained without collisions, of which the optimum is not computed (objective.collisions=true)"
+    return None
+
+
 def geometry_of(run: FinishedRun) -> RunGeometry:
-    """The geometry of a run's test features. Raises ConfigError for features that are not of length 1, since the optimum
-    is known of no others, and for fewer dimensions than it may need."""
-    config = run.config
-    if not config.objective.get("normalize", False):
-        raise ConfigError(
-            f"{run.folder.path}: trained on raw features, whose optimum has no bound; train with objective.normalize=true"
-        )
-    rho = run.rho
+    """The geometry of the test features of a run that :func:`comparable` lets through. Raises ConfigError for more classes
+    than the optimum is computed of, and for fewer dimensions than it takes; RunError where it is not found."""
+    config, rho = run.config, run.rho
+    if len(rho) > _MOST:
+        raise ConfigError(f"{run.folder.path}: {len(rho)} classes; the optimum is computed for at most {_MOST}")
     features, labels = encode_splits(config, run.fabric, run.encoder, run.dataset)["test"]
     found = class_geometry(finite_split(features.cpu(), labels.cpu(), rho))
-    predicted, certificate = optimal_gram(rho, config.objective.negatives, config.objective.loss)
+    try:
+        predicted, certificate = optimal_gram(rho, config.objective.negatives, config.objective.loss)
+    except RuntimeError as error:
+        raise RunError(f"{run.folder.path}: {error}") from error
     rank = int(torch.linalg.matrix_rank(predicted, atol=1e-6, hermitian=True))
-    if config.encoder.dimension < rank:
+    if features.shape[1] < rank:
         raise ConfigError(
-            f"{run.folder.path}: {config.encoder.dimension} dimensions; the optimum of {len(rho)} classes takes {rank} "
+            f"{run.folder.path}: {features.shape[1]} dimensions; the optimum of {len(rho)} classes takes {rank} "
             "(encoder.dimension)"
         )
     few = minority_of(rho)
@@ -102,23 +113,29 @@ def geometry_of(run: FinishedRun) -> RunGeometry:
     )
 
 
-def study(places: Sequence[str], out: Path, say: Say) -> tuple[list[RunGeometry], list[Path]]:
-    """(geometry of every finished run in these folders, the files written to ``out``).
+def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> tuple[list[RunGeometry], list[Path]]:
+    """(geometry of every finished run in these folders that theory predicts something of, the files written to ``out``).
 
-    Files: ``geometry.json``, a heat map of predicted and reached Gram matrix a run, and where runs differ in their
-    imbalance, minority cosines against it. Raises ConfigError, DataError or RunError.
+    Overrides: see :func:`experiments.finished.take_up`. Files: ``geometry.json``, a heat map of predicted and reached Gram
+    matrix a run, and where runs differ in their imbalance, minority cosines against it. Raises ConfigError, DataError or
+    RunError.
     """
     folders = [Path(place) for place in places]
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"{folder} is not a folder; give run folders, or folders that hold some")
-    paths = [run.path for run in find_runs(folders)]
-    if not paths:
+    runs = find_runs(folders)
+    if not runs:
         raise ConfigError(f"no finished run under {', '.join(places)}; crl train makes one")
     found = []
-    for path in paths:
-        say(f"reading {path}")
-        found.append(geometry_of(take_up(str(path), [], "geometry", lambda line: None)))
+    for run in runs:
+        if (why := comparable(run)) is not None:
+            say(f"left out: {run.path}: {why}")
+            continue
+        say(f"reading {run.path}")
+        found.append(geometry_of(take_up(str(run.path), overrides, "geometry", lambda line: None)))
+    if not found:
+        raise ConfigError(f"no run under {', '.join(places)} was trained with objective.normalize=true and collisions")
     figures = [heat_maps(one, number) for number, one in enumerate(found, 1)]
     if len({round(one.imbalance, 6) for one in found}) > 1:
         figures.append(against_imbalance(found))

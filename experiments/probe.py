@@ -31,7 +31,7 @@ def attentive_metrics(config: DictConfig, fabric: Fabric, encoder: nn.Module, da
 
 
 def check_attentive(config: DictConfig, encoder: nn.Module) -> None:
-    """Raise ConfigError, before anything is trained, where an attentive probe is wanted of an encoder without tokens."""
+    """Raise ConfigError where an attentive probe is wanted of an encoder of ours without tokens, before it is trained."""
     if config.evaluation.attentive and not hasattr(encoder, "tokens"):
         raise ConfigError(
             f"evaluation.attentive: encoder={config.encoder.name} gives one vector a point and no tokens; "

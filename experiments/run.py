@@ -42,6 +42,7 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         stored = folder.read_result()
         folder.check_same_run(config)
         if stored is not None:
+            _check_features(config, stored)
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
     fabric = build_fabric(config, ranks)
@@ -83,7 +84,8 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
         keep["vocabulary"] = dataset.vocabulary
         if config.objective.name == "frozen":
-            progress = leave_as_it_is(encoder, folder, keep)
+            loggers.start(0)
+            progress = leave_as_it_is(encoder.to(fabric.device), folder, keep)
             say("evaluating the encoder as it is")
         else:
             progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
@@ -115,13 +117,19 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
     return result
 
 
+def _check_features(config: DictConfig, stored: dict[str, Any]) -> None:
+    """Raise ConfigError where a file of features is not what a stored result is of: it is the whole experiment."""
+    if config.dataset.name == "features" and stored["dataset"]["fingerprint"] != prepare(config, lambda line: None)[1]:
+        raise ConfigError(f"dataset.root: {config.dataset.root} has changed since it was scored; add force=true")
+
+
 def _check_runtime(config: DictConfig, ranks: Ranks) -> None:
     """Raise ConfigError where this machine, or who starts the run, lacks what the configuration asks for."""
     options = config.runtime
     if options.devices > 1 and ranks is ALONE:
         raise ConfigError("runtime.devices: only a crl train by itself takes several; each run of a sweep takes one")
-    if options.devices > 1 and config.objective.name == "frozen":
-        raise ConfigError("runtime.devices: objective=frozen trains nothing; use one")
+    if ranks.count > 1 and config.objective.name == "frozen":
+        raise ConfigError("objective=frozen: trains nothing, so that one process does it; start one, on one device")
     if options.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
         raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
     check_map(config)

@@ -102,7 +102,7 @@ def make_encoder(config: DictConfig, dataset: Dataset, train: Split) -> tuple[nn
     with torch.no_grad():
         try:
             encoder.eval()(train.points.gather(torch.arange(2)))
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # the latter is how some of torchvision's refuse a size
             why = str(error).splitlines()[0]
             raise ConfigError(f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})") from error
     return encoder.train(), note

@@ -37,7 +37,10 @@ class TorchvisionModel(nn.Module):
         self.image_size = image_size
         self.standardise = Standardise(mean, std) if weights == RANDOM else Standardise(_MEAN, _STD)
         self.model = _model(model, weights)
-        name, last = [(n, m) for n, m in self.model.named_modules() if isinstance(m, nn.Linear)][-1]
+        layers = [(n, m) for n, m in self.model.named_modules() if isinstance(m, nn.Linear)]
+        if not layers:
+            raise ValueError(f"{model} has no linear layer that could be taken off")
+        name, last = layers[-1]
         self.model.set_submodule(name, nn.Identity())
         self.last = nn.Linear(last.in_features, dimension) if dimension else nn.Identity()
 
@@ -70,17 +73,19 @@ def _model(name: str, weights: str) -> nn.Module:
     classifiers = list_models(module=__import__("torchvision.models").models)
     if name not in classifiers:
         raise ValueError(f"torchvision has no classifier {name!r}; it has {', '.join(classifiers[:5])}, ...")
+    model = get_model(name, weights=None)
     if weights == RANDOM:
-        return get_model(name, weights=None)
+        return model
     if weights == DOWNLOAD:
         try:
-            return get_model(name, weights=get_model_weights(name).DEFAULT)
-        except OSError as error:
+            found = get_model_weights(name).DEFAULT.get_state_dict(check_hash=True, weights_only=True)  # tensors alone
+            model.load_state_dict(found)
+        except (OSError, RuntimeError) as error:
             raise ValueError(f"the weights of {name} cannot be downloaded ({error}); give a file of them") from error
+        return model
     path = Path(weights).expanduser()
     if not path.is_file():
         raise ValueError(f"weights: {weights} is no file; give random, download or a file with a state dict")
-    model = get_model(name, weights=None)
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged or foreign file

@@ -1,4 +1,4 @@
-"""An encoder that was never trained here goes through the same evaluation, report, comparison and geometry."""
+"""An encoder that was never trained here goes through the same evaluation and report."""
 
 import json
 from pathlib import Path
@@ -111,6 +111,19 @@ def test_a_torchvision_model_with_a_file_of_weights(tmp_path, capsys):
     assert main(["evaluate", str(run), "evaluation.shots=1", "runtime.progress=false"]) == 0
 
 
+def test_features_that_have_changed_are_not_answered_with_old_numbers(tmp_path, capsys):
+    command = ["evaluate", f"features={tmp_path / 'f.npz'}", f"output_dir={tmp_path / 'out'}", *TINY]
+    np.savez(tmp_path / "f.npz", **features(0))
+    assert main(command) == 0
+    assert main(command) == 0
+    first = result_in(tmp_path / "out")["metrics"]
+    np.savez(tmp_path / "f.npz", **features(1))
+    assert main(command) == 2
+    assert "has changed since it was scored" in capsys.readouterr().err
+    assert main([*command, "force=true"]) == 0
+    assert result_in(tmp_path / "out")["metrics"] != first
+
+
 BAD = {
     "no file": (["features=nowhere.npz"], "nowhere.npz is no file"),
     "a folder": (["features=."], "is no file"),
@@ -119,6 +132,17 @@ BAD = {
     "no test labels": (["features=half.npz"], "no test_labels"),
     "labels that are no whole numbers": (["features=float.npz"], "whole numbers"),
     "another number of features": (["features=short.npz"], "test_features must be"),
+    "an array that is no archive": (["features=array.npy"], "not a readable NPZ file"),
+    "a damaged archive": (["features=damaged.npz"], "not a readable NPZ file"),
+    "labels that are no numbers of classes": (["features=ids.npz"], "number your classes from 0"),
+    "a model without a linear layer": (
+        ["encoder=torchvision:squeezenet1_0", "encoder.weights=random", *GLYPHS],
+        "linear layer",
+    ),
+    "a size that the model refuses": (
+        ["encoder=torchvision:vit_b_32", "encoder.weights=random", "encoder.image_size=64", *GLYPHS],
+        "cannot read",
+    ),
     "numbers that are not finite": (["features=nan.npz"], "not finite"),
     "splits of different dimension": (["features=shape.npz"], "different shapes"),
     "a model that torchvision lacks": (["encoder=torchvision:alexa", *GLYPHS], "no classifier 'alexa'"),
@@ -143,6 +167,12 @@ def test_bad_input_is_one_line(name, tmp_path, monkeypatch, capsys):
     np.savez("float.npz", **(good | {"train_labels": good["train_labels"] + 0.5}))
     np.savez("short.npz", **(good | {"test_features": good["test_features"][1:]}))
     np.savez("nan.npz", **(good | {"test_features": good["test_features"] * np.float32(np.nan)}))
+    np.save("array.npy", good["train_features"])
+    np.savez_compressed("damaged.npz", **good)
+    content = bytearray(Path("damaged.npz").read_bytes())
+    content[200:400] = bytes(200)
+    Path("damaged.npz").write_bytes(content)
+    np.savez("ids.npz", **(good | {"train_labels": good["train_labels"] + 10**12}))
     np.savez("shape.npz", **(good | {"test_features": good["test_features"][:, 1:]}))
     before = sorted(path.name for path in tmp_path.iterdir())
     code = main(["evaluate", *arguments, *TINY])

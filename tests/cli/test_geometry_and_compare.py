@@ -1,6 +1,7 @@
 """``crl geometry`` and ``crl compare`` on tiny runs, through the real commands."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,24 @@ def test_the_same_comparison_gives_the_same_bytes(glyphs, tmp_path):
         assert main(["compare", str(glyphs), "points=60", "permutations=5", f"out={tmp_path / name}"]) == 0
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_a_copy_is_aligned_perfectly_and_other_test_points_are_refused(glyphs, tmp_path, capsys):
+    (run, *_) = sorted(path.parent for path in glyphs.rglob("result.json") if "contrastive" in str(path))
+    shutil.copytree(run, tmp_path / "a")
+    shutil.copytree(run, tmp_path / "b")
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "permutations=5", f"out={tmp_path / 'c'}"]) == 0
+    (pair,) = json.loads((tmp_path / "c" / "comparison.json").read_text())["pairs"]
+    assert pair["neighbours"]["value"] == 1 and pair["kernels"]["value"] == pytest.approx(1)
+    assert main(["train", *GLYPHS, "dataset.split_seed=1", f"run_dir={tmp_path / 'd'}"]) == 0
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "d")]) == 2
+    assert "other test points" in capsys.readouterr().err
+
+
+def test_runs_that_theory_says_nothing_of_are_left_out(free, glyphs, tmp_path, capsys):
+    assert main(["geometry", str(free), str(glyphs), f"out={tmp_path / 'g'}"]) == 0
+    assert capsys.readouterr().err.count("left out: ") == 3
+    assert len(json.loads((tmp_path / "g" / "geometry.json").read_text())) == 1
 
 
 BAD = {
