@@ -121,7 +121,8 @@ def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
 def test_jobs_go_on_without_the_command_that_submitted_them(
     cluster: Cluster, undisturbed: dict[str, dict[str, float]], tmp_path: Path
 ) -> None:
-    command = ["train", "-m", *LONG, *JOBS, "seed=0,1", f"output_dir={tmp_path}"]
+    longer = "training.steps=12000"  # than the second start takes
+    command = ["train", "-m", *LONG, longer, *JOBS, "seed=0,1", f"output_dir={tmp_path}"]
     sweep = cluster.crl(*command)
     wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 1, sweep)
     sweep.kill()
