@@ -45,7 +45,8 @@ class Process:
         return self.wait()
 
     def wait(self) -> Ended:
-        return Ended(self.server.ask({"wait": self.pid}), self.log.read_text())
+        code = self.server.ask({"wait": self.pid})
+        return Ended(code, self.log.read_text() if self.log.exists() else "")  # there is none yet if it died at birth
 
 
 class ForkServer:
