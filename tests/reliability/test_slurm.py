@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
 TINY += ["training.dev_every=100", "training.log_every=10", "training.checkpoint_seconds=0", "runtime.device=cpu"]
 TINY += ["evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.threads=1"]
-LONG = [*TINY, "training.steps=400"]
+LONG = [*TINY, "training.steps=2000"]  # outlasts a second start of the command
 JOBS = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=test", "hydra.launcher.timeout_min=9"]
 # Below 10 minutes submitit takes every SIGUSR2 for the one that announces the time limit.
 
@@ -121,8 +121,7 @@ def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
 def test_jobs_go_on_without_the_command_that_submitted_them(
     cluster: Cluster, undisturbed: dict[str, dict[str, float]], tmp_path: Path
 ) -> None:
-    longer = "training.steps=12000"  # than the second start takes
-    command = ["train", "-m", *LONG, longer, *JOBS, "seed=0,1", f"output_dir={tmp_path}"]
+    command = ["train", "-m", *LONG, *JOBS, "seed=0,1", f"output_dir={tmp_path}"]
     sweep = cluster.crl(*command)
     wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 1, sweep)
     sweep.kill()
