@@ -195,7 +195,7 @@ def _head(titles: Sequence[str], number: int) -> str:
 
 def _score(result: dict[str, Any]) -> str:
     name, value = next(item for item in result["metrics"].items() if item[0].startswith("test.mean."))
-    doubts = f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result.get("warnings")) else ""
+    doubts = f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result["warnings"]) else ""
     return f"{classifier_title(name)} {100 * value:.1f} %, trained in {result['timing']['train_seconds']:.0f} s{doubts}"
 
 
