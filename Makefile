@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-test: $(READY) ## lint, check types, run all tests (under 10 minutes on 2 cores)
+test: $(READY) ## lint, check types, run all tests but the slow ones (under 10 minutes on 2 cores)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

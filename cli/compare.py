@@ -43,9 +43,11 @@ def run(arguments: list[str]) -> None:
     counts = {name: _count(name, options.get(name, str(default)), least) for name, (default, least) in _COUNTS.items()}
 
     from experiments.comparison import compare, table, write
+    from experiments.config import expanded
 
+    target = expanded(options["out"]) if "out" in options else Path(places[0]) / "comparison"
     found = compare(places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say)
-    written = write(found, Path(options["out"]).expanduser() if "out" in options else Path(places[0]) / "comparison")
+    written = write(found, target)
     print(f"\n{found.points} test points\n{table(found)}\n")
     for path in written:
         print(path)

@@ -16,5 +16,5 @@ def printable(line: str) -> str:
 
 def say_warnings(result: dict[str, Any]) -> None:
     """What makes the numbers of a result doubtful, a line each."""
-    for warning in result.get("warnings", []):  # those of earlier versions have none
+    for warning in result["warnings"]:
         say(f"warning: {warning['message']}")

@@ -42,8 +42,9 @@ def run(arguments: list[str]) -> None:
         raise ConfigError("crl data build-wiki needs a dump and a folder: crl data build-wiki DUMP OUT [OPTION=VALUE ...]")
 
     from data.build_wiki import build_wiki
+    from experiments.config import expanded
 
-    dump, out = (Path(argument).expanduser() for argument in rest[:2])
+    dump, out = (expanded(argument) for argument in rest[:2])
     print(_lines(build_wiki(dump, out, _rule(rest[2:]), say), out))
 
 
@@ -54,6 +55,7 @@ def help_text() -> str:
 
 def _rule(arguments: list[str]) -> "Rule":
     from data.wiki_rule import Rule, read_titles
+    from experiments.config import expanded
 
     names = [spec.name for spec in fields(Rule)]
     given: dict[str, Any] = {}
@@ -65,7 +67,7 @@ def _rule(arguments: list[str]) -> "Rule":
             raise ConfigError(f"{argument}: no such option of crl data build-wiki; {hint}")
         if name != "titles" and not value.isdecimal():
             raise ConfigError(f"{name}: {value!r} is not a whole number")
-        given[name] = read_titles(Path(value).expanduser()) if name == "titles" else int(value)
+        given[name] = read_titles(expanded(value)) if name == "titles" else int(value)
     return Rule(**given)
 
 

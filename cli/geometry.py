@@ -44,9 +44,10 @@ def run(arguments: list[str]) -> None:
     if not places or len(out) > 1 or "out=" in out:
         raise ConfigError("crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]")
 
+    from experiments.config import expanded
     from experiments.geometry import study, table
 
-    target = Path(out[0].removeprefix("out=")).expanduser() if out else Path(places[0]) / "geometry"
+    target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
     found, written = study(places, target, overrides, say)
     print(f"\n{table(found)}\n")
     for path in written:

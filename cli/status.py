@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import ConfigError, RunError
@@ -18,7 +17,7 @@ is complete is counted; every other run has a line. The exit code is 1 if a run 
 
   complete      result.json is there
   running       a process holds the run's folder
-  failed        it ended with an error; the same command tries it again
+  failed        its training or evaluation ended with an error; the same command tries it again
   interrupted   it was killed or stopped; the same command goes on from its checkpoint
   waiting       a sweep or reproduction names it, and it has not begun
 
@@ -40,9 +39,10 @@ def run(arguments: list[str]) -> None:
         if argument.startswith("-"):
             raise ConfigError(f"{argument}: no such option; crl status takes folders and --json")
 
+    from experiments.config import expanded
     from experiments.status import counts, overview
 
-    found = overview([Path(place).expanduser() for place in places or ["outputs"]])
+    found = overview([expanded(place) for place in places or ["outputs"]])
     print(_as_json(found) if "--json" in arguments else _as_text(found))
     failed = counts(found.runs).get("failed", 0)
     if failed:

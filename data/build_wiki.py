@@ -20,6 +20,7 @@ from data.wiki_dump import BrokenDump, PageReader
 from data.wiki_rule import REASONS, Rule, article, hidden_namespaces, reason_to_drop
 
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
+_DUMP = {"size": int, "head": int, "sha256": str}  # by what a dump is recognised
 _HEAD = 2**20  # bytes by which a dump is recognised
 _SAVE_SECONDS = 10.0
 
@@ -157,8 +158,10 @@ def _parsed(text: bytes, out: Path) -> _State:
     try:
         state = _State(**json.loads(text))
         whole = state.pages == sum(state.dropped.values()) + len(state.articles.values())
+        whole = whole and {name: type(value) for name, value in state.dump.items()} == _DUMP
+        whole = whole and 0 <= state.dump["head"] <= _HEAD
         whole = whole and set(state.dropped) == set(REASONS) and set(state.rule) == {spec.name for spec in fields(Rule)}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
         raise DataError(f"{out / STATE} is damaged, or of another version of crl; delete {out} and start again")

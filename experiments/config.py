@@ -31,6 +31,8 @@ from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderCo
 from experiments.stored import read_plain_yaml
 
 CONFIG_DIR = Path(configs.__file__).parent
+# As a key, which Hydra would import; not inside of a value, like a path's
+_TARGET = re.compile(r"""(^[+~]*|[.{,@'"\s])_target_['"]?\s*([=:@]|$)""")
 _INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that are not the user's to choose
 
 
@@ -55,7 +57,7 @@ def _encoder_schema(name: str) -> type[EncoderConfig]:
 def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
     """Hydra with the configuration files and the schema; what it says against an override becomes a ConfigError."""
     for override in overrides:
-        if "_target_" in override:
+        if _TARGET.search(override):
             raise ConfigError(f"{override}: no such option; nothing is imported by name (_target_)")
     register()
     try:
@@ -72,7 +74,7 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[Hydra]:
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """The configuration that the command line describes, resolved and checked. Raises ConfigError."""
     _refuse(overrides)
-    overrides = list(_spelled_out(overrides))
+    overrides = list(spelled_out(overrides))
     with hydra_started(overrides):
         config = compose("train", overrides)
         OmegaConf.resolve(config)
@@ -81,7 +83,7 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def _spelled_out(overrides: Sequence[str]) -> Iterator[str]:
+def spelled_out(overrides: Sequence[str]) -> Iterator[str]:
     """``encoder=torchvision:resnet18`` is short for encoder=torchvision encoder.model=resnet18; so is installed:NAME."""
     for override in overrides:
         choice, colon, model = override.partition(":")
@@ -128,10 +130,15 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
             else:
                 key = override.get_key_element()
                 swept[key.lstrip("+")] = None
-                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+                axes.append([_plain(f"{key}={value}") for value in override.sweep_string_iterator()])
                 if not axes[-1]:
                     raise ConfigError(f"{override.input_line}: there is no value in it")
     return list(swept), [list(chosen) for chosen in itertools.product(*axes)]
+
+
+def _plain(override: str) -> str:
+    """As it is typed: Hydra escapes the colon of ``encoder=torchvision:resnet18``."""
+    return override.replace("\\:", ":") if override.startswith("encoder=") else override
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> DictConfig:
@@ -222,7 +229,7 @@ def quoted(value: object) -> str:
 
 def config_hash(config: DictConfig) -> str:
     """8 hexadecimal digits over all that can change the result, the seed aside."""
-    text = json.dumps(_identity(config), sort_keys=True)
+    text = json.dumps(identity(config), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -249,13 +256,13 @@ def run_path(config: DictConfig) -> Path:
     return place if config.run_dir is not None else place / "runs" / run_name(config) / f"seed{config.seed}"
 
 
-def _identity(config: DictConfig) -> dict[str, Any]:
-    """The options that can change the result, as plain types."""
+def identity(config: DictConfig) -> dict[str, Any]:
+    """The options that can change the result, the seed aside, as plain types."""
     kept: dict[str, Any] = {}
     for spec in fields(schema_of(config)):
         value = config[spec.name]
         if isinstance(value, DictConfig):
-            kept[spec.name] = _identity(value)
+            kept[spec.name] = identity(value)
         elif spec.metadata.get("changes_result", True):
             kept[spec.name] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     return kept

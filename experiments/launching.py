@@ -1,13 +1,10 @@
 """Runs through Hydra's launchers, so that one after the other (``basic``), side by side (``joblib``) and on a cluster
 (``submitit_slurm``) differ in one option. Free of torch until a run starts."""
 
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -23,12 +20,12 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from tqdm import tqdm
 
-from data.errors import DataError
 from experiments import cluster
-from experiments.config import hydra_started, quoted
-from experiments.errors import ConfigError, RunError
+from experiments.config import hydra_started, quoted, spelled_out
+from experiments.errors import ConfigError, one_line
 from experiments.interrupts import Interrupted, passed_on, told
 from experiments.results import classifier_title, read_run
+from experiments.workers import end_with_parent
 
 Say = Callable[[str], None]
 
@@ -64,7 +61,7 @@ def launcher(
         task = _Task(tuple(run.title for run in free), name, _nothing if bar and not submitted else say)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
         chosen = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
-        overrides = [_with_threads(run.arguments, threads) for run in free]
+        overrides = [_with_threads(tuple(spelled_out(run.arguments)), threads) for run in free]
 
         def start() -> dict[str, str]:
             failures = {
@@ -73,6 +70,7 @@ def launcher(
             if not free:
                 return failures
             watched = _bar(free) if bar else _lines(free, say) if submitted else nullcontext()
+            before = [_stamp(run) for run in free]  # force=true: what is there is another run's result
             meanwhile = cluster.every_job_answers() if submitted else passed_on() if name == _LOCAL else nullcontext()
             try:
                 with watched, meanwhile:
@@ -82,7 +80,8 @@ def launcher(
                     say("the jobs go on without this command (squeue --me lists them, scancel ends them)")
                 raise
             except Exception as error:  # a worker that was killed, a queue that refused: what is complete is kept
-                reasons = [None if read_run(run.path) else f"the launcher gave up: {_line(error)}" for run in free]
+                gave_up = f"the launcher gave up: {one_line(error)}"
+                reasons = [None if _is_new(run, old) else gave_up for run, old in zip(free, before, strict=True)]
             return failures | {run.title: why for run, why in zip(free, reasons, strict=True) if why is not None}
 
         yield start
@@ -96,8 +95,6 @@ def _chosen(hydra: Hydra, options: Sequence[str], folder: Path) -> tuple[str, Di
     name, installed = "basic", hydra.config_loader.get_group_options("hydra/launcher")
     for option in options:
         key, _, value = option.lstrip("+~").partition("=")
-        if key.endswith("_target_"):
-            raise ConfigError(f"{option}: a launcher is chosen with hydra/launcher=NAME")
         if key == "hydra/launcher":
             name = value
             if name in _PACKAGES and name not in installed:
@@ -166,7 +163,7 @@ class _Task:
 
     def __call__(self, config: DictConfig) -> str | None:
         if self.launcher == _LOCAL:
-            _end_with_parent()
+            end_with_parent()
         job = HydraConfig.get()
         OmegaConf.resolve(config)
         config.runtime.progress = config.runtime.progress and self.launcher == "basic"
@@ -183,22 +180,9 @@ class _Task:
             return f"ended by {error}"
         except Exception as error:
             self.say(f"{head}: failed")
-            return _line(error)
+            return one_line(error)
         self.say(f"{head}: {_score(result)}")
         return None
-
-
-@cache
-def _end_with_parent() -> None:
-    """Once a process: nobody would read the outcome of an orphan, and its lock would keep a second start out."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _nothing(line: str) -> None:
@@ -211,7 +195,7 @@ def _head(titles: Sequence[str], number: int) -> str:
 
 def _score(result: dict[str, Any]) -> str:
     name, value = next(item for item in result["metrics"].items() if item[0].startswith("test.mean."))
-    doubts = f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result.get("warnings")) else ""
+    doubts = f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result["warnings"]) else ""
     return f"{classifier_title(name)} {100 * value:.1f} %, trained in {result['timing']['train_seconds']:.0f} s{doubts}"
 
 
@@ -219,13 +203,7 @@ def _reason(job: JobReturn) -> str | None:
     try:
         return job.return_value
     except Exception as error:
-        return _line(error)
-
-
-def _line(error: Exception) -> str:
-    """What went wrong, in one line; with its kind where it is none of ours."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ConfigError | DataError | RunError) else f"{type(error).__name__}: {text}"
+        return one_line(error)
 
 
 @contextmanager
@@ -253,7 +231,7 @@ def _completed(runs: Sequence[Start], seen: Callable[[int], object]) -> Iterator
     ended, before = Event(), {number: _stamp(run) for number, run in enumerate(runs)}
 
     def look() -> None:
-        for number in [number for number, old in before.items() if _stamp(runs[number]) not in (None, old)]:
+        for number in [number for number, old in before.items() if _is_new(runs[number], old)]:
             del before[number]
             seen(number)
 
@@ -269,6 +247,11 @@ def _completed(runs: Sequence[Start], seen: Callable[[int], object]) -> Iterator
     finally:
         ended.set()
         watcher.join()
+
+
+def _is_new(run: Start, stamp: int | None) -> bool:
+    """Whether a result has come since that stamp was taken."""
+    return _stamp(run) not in (None, stamp)
 
 
 def _stamp(run: Start) -> int | None:

@@ -5,12 +5,22 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, fields
 from typing import Any
 
+from crl.encoders import ENCODERS
 from experiments.config import choices
 from experiments.schema import SCHEMAS, Config, TrainingConfig
 
+
+def _by_modality() -> dict[str, list[str]]:
+    """What an encoder reads -> the encoders that do."""
+    found: dict[str, list[str]] = {}
+    for name, entry in ENCODERS.items():
+        found.setdefault(entry.reads, []).append(name)
+    return found
+
+
 _GROUPS = {
     "dataset": "where points come from",
-    "encoder": "images: vgg16, small_cnn; sentences: the others",
+    "encoder": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _by_modality().items()),
     "objective": "what is minimised",
     "optimizer": "how",
     "experiment": "the paper's settings, each a file of differences",

@@ -160,7 +160,7 @@ def _tells_of_a_lost_rank(error: RuntimeError) -> bool:
 
 def _other(config: DictConfig, command: list[str], rank: int, count: int, port: int) -> None:
     """The process of another rank than 0."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     os._exit(_follow(config, command, Ranks(Local(rank, port), count)))  # what is left to do could only go wrong
 
 

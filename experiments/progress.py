@@ -11,7 +11,10 @@ _TAIL = 4096  # bytes of metrics.jsonl: the last line is among them
 def last_line(folder: Path) -> dict[str, Any]:
     """The last whole line of a run folder's metrics.jsonl, with at least its ``step``; empty where there is none."""
     try:
-        with (folder / "metrics.jsonl").open("rb") as stream:
+        path = folder / "metrics.jsonl"
+        if not path.is_file():  # a pipe would block
+            return {}
+        with path.open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
             lines = stream.read().splitlines()
     except OSError:
@@ -20,7 +23,7 @@ def last_line(folder: Path) -> dict[str, Any]:
         try:
             found = json.loads(line)
             return {**found, "step": int(found["step"])}
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue  # the first line of the tail may be cut, and the last one is being written
     return {}
 

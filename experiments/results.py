@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import statistics
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.files import DamagedFile, read_checked_json, sha256_of
+from data.files import DamagedFile, read_checked_json, read_plain_json, sha256_of
 from experiments.errors import ConfigError
 from experiments.stored import check_result, check_stored_config, read_plain_yaml
 
+_MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run's
 REPLACED = "replaced"  # in a run folder: the complete run that force=true is replacing
 
 
@@ -43,8 +45,8 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """What makes its numbers doubtful, see :func:`experiments.health.warnings`; none in results of earlier versions."""
-        return self.result.get("warnings", [])
+        """What makes its numbers doubtful, see :func:`experiments.health.warnings`."""
+        return self.result["warnings"]
 
     def theory(self, *path: str, split: str = "test") -> float | None:
         """A number under ``theory`` of the result, e.g. ``theory("lemma_4_3", "slack")``; None where it is not there."""
@@ -114,7 +116,7 @@ def read_run(folder: Path) -> Run | None:
 def why_unfinished(folder: Path) -> str:
     """What a report says of a run without a result: that it failed and why (``failed.json``), or that it is not finished."""
     try:
-        return f"failed: {json.loads((folder / 'failed.json').read_text())['reason']}"
+        return f"failed: {read_plain_json(folder / 'failed.json')['reason']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "not finished"
 
@@ -124,6 +126,18 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     places = {path.parent.resolve(): None for folder in folders for path in sorted(folder.rglob("result.json"))}
     runs = (read_run(place) for place in places if place.name != REPLACED)
     return [run for run in runs if run is not None]
+
+
+def run_folders(folders: Sequence[Path]) -> list[Path]:
+    """Every run folder below, each once, in the order of their paths; a run's own folders hold no runs."""
+    found: dict[Path, None] = {}
+    for top in folders:
+        for place, inner, files in os.walk(top):
+            if _MARKS & set(files):
+                found[Path(place).resolve()] = None
+                inner.clear()
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+    return list(found)
 
 
 def few_shot(metrics: dict[str, float]) -> str:

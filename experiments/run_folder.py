@@ -25,7 +25,7 @@ from data.files import (
     write_json,
     written_whole,
 )
-from experiments.config import config_hash, load_config, run_path
+from experiments.config import config_hash, identity, load_config, run_path
 from experiments.errors import ConfigError, RunError, one_line
 from experiments.results import REPLACED, read_result
 
@@ -234,13 +234,17 @@ def _same(stored: DictConfig, config: DictConfig) -> bool:
     return config_hash(stored) == config_hash(config) and stored.seed == config.seed
 
 
-def first_difference(stored: DictConfig, config: DictConfig, prefix: str = "") -> str:
-    """The first option that differs, as ``name is stored there, wanted here``; empty if none does."""
-    for key in map(str, config):
-        old, new = stored.get(key), config[key]
-        if isinstance(new, DictConfig) and isinstance(old, DictConfig):
-            if found := first_difference(old, new, f"{prefix}{key}."):
-                return found
-        elif old != new and key not in ("run_dir", "output_dir", "force"):
-            return f"{prefix}{key} is {old} there, {new} here"
-    return ""
+def first_difference(stored: DictConfig, config: DictConfig) -> str:
+    """The first option that differs of those that can change the result, as ``name is stored there, wanted here``; empty
+    if none does."""
+    old, new = ({"seed": found.seed, **identity(found)} for found in (stored, config))
+    return next(_differences(old, new), "")
+
+
+def _differences(stored: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, new in wanted.items():
+        old = stored.get(name)
+        if isinstance(new, dict) and isinstance(old, dict):
+            yield from _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            yield f"{prefix}{name} is {old} there, {new} here"

@@ -1,24 +1,23 @@
 """What of the runs under some folders is complete, running, failed, broken off or still to come. Free of torch."""
 
-import json
-import os
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 
+from data.files import read_plain_json
 from experiments.errors import ConfigError
 from experiments.progress import last_line, spoken
-from experiments.results import Run, read_run
+from experiments.results import Run, read_run, run_folders
+from experiments.stored import read_plain_yaml
 from experiments.studies import Study, find_manifests, read_manifest
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
-_MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run's
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def overview(folders: Sequence[Path]) -> Overview:
                 labels = labels or sorted({path.parent.name for path in cell.runs})
                 found.cells.append(CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs)))
     others: dict[str, list[RunStatus]] = {}
-    for path in _run_folders(folders):
+    for path in run_folders(folders):
         if path not in seen:
             others.setdefault(_shown(path.parent), []).append(look(path))
     title = "runs of no study" if found.cells else "runs"
@@ -133,9 +132,9 @@ def run_status(folder: Path) -> RunStatus:
     if state != "running" and (reason := _failure(folder / "failed.json")):
         return RunStatus(folder, "failed", reason)
     try:
-        steps = int(yaml.safe_load((folder / "config.yaml").read_text())["training"]["steps"])
+        steps = int(read_plain_yaml(folder / "config.yaml")["training"]["steps"])
         assert steps > 0
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, AssertionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, AssertionError) as error:
         kind = type(error).__name__
         return RunStatus(
             folder, "failed", f"{folder / 'config.yaml'} is damaged ({kind}); delete the run and start it again"
@@ -146,16 +145,22 @@ def run_status(folder: Path) -> RunStatus:
 def _taken(run: Run) -> float | None:
     timing = run.result.get("timing")
     parts = timing.items() if isinstance(timing, dict) else ()
-    return sum(value for name, value in parts if name.endswith("_seconds") and isinstance(value, int | float)) or None
+    return sum(_measured(value) or 0 for name, value in parts if name.endswith("_seconds")) or None
+
+
+def _measured(value: Any) -> float | None:
+    """A number of seconds or of points per second; None for what no clock has said (NaN, infinity)."""
+    return value if isinstance(value, int | float) and 0 <= value < 1e12 else None
 
 
 def _progress(folder: Path, state: str, steps: int) -> RunStatus:
     line = last_line(folder)
     step = max(0, min(line.get("step", 0), steps))
-    seconds = line["seconds"] * steps / step if step and isinstance(line.get("seconds"), int | float) else None
+    taken = _measured(line.get("seconds"))
+    seconds = taken * steps / step if step and taken is not None else None
     parts = [f"step {step}/{steps}"]
     if state == "running":
-        if isinstance(speed := line.get("points_per_second"), int | float):
+        if (speed := _measured(line.get("points_per_second"))) is not None:
             parts.append(f"{speed:.0f} points/s")
         if step == steps:
             parts.append("evaluating")
@@ -182,24 +187,12 @@ def _is_held(lock: Path) -> bool:
 def _failure(path: Path) -> str:
     """Why and when the run failed; empty where it did not."""
     try:
-        found = json.loads(path.read_text())
+        found = read_plain_json(path)
         return f"{found['reason']} ({found['time']})"
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{path} is damaged ({type(error).__name__})"
-
-
-def _run_folders(folders: Iterable[Path]) -> list[Path]:
-    """Every run folder below, each once, in the order of their paths; a run's own folders hold no runs."""
-    found: dict[Path, None] = {}
-    for top in folders:
-        for place, inner, files in os.walk(top):
-            if _MARKS & set(files):
-                found[Path(place).resolve()] = None
-                inner.clear()
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-    return list(found)
 
 
 def _title(study: Study, manifest: str) -> str:

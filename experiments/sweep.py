@@ -5,7 +5,7 @@ Hydra's sweeper is left out: it would launch complete runs too. Free of torch un
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import combinations, compose_config, is_launcher_option, run_path
 from experiments.errors import ConfigError
-from experiments.launching import Start, launcher
+from experiments.launching import Say, Start, launcher
 from experiments.results import Run, classifier_title, read_run, summarise
 from experiments.schema import SCHEMAS
 from experiments.studies import SUFFIX, Cell, Manifest, Study, write_manifest
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,10 @@ def _job(arguments: list[str], swept: list[str]) -> Job:
 
 
 def _label(name: str, text: str, config: DictConfig) -> Any:
-    """The value of a swept option as the configuration has it; of a group, the choice."""
+    """The value of a swept option as the configuration has it; of a group, the choice, with the model that it names."""
     if name in SCHEMAS:
-        return config[name].get("name", text)
+        choice = config[name].get("name", text)
+        return text if text.startswith(f"{choice}:") else choice
     value = OmegaConf.select(config, name, default=text)
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 

@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from experiments.errors import ConfigError
+from data.errors import DataError
+from experiments.errors import ConfigError, RunError, one_line
 from experiments.interrupts import Interrupted
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a forked torch would inherit locks and, on CUDA, a broken device
@@ -118,7 +121,7 @@ def _hand_out(
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """The process: runs what comes through the pipe until the pipe or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
@@ -133,24 +136,27 @@ def _work(pipe: Connection, threads: int, log: str) -> None:
 
 
 def _one(overrides: tuple[str, ...]) -> str | None:
-    from data.errors import DataError
     from experiments.config import compose_config
-    from experiments.errors import ConfigError, RunError
     from experiments.run import run
 
     try:
         run(compose_config(overrides), ["crl", "train", *overrides], lambda line: print(line, file=sys.stderr))
-    except (ConfigError, DataError, RunError) as error:
-        return " ".join(str(error).split())
-    except Exception as error:  # a bug, or a full disk: the other runs go on
-        traceback.print_exc()
-        return " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception as error:
+        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
+            traceback.print_exc()
+        return one_line(error)
     return None
 
 
+@cache
 def end_with_parent() -> None:
-    """For a thread of a child process: nobody would read the outcome of an orphan, and its lock would keep others out."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
+    """For a child process, once: nobody would read the outcome of an orphan, and its lock would keep others out."""
+    known = multiprocessing.parent_process()  # joblib's processes know none
+    parent = os.getppid() if known is None else known.pid
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

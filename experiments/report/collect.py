@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import ConfigError
-from experiments.results import REPLACED, Run, find_runs, read_run, why_unfinished
+from experiments.results import Run, find_runs, read_run, run_folders, why_unfinished
 from experiments.schema import SCHEMAS, Config, TrainingConfig
 from experiments.studies import Study, find_manifests, read_manifest
 
@@ -85,7 +85,7 @@ def collect(folders: Sequence[Path]) -> Material:
         where = ", ".join(map(str, folders))
         raise ConfigError(f"no finished run under {where}; crl train makes one, crl report takes the folder that holds it")
     for folder in folders:
-        begun = sorted(path.parent.resolve() for path in folder.rglob("config.yaml") if path.parent.name != REPLACED)
+        begun = sorted(run_folders([folder]))
         material.notes += [f"{material.place(p)}: {why_unfinished(p)}" for p in begun if p not in runs and p not in told]
     _group_configurations(material, runs.values())
     _without_manifest(material, [run for run in runs.values() if run.path not in told])

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from experiments.config import quoted
 from experiments.errors import ConfigError, RunError
-from experiments.launching import Start, launcher
+from experiments.launching import Say, Start, launcher
 from experiments.reproduction.plan import Job, plan
 from experiments.reproduction.progress import Overall
 from experiments.results import read_run
 from experiments.studies import SUFFIX, Manifest, Study, read_manifest, write_manifest
 from experiments.workers import run_side_by_side
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -512,6 +512,10 @@ def test_a_folder_of_something_else_is_refused_and_stays(undisturbed, tmp_path):
         b"[1]",
         json.dumps(state | {"pages": 1}).encode(),
         json.dumps(state | {"rule": {}}).encode(),
+        json.dumps(state | {"dump": {}}).encode(),
+        json.dumps(state | {"dump": state["dump"] | {"head": "1"}}).encode(),
+        json.dumps(state | {"dump": state["dump"] | {"head": 2**62}}).encode(),
+        b"[" * 100_000,
     ):
         (out / building.STATE).write_bytes(damaged)
         assert refused(source, out).startswith(f"{out / building.STATE} is damaged, or of another version")

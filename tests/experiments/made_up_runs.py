@@ -63,6 +63,7 @@ def make_run(
         "dataset": {"name": config["dataset"]["name"], "classes": 100, "train_points": 90, "test_points": 10},
         "metrics": metrics,
         "theory": theory(slack),
+        "warnings": [],
         "timing": {"train_seconds": 1.5},
         "environment": {
             "command": ["crl", "train", f"seed={seed}"],

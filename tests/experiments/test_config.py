@@ -10,6 +10,7 @@ from data.registry import DATASETS
 from experiments.config import CONFIG_DIR, choices, compose_config, config_hash, load_config, run_name
 from experiments.errors import ConfigError
 from experiments.options import option_lines
+from experiments.run_folder import first_difference
 from experiments.schema import SCHEMAS, check
 
 
@@ -104,3 +105,17 @@ def test_check_names_the_bounds() -> None:
     config.encoder.width = 0
     with pytest.raises(ConfigError, match=r"encoder.width: 0 is out of bounds; it must be at least 1"):
         check(config)
+
+
+def test_a_place_may_be_called_like_what_is_never_imported() -> None:
+    assert compose_config(["run_dir=/tmp/my_target_runs"]).run_dir == "/tmp/my_target_runs"
+    for override in ("_target_=a", "+_target_=a", "~training._target_", "evaluation.ks=[{a: 1, _target_ : a}]"):
+        with pytest.raises(ConfigError, match="nothing is imported"):
+            compose_config([override])
+
+
+def test_the_difference_that_is_named_is_one_that_changes_the_result() -> None:
+    stored, wanted = (compose_config([f"training.checkpoint_seconds={n}", f"optimizer.lr=0.{n}"]) for n in (1, 2))
+    assert first_difference(stored, wanted) == "optimizer.lr is 0.1 there, 0.2 here"
+    assert first_difference(stored, compose_config(["optimizer.lr=0.1", "seed=3"])) == "seed is 0 there, 3 here"
+    assert first_difference(stored, compose_config(["optimizer.lr=0.1", "run_dir=x"])) == ""

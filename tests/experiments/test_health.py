@@ -178,7 +178,7 @@ def test_the_report_gathers_warnings_and_marks_their_runs(tmp_path: Path) -> Non
     for seed in (0, 1):
         warn(make_run(tmp_path, "glyphs-a-0000000a", seed, 0.9), "3 of 9 <test> points")
     warn(make_run(tmp_path, "glyphs-b-0000000b", 0, 0.8), "3 of 9 <test> points", "something else")
-    make_run(tmp_path, "glyphs-c-0000000c", 0, 0.7)  # of an earlier version, without the key
+    make_run(tmp_path, "glyphs-c-0000000c", 0, 0.7)
     assert write_report([tmp_path], tmp_path / "out").warned == 2
     rows = list(csv.DictReader((tmp_path / "out" / "tables" / "warnings.csv").open()))
     assert [(row["kind"], row["what"], row["how many runs"], row["runs"]) for row in rows] == [
@@ -208,6 +208,8 @@ def test_the_report_says_why_a_run_failed(tmp_path: Path) -> None:
         (folder / "result.json").unlink()
         if reason is not None:
             (folder / "failed.json").write_text(json.dumps(reason))
+        (folder / "wandb" / "files").mkdir(parents=True)
+        (folder / "wandb" / "files" / "config.yaml").touch()  # of W&B's, no run's
     notes = write_report([tmp_path], tmp_path / "out").missing
     assert [note.partition("seed0: ")[2] for note in notes] == [
         "failed: the training loss is nan by step 10",

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from hydra.core.plugins import Plugins
+from made_up_runs import make_run
 from omegaconf import OmegaConf
 from submitit import LocalJob
 
 from cli.main import main
 from experiments import cluster
+from experiments.config import compose_config, run_path
 from experiments.errors import ConfigError
 from experiments.launching import Start, launcher
+from experiments.sweep import launch, plan
 
 TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
 TINY += ["training.dev_every=100", "training.log_every=5", "training.checkpoint_seconds=0", "runtime.progress=false"]
@@ -84,6 +87,39 @@ def test_jobs_on_a_cluster_and_their_defaults(handed: dict[str, Any], tmp_path: 
 )
 def test_threads_of_a_job(options: dict[str, Any], wanted: int | None) -> None:
     assert cluster.threads(OmegaConf.create(options)) == wanted
+
+
+def test_a_model_with_a_colon_is_handed_over_spelled_out(handed: dict[str, Any], tmp_path: Path) -> None:
+    """What composes a run behind a launcher is Hydra, which knows no colon."""
+    command = ["encoder=torchvision:resnet18,torchvision:resnet34", "objective=frozen", "seed=0,1"]
+    found = plan([*command, *SLURM, f"output_dir={tmp_path}"], [])
+    assert [job.title for job in found.jobs[::2]] == [
+        "encoder=torchvision:resnet18 seed=0",
+        "encoder=torchvision:resnet34 seed=0",
+    ]
+    (study,) = found.manifest.studies
+    labels = [{"encoder": f"torchvision:{name}"} for name in ("resnet18", "resnet34")]
+    assert [(cell.labels, len(cell.runs)) for cell in study.cells] == [(label, 2) for label in labels]
+    assert len(launch(found, print)) == 4
+    assert handed["overrides"][0][:4] == ["encoder=torchvision", "encoder.model=resnet18", "objective=frozen", "seed=0"]
+    assert run_path(compose_config(handed["overrides"][3])) == found.jobs[3].path
+
+
+def test_the_result_before_force_is_not_taken_for_the_runs_own(
+    handed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = Start("seed=0", ("seed=0", "force=true"), make_run(tmp_path, "a", 0, 0.9))
+    with launcher([run], SLURM, tmp_path, print) as start:
+        assert "gave up" in start()["seed=0"]
+
+    def launch_and_die(*_: Any, **__: Any) -> list[Any]:
+        (run.path / "result.json").touch()
+        raise RuntimeError("too late to matter")
+
+    plugin = import_module("hydra_plugins.hydra_submitit_launcher.submitit_launcher")
+    monkeypatch.setattr(plugin.BaseSubmititLauncher, "launch", launch_and_die)
+    with launcher([run], SLURM, tmp_path, print) as start:
+        assert start() == {}
 
 
 def test_a_run_that_another_process_has_is_not_submitted(handed: dict[str, Any], tmp_path: Path) -> None:

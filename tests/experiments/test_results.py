@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up_runs import make_run
@@ -86,6 +87,43 @@ def test_a_result_that_is_none_names_its_folder(tmp_path: Path, damage: str) -> 
     write_checked_json(folder / "result.json", result)
     with pytest.raises(ConfigError, match="is no result of a run"):
         read_run(folder)
+
+
+MAP = {"method": "pca", "variance": [0.5, 0.2], "classes": [3, 7], "labels": [3, 7, 7],
+       "points": [[1.0, 0.5], [-0.5, 0.0], [0.1, 0.2]], "means": [[1.0, 0.5], [-0.2, 0.1]]}  # fmt: skip
+WARNING = {"kind": "leak", "message": "3 of 9 test points are train points too", "share": 0.3}
+
+
+@pytest.mark.parametrize("whole", [{"warnings": []}, {"warnings": [WARNING]}, {"map": None}, {"map": MAP}])
+def test_warnings_and_maps_as_a_run_writes_them(tmp_path: Path, whole: dict[str, Any]) -> None:
+    forge(make_run(tmp_path, "a-1", 0, 0.9), whole)
+    assert read_run(tmp_path / "runs" / "a-1" / "seed0") is not None
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *({"warnings": value} for value in (None, 3, {}, "text", [None], ["text"], [{}], [WARNING | {"message": 3}])),
+        *({"map": value} for value in (3, "text", [], {}, {"method": "pca"})),
+        *({"map": MAP | {name: value}} for name in MAP for value in (3, [3], [["a", "b"]], {"a": 1})),
+        {"map": MAP | {"method": "$\\foo$"}},
+        {"map": MAP | {"classes": [3, 8]}},
+        {"map": MAP | {"labels": [3, 7]}},
+        {"map": MAP | {"means": [[0.0, 0.0]]}},
+        {"map": MAP | {"points": [[1.0, 0.5], [-0.5, 1e300], [0.1, 0.2]]}},
+        {"map": MAP | {"labels": [3, 7] * 5000, "points": [[0.0, 0.0]] * 10_000}},
+        {"timing": {"train_seconds": 1.0, "prepare_seconds": "long"}},
+    ],
+)
+def test_forged_warnings_and_maps_are_refused(tmp_path: Path, forged: dict[str, Any]) -> None:
+    forge(make_run(tmp_path, "a-1", 0, 0.9), forged)
+    with pytest.raises(ConfigError, match="is no result of a run"):
+        read_run(tmp_path / "runs" / "a-1" / "seed0")
+
+
+def forge(folder: Path, parts: dict[str, Any]) -> None:
+    """Checksum and all."""
+    write_checked_json(folder / "result.json", read_checked_json(folder / "result.json") | parts)
 
 
 def test_runs_are_found_once_in_the_order_of_their_paths(tmp_path: Path) -> None:

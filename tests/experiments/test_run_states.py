@@ -1,6 +1,8 @@
 """``crl status`` on run folders in every state, through the real command."""
 
 import json
+import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -148,7 +150,11 @@ def test_what_waits_is_gathered_when_it_is_much(tmp_path: Path, capsys: pytest.C
         (lambda run: (run / "config.yaml").write_text("training: {steps: many}"), "config.yaml is damaged"),
         (lambda run: (run / "config.yaml").write_text("training: {steps: .inf}"), "config.yaml is damaged"),
         (lambda run: (run / "config.yaml").write_text("training: {steps: 0}"), "config.yaml is damaged"),
+        (lambda run: (run / "config.yaml").write_text("[" * 100_000), "config.yaml is damaged"),
+        (lambda run: (run / "config.yaml").write_text("training: &a {steps: 3}\nagain: *a"), "config.yaml is damaged"),
         (lambda run: (run / "failed.json").write_text("[]"), "failed.json is damaged"),
+        (lambda run: (run / "failed.json").write_text("[" * 100_000), "failed.json is damaged"),
+        (lambda run: os.mkfifo(run / "failed.json"), "failed.json is damaged"),
     ],
 )
 def test_a_damaged_file_is_named(damage: Any, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,10 +168,25 @@ def test_a_damaged_file_is_named(damage: Any, words: str, tmp_path: Path, capsys
     assert found.err == "crl: 1 of 2 runs failed; the same command starts them again\n"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]\n", '{"step": "x"}\n', '{"step": Infinity}\n', '{"step": -3}', "\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]\n", '{"step": "x"}\n', '{"step": Infinity}\n', '{"step": -3}', "\xff\xfe\n", "[" * 5000]
+)
 def test_damaged_metrics_are_no_step(text: str, tmp_path: Path) -> None:
     run = begun(tmp_path, "a", 0)
     (run / "metrics.jsonl").write_text(text, encoding="latin-1")
+    assert run_status(run) == RunStatus(run, "interrupted", "step 0/30")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, -1, "text", 10**400])
+def test_seconds_that_no_clock_says_are_not_counted(value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = begun(tmp_path, "a", 0, 10, seconds=value, points_per_second=value)
+    with FileLock(run / ".lock"):
+        assert "seed0   step 10/30\n" in printed(capsys, str(tmp_path))
+
+
+def test_metrics_that_are_a_pipe_do_not_block(tmp_path: Path) -> None:
+    run = begun(tmp_path, "a", 0)
+    os.mkfifo(run / "metrics.jsonl")
     assert run_status(run) == RunStatus(run, "interrupted", "step 0/30")
 
 
@@ -190,6 +211,7 @@ def test_bad_input_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     for argument, words in [
         *((str(tmp_path / place), words) for place, words in cases.items()),
         ("--fast", "no such option"),
+        ("~nobody-of-this-name/x", "no such user"),
     ]:
         assert main(["status", argument]) == 2
         found = capsys.readouterr()

@@ -235,6 +235,15 @@ _RESULT = {
     "dataset": {"name": "glyphs", "classes": 100, "train_points": 90, "test_points": 10, "fingerprint": "0" * 16},
     "metrics": {"test.mean.avg2": 0.9, "test.linear.avg2": 0.9, "dev.loss": 1.0, "dev.step": 3},
     "theory": {"tau": 0.01, "lemma_4_3": _BOUND, "train": {"tau": 0.01, "lemma_4_3": _BOUND}},
+    "warnings": [{"kind": "leak", "message": "3 of 9 test points are train points too", "share": 0.3}],
+    "map": {
+        "method": "pca",
+        "variance": [0.5, 0.2],
+        "classes": [3, 7],
+        "labels": [3, 7, 7],
+        "points": [[1.0, 0.5], [-0.5, 0.0], [0.1, 0.2]],
+        "means": [[1.0, 0.5], [-0.2, 0.1]],
+    },
     "timing": {"train_seconds": 1.5},
     "environment": {"command": ["crl", "train"], "versions": {"crl": "0"}, "device": "cpu", "commit": None},
 }
@@ -264,6 +273,10 @@ def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     assert all(math.isfinite(value) for value in run.metrics.values())
     assert all(run.theory("lemma_4_3", "slack", split=split) is not False for split in ("train", "test"))
     assert all(isinstance(line, dict) for line in run.curve())
+    assert all(isinstance(doubt["kind"] + doubt["message"], str) for doubt in run.warnings)
+    if found := run.result.get("map"):
+        assert set(found["classes"]) == set(found["labels"]) and len(found["labels"]) == len(found["points"])
+        assert all(abs(x) <= 1 and abs(y) <= 1 for x, y in [*found["points"], *found["means"]])
 
 
 def _read_manifest(folder: Path, body: bytes) -> None:

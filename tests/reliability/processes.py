@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ class ForkServer:
     ) -> Process:
         self.count += 1
         log = self.logs / f"{self.count}.txt"
+        log.touch()  # a process that is killed at once never opens it
         faults = {"die_at": die_at, "largest_file": largest_file, "user": user}
         environment = {"CRL_DATA": str(cache)}
         request = {"arguments": arguments, "log": str(log), "environment": environment, **faults}
@@ -100,6 +102,14 @@ class Undisturbed:
     seconds: float
     folder: Path
     cache: Path
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    """Wait for it, and fail where it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.005)
 
 
 def log_of(run: Path) -> list[dict[str, float]]:

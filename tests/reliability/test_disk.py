@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Ended, ForkServer, Undisturbed, same
+from processes import Ended, ForkServer, Undisturbed, same, until
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to mount or to be another")
@@ -93,8 +93,7 @@ def test_write_permission_taken_away(crl: ForkServer, texts: Undisturbed) -> Non
         command = [*options, f"run_dir={run}"]
         long = [*options, f"run_dir={run}", "training.steps=20000"]
         process = crl.start(*long, cache=cache, user=NOBODY)
-        while not (run / "checkpoint.pt").exists():
-            pass
+        until((run / "checkpoint.pt").exists)
         run.chmod(0o555)
         one_line(process.wait(), 1, f"{run}/checkpoint.pt cannot be written (Permission denied)", "goes on")
         one_line(crl.run(*long, cache=cache, user=NOBODY), 2, f"{run} cannot be written", "writable run_dir")

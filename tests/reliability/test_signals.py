@@ -6,25 +6,16 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import ForkServer, Undisturbed, log_of, same
+from processes import ForkServer, Undisturbed, log_of, same, until
 
 from experiments.interrupts import Interrupted, Postponed, ending, interrupt
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
 
 
 def lines(run: Path) -> int:

@@ -3,18 +3,16 @@
 import os
 import re
 import socket
-import time
 from pathlib import Path
 
-from processes import ForkServer, Undisturbed, same
+from processes import ForkServer, Undisturbed, same, until
 
 
 def test_one_runs_and_the_other_is_told_who(crl: ForkServer, texts: Undisturbed, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [*texts.command, f"run_dir={run}", "training.steps=100000"]
     first = crl.start(*command, cache=texts.cache)
-    while not (run / "metrics.jsonl").exists():
-        time.sleep(0.005)
+    until((run / "metrics.jsonl").exists)
     second = crl.run(*command, cache=texts.cache)
     assert second.code == 2
     who = rf"another crl process \(pid {first.pid} on {socket.gethostname()}, since 20\d\d-.*\)"
@@ -22,8 +20,7 @@ def test_one_runs_and_the_other_is_told_who(crl: ForkServer, texts: Undisturbed,
     first.kill_after(0)
     third = crl.start(*command, cache=texts.cache)  # the lock went with the process
     size = (run / "metrics.jsonl").stat().st_size
-    while (run / "metrics.jsonl").stat().st_size <= size:
-        time.sleep(0.005)
+    until(lambda: (run / "metrics.jsonl").stat().st_size > size)
     third.kill_after(0)
 
 
