@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> None:
     counts = {name: _count(name, options.get(name, str(default)), least) for name, (default, least) in _COUNTS.items()}
 
     from experiments.comparison import compare, table, write
-    from experiments.config import expanded
+    from experiments.paths import expanded
 
     target = expanded(options["out"]) if "out" in options else Path(places[0]) / "comparison"
     found = compare(places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say)

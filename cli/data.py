@@ -42,7 +42,7 @@ def run(arguments: list[str]) -> None:
         raise ConfigError("crl data build-wiki needs a dump and a folder: crl data build-wiki DUMP OUT [OPTION=VALUE ...]")
 
     from data.build_wiki import build_wiki
-    from experiments.config import expanded
+    from experiments.paths import expanded
 
     dump, out = (expanded(argument) for argument in rest[:2])
     print(_lines(build_wiki(dump, out, _rule(rest[2:]), say), out))
@@ -55,7 +55,7 @@ def help_text() -> str:
 
 def _rule(arguments: list[str]) -> "Rule":
     from data.wiki_rule import Rule, read_titles
-    from experiments.config import expanded
+    from experiments.paths import expanded
 
     names = [spec.name for spec in fields(Rule)]
     given: dict[str, Any] = {}

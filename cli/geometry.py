@@ -44,8 +44,8 @@ def run(arguments: list[str]) -> None:
     if not places or len(out) > 1 or "out=" in out:
         raise ConfigError("crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]")
 
-    from experiments.config import expanded
     from experiments.geometry import study, table
+    from experiments.paths import expanded
 
     target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
     found, written = study(places, target, overrides, say)

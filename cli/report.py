@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> None:
     if len(out) > 1 or "out=" in out:
         raise ConfigError(f"{out[-1]}: crl report writes to one folder; give out=PATH once")
 
-    from experiments.config import expanded
+    from experiments.paths import expanded
     from experiments.report import write_report
 
     folders = [expanded(place) for place in places or ["outputs"]]

@@ -37,7 +37,8 @@ _OPTIONS = ("scale", "only", "seeds", "workers", "output_dir", "glove", *_ROOTS)
 
 def run(arguments: list[str]) -> None:
     """Reproduce what the arguments ask for, then write the report."""
-    from experiments.config import expanded, quoted
+    from experiments.config import quoted
+    from experiments.paths import expanded
     from experiments.report import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 

@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> None:
         if argument.startswith("-"):
             raise ConfigError(f"{argument}: no such option; crl status takes folders and --json")
 
-    from experiments.config import expanded
+    from experiments.paths import expanded
     from experiments.status import counts, overview
 
     found = overview([expanded(place) for place in places or ["outputs"]])

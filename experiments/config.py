@@ -27,6 +27,7 @@ from crl.encoders import ENCODERS
 from data.registry import DATASETS
 from experiments.errors import ConfigError
 from experiments.loggers import check_installed
+from experiments.paths import expanded
 from experiments.schema import SCHEMAS, Config, EncoderConfig, SentenceEncoderConfig, TrainingConfig, check, schema_of
 from experiments.stored import read_plain_yaml
 
@@ -236,18 +237,6 @@ def config_hash(config: DictConfig) -> str:
 def run_name(config: DictConfig) -> str:
     """``<dataset>-<encoder>-<objective>-<hash8>``."""
     return "-".join([config.dataset.name, config.encoder.name, config.objective.name, config_hash(config)])
-
-
-def expanded(path: str) -> Path:
-    """The path with ``~`` or ``~user`` replaced. Raises ConfigError for one that no file can have."""
-    try:
-        place = Path(path).expanduser()
-        place.exists()
-    except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such user") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    return place
 
 
 def run_path(config: DictConfig) -> Path:
