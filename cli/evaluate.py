@@ -14,7 +14,7 @@ The run itself is not changed. What can be overridden: evaluation.*, dataset.roo
 
 Without one: scores anybody's frozen encoder as crl scores its own (TR, mu, mu-5, AVG-k, TOP-R, and the theory's
 quantities and bounds at objective.block_size, objective.negatives and objective.loss), and leaves a run folder that
-crl report and crl compare read. It is the same as crl train objective=frozen.
+crl report, crl compare and crl geometry read. It is the same as crl train objective=frozen.
 features=FILE               NPZ or safetensors: train_features [n, d], train_labels [n] (whole numbers from 0), test_... and,
                             if you like, dev_...; [n, T, d] for T tokens a point; nothing in the file is executed
 encoder=torchvision:MODEL   a classifier of torchvision without its last layer, on a data set of images

@@ -11,10 +11,10 @@ With features of length 1, theory says where the means of the classes lie at the
 tight frame (all cosines -1/(N-1)) where classes are equally likely, at angles that the class proportions fix where they
 are not, and all minority classes in one vector from some imbalance on, which depends on the loss and on k (Nguyen et al.,
 arXiv 2605.11291). This verb computes that optimum with a certificate, measures the class means of the test points of
-finished runs trained with objective.normalize=true, and prints one beside the other; other runs are left out with a
-line. A folder that holds several runs counts for all of them.
+finished runs, and prints one beside the other where the run was trained with objective.normalize=true; of other runs,
+frozen encoders among them, it says how their class means lie. A folder that holds several runs counts for all of them.
 
-  out=PATH   where geometry.json and the figures go (default: geometry/ in the first folder): heat maps of both Gram
+  out=PATH   where geometry.json and the figures go (default: geometry/ in the first folder): heat maps of the Gram
              matrices; the minority's cosine against the imbalance where runs differ in it
 
   runtime.*, dataset.root=   as in crl evaluate

@@ -34,8 +34,9 @@ _MOST = 500  # classes: the integrand of so many takes 0.3 GB a copy
 
 @dataclass(frozen=True)
 class RunGeometry:
-    """``reached``, ``predicted``: Gram matrices [N, N] of the test points' class means and of the optimum; classes in the
-    order of the data set, ``rho`` being theirs. ``measures``: plain numbers, by the name of their column."""
+    """``reached``, ``predicted``: Gram matrices [N, N] of the test points' class means and of the optimum, None where theory
+    says nothing of the run; classes in the order of the data set, ``rho`` being theirs. ``measures``: plain numbers, by the
+    name of their column."""
 
     path: Path
     title: str
@@ -43,7 +44,7 @@ class RunGeometry:
     loss: str
     rho: Tensor
     reached: Tensor
-    predicted: Tensor
+    predicted: Tensor | None
     measures: dict[str, float | None]
 
     @property
@@ -62,63 +63,70 @@ def minority_of(rho: Tensor) -> Tensor:
     return (rho < rho.mean() * (1 - 1e-6)).nonzero()[:, 0]
 
 
-def comparable(run: Run) -> str | None:
-    """Why theory predicts nothing for a run, in a few words; None where it does."""
+def unpredicted(run: Run) -> str | None:
+    """Why theory predicts nothing of a run, in a few words; None where it does."""
     objective = run.config["objective"]
     if not objective.get("normalize", False):
-        return "trained on raw features, whose optimum has no bound (objective.normalize=true)"
+        return "raw features, whose optimum has no bound (objective.normalize=true)"
     if not objective.get("collisions", True):
-        return "trained without collisions, of which the optimum is not computed (objective.collisions=true)"
+        return "no collisions, without which the optimum is not computed (objective.collisions=true)"
+    if run.result["dataset"]["classes"] > _MOST:
+        return f"more than {_MOST} classes"
     return None
 
 
-def geometry_of(run: FinishedRun) -> RunGeometry:
-    """The geometry of the test features of a run that :func:`comparable` lets through. Raises ConfigError for more classes
-    than the optimum is computed of, and for fewer dimensions than it takes; RunError where it is not found."""
+def geometry_of(run: FinishedRun, predict: bool) -> RunGeometry:
+    """The geometry of a run's test features, beside the optimum's if that is wanted. Raises ConfigError for fewer
+    dimensions than the optimum takes, RunError where it is not found."""
     config, rho = run.config, run.rho
-    if len(rho) > _MOST:
-        raise ConfigError(f"{run.folder.path}: {len(rho)} classes; the optimum is computed for at most {_MOST}")
     features, labels = encode_splits(config, run.fabric, run.encoder, run.dataset)["test"]
     found = class_geometry(finite_split(features.cpu(), labels.cpu(), rho))
-    try:
-        predicted, certificate = optimal_gram(rho, config.objective.negatives, config.objective.loss)
-    except RuntimeError as error:
-        raise RunError(f"{run.folder.path}: {error}") from error
-    rank = int(torch.linalg.matrix_rank(predicted, atol=1e-6, hermitian=True))
-    if features.shape[1] < rank:
-        raise ConfigError(
-            f"{run.folder.path}: {features.shape[1]} dimensions; the optimum of {len(rho)} classes takes {rank} "
-            "(encoder.dimension)"
-        )
     few = minority_of(rho)
-    loss = {
-        of: float(collapsed_loss(gram, rho, config.objective.negatives, config.objective.loss))
-        for of, gram in (("reached", found.gram), ("predicted", predicted))
-    }
     measures: dict[str, float | None] = {
         "imbalance": float(rho.max() / rho.min()),
         "k": config.objective.negatives,
         "NC1": found.within_class_collapse if math.isfinite(found.within_class_collapse) else None,
         "to tight frame": found.frame_distance,
-        "to prediction": float((found.gram - predicted).norm() / predicted.norm()),
         "minority cosine": mean_cosine(found.gram, few) if len(few) > 1 else None,
-        "minority predicted": mean_cosine(predicted, few) if len(few) > 1 else None,
-        "loss of means": loss["reached"],
-        "least loss": loss["predicted"],
-        "certificate": certificate,
     }
+    predicted = None
+    if predict:
+        predicted, more = _prediction(run, features.shape[1], found.gram)
+        measures |= more
     title = f"{run.result['name']}, seed {run.result['seed']}"
     return RunGeometry(
         run.folder.path, title, config.objective.negatives, config.objective.loss, rho, found.gram, predicted, measures
     )
 
 
-def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> tuple[list[RunGeometry], list[Path]]:
-    """(geometry of every finished run in these folders that theory predicts something of, the files written to ``out``).
+def _prediction(run: FinishedRun, dimension: int, reached: Tensor) -> tuple[Tensor, dict[str, float | None]]:
+    """(the optimum's Gram matrix, what can be said beside it of the one that was reached)."""
+    objective, rho = run.config.objective, run.rho
+    try:
+        predicted, certificate = optimal_gram(rho, objective.negatives, objective.loss)
+    except RuntimeError as error:
+        raise RunError(f"{run.folder.path}: {error}") from error
+    rank = int(torch.linalg.matrix_rank(predicted, atol=1e-6, hermitian=True))
+    if dimension < rank:
+        raise ConfigError(
+            f"{run.folder.path}: {dimension} dimensions; the optimum of {len(rho)} classes takes {rank} (encoder.dimension)"
+        )
+    few = minority_of(rho)
+    return predicted, {
+        "to prediction": float((reached - predicted).norm() / predicted.norm()),
+        "minority predicted": mean_cosine(predicted, few) if len(few) > 1 else None,
+        "loss of means": float(collapsed_loss(reached, rho, objective.negatives, objective.loss)),
+        "least loss": float(collapsed_loss(predicted, rho, objective.negatives, objective.loss)),
+        "certificate": certificate,
+    }
 
-    Overrides: see :func:`experiments.finished.take_up`. Files: ``geometry.json``, a heat map of predicted and reached Gram
-    matrix a run, and where runs differ in their imbalance, minority cosines against it. Raises ConfigError, DataError or
-    RunError.
+
+def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> tuple[list[RunGeometry], list[Path]]:
+    """(geometry of every finished run in these folders, the files written to ``out``).
+
+    Overrides: see :func:`experiments.finished.take_up`. Files: ``geometry.json``, a heat map of the Gram matrix a run, with
+    the predicted one beside it, and where predicted runs differ in their imbalance, minority cosines against it. Raises
+    ConfigError, DataError or RunError.
     """
     folders = [Path(place) for place in places]
     for folder in folders:
@@ -129,16 +137,13 @@ def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> t
         raise ConfigError(f"no finished run under {', '.join(places)}; crl train makes one")
     found = []
     for run in runs:
-        if (why := comparable(run)) is not None:
-            say(f"left out: {run.path}: {why}")
-            continue
-        say(f"reading {run.path}")
-        found.append(geometry_of(take_up(str(run.path), overrides, "geometry", lambda line: None)))
-    if not found:
-        raise ConfigError(f"no run under {', '.join(places)} was trained with objective.normalize=true and collisions")
+        why = unpredicted(run)
+        say(f"reading {run.path}" + (f"; nothing is predicted: {why}" if why else ""))
+        found.append(geometry_of(take_up(str(run.path), overrides, "geometry", lambda line: None), why is None))
     figures = [heat_maps(one, number) for number, one in enumerate(found, 1)]
-    if len({round(one.imbalance, 6) for one in found}) > 1:
-        figures.append(against_imbalance(found))
+    predicted = [one for one in found if one.predicted is not None]
+    if len({round(one.imbalance, 6) for one in predicted}) > 1:
+        figures.append(against_imbalance(predicted))
     try:
         out.mkdir(parents=True, exist_ok=True)
         written = [out / "geometry.json"]
@@ -154,8 +159,9 @@ def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> t
 
 def table(found: Sequence[RunGeometry]) -> str:
     """One line a run."""
-    names = [name for name in found[0].measures if any(one.measures[name] is not None for one in found)]
-    rows = [["run", *names]] + [[one.title, *(_shown(one.measures[name]) for name in names)] for one in found]
+    every = dict.fromkeys(name for one in found for name in one.measures)
+    names = [name for name in every if any(one.measures.get(name) is not None for one in found)]
+    rows = [["run", *names]] + [[one.title, *(_shown(one.measures.get(name)) for name in names)] for one in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
 
@@ -165,17 +171,19 @@ def _shown(value: float | None) -> str:
 
 
 def _plain(one: RunGeometry) -> dict[str, Any]:
-    grams = {"rho": one.rho.tolist(), "reached_gram": one.reached.tolist(), "predicted_gram": one.predicted.tolist()}
+    predicted = None if one.predicted is None else one.predicted.tolist()
+    grams = {"rho": one.rho.tolist(), "reached_gram": one.reached.tolist(), "predicted_gram": predicted}
     return {"run": str(one.path), "title": one.title, **one.measures, **grams}
 
 
 def heat_maps(one: RunGeometry, number: int) -> Figure:
-    """Predicted beside reached cosines of class means, likely classes first."""
+    """Reached cosines of class means, beside the predicted ones if there are any; likely classes first."""
     order = one.rho.argsort(descending=True, stable=True)
+    shown = {"reached": one.reached} if one.predicted is None else {"predicted": one.predicted, "reached": one.reached}
 
     def paint(drawing: Drawing) -> None:
-        axes = drawing.subplots(1, 2)
-        for place, (name, gram) in zip(axes, (("predicted", one.predicted), ("reached", one.reached)), strict=True):
+        axes = drawing.subplots(1, len(shown), squeeze=False)[0]
+        for place, (name, gram) in zip(axes, shown.items(), strict=True):
             image = place.imshow(gram[order][:, order].numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
             place.set_title(name)
             place.grid(False)
@@ -183,9 +191,10 @@ def heat_maps(one: RunGeometry, number: int) -> Figure:
             place.set_yticks([])
         drawing.colorbar(image, ax=axes, location="bottom", shrink=0.6, label="cosine between class means")
 
+    beside = "" if one.predicted is None else f", beside those predicted for k = {one.negatives} and the {one.loss} loss"
     description = (
-        f"Cosines between the means of {len(one.rho)} classes, likely classes first: predicted for imbalance "
-        f"{one.imbalance:g}, k = {one.negatives}, {one.loss} loss, and reached by {one.title}."
+        f"Cosines between the means of {len(one.rho)} classes, likely classes first (imbalance {one.imbalance:g}), as "
+        f"{one.title} has them{beside}."
     )
     return draw(f"gram-{number}", f"Class means: {one.title}", description, paint, height=240)
 

@@ -82,14 +82,17 @@ def test_a_copy_is_aligned_perfectly_and_other_test_points_are_refused(glyphs, t
     assert "other test points" in capsys.readouterr().err
 
 
-def test_runs_that_theory_says_nothing_of_are_left_out(free, glyphs, tmp_path, capsys):
+def test_of_runs_that_theory_says_nothing_of_the_means_are_measured(free, glyphs, tmp_path, capsys):
     assert main(["geometry", str(free), str(glyphs), f"out={tmp_path / 'g'}"]) == 0
-    assert capsys.readouterr().err.count("left out: ") == 3
-    assert len(json.loads((tmp_path / "g" / "geometry.json").read_text())) == 1
+    assert capsys.readouterr().err.count("nothing is predicted: raw features") == 3
+    found = json.loads((tmp_path / "g" / "geometry.json").read_text())
+    assert [one["predicted_gram"] is None for one in found] == [False, True, True, True]
+    for one in found:
+        assert one["NC1"] >= 0 and len(one["reached_gram"]) == len(one["rho"])
+    assert (tmp_path / "g" / "gram-4.svg").exists()
 
 
 BAD = {
-    "geometry of raw features": (["geometry", "GLYPHS"], "objective.normalize=true"),
     "geometry of nothing": (["geometry"], "crl geometry RUN_DIR"),
     "geometry of no folder": (["geometry", "nowhere"], "not a folder"),
     "geometry with an option": (["geometry", "FREE", "colour=red"], "no such option"),

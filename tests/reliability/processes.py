@@ -46,8 +46,7 @@ class Process:
         return self.wait()
 
     def wait(self) -> Ended:
-        code = self.server.ask({"wait": self.pid})
-        return Ended(code, self.log.read_text() if self.log.exists() else "")  # there is none yet if it died at birth
+        return Ended(self.server.ask({"wait": self.pid}), self.log.read_text())
 
 
 class ForkServer:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
 TINY += ["training.dev_every=100", "training.log_every=10", "training.checkpoint_seconds=0", "runtime.device=cpu"]
 TINY += ["evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.threads=1"]
-LONG = [*TINY, "training.steps=2000"]  # outlasts a second start of the command
+LONG = [*TINY, "training.steps=400"]
 JOBS = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=test", "hydra.launcher.timeout_min=9"]
 # Below 10 minutes submitit takes every SIGUSR2 for the one that announces the time limit.
 
