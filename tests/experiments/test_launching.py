@@ -182,7 +182,8 @@ def test_reproduce_hands_its_runs_over_the_longest_first(
 
 def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(tmp_path: Path) -> None:
     """SIGUSR2 is what SLURM sends before a time limit. The other job of the sweep fails; that concerns nobody else."""
-    options = [*TINY, "objective.block_size=2,100", "hydra/launcher=submitit_local", f"output_dir={tmp_path}/jobs"]
+    long = [*TINY, "training.steps=1200"]  # still under way when the signal comes
+    options = [*long, "objective.block_size=2,100", "hydra/launcher=submitit_local", f"output_dir={tmp_path}/jobs"]
     command = [sys.executable, "-m", "cli.main", "train", "-m", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
         while sweep.poll() is None:
@@ -198,6 +199,6 @@ def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(tmp
     assert re.search(r"^ *2 +1 +\d", out, re.MULTILINE)
     logs = "".join(path.read_text() for path in (tmp_path / "jobs").glob("sweeps/*/.submitit/*/*_log.*"))
     assert "Requeued job" in logs
-    assert main(["train", *TINY, "objective.block_size=2", "runtime.threads=1", f"run_dir={tmp_path}/alone"]) == 0
+    assert main(["train", *long, "objective.block_size=2", "runtime.threads=1", f"run_dir={tmp_path}/alone"]) == 0
     (run,) = (tmp_path / "jobs").glob("runs/*/*/result.json")
     assert result(run.parent)["metrics"] == result(tmp_path / "alone")["metrics"]
