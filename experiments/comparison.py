@@ -12,12 +12,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from crl.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
-from data.files import write_json, written_whole
 from data.sampler import generator
 from data.split import fingerprint
 from experiments.errors import ConfigError
 from experiments.evaluation import encode_splits
 from experiments.finished import take_up
+from experiments.pictures import write_study
 from experiments.report.figures import COLOURS, Figure, draw, legend
 from experiments.results import Run, find_runs, metric_title
 from experiments.setup import Say
@@ -141,17 +141,7 @@ def write(found: Comparison, out: Path) -> list[Path]:
             for p in found.pairs
         ],
     }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        written = [out / "comparison.json"]
-        write_json(written[0], plain)
-        for figure in figures:
-            written.append(out / f"{figure.slug}.svg")
-            with written_whole(written[-1]) as stream:
-                stream.write(figure.standalone().encode())
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); choose another folder with out=PATH") from error
-    return written
+    return write_study(out, "comparison", plain, figures)
 
 
 def table(found: Comparison) -> str:

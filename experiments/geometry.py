@@ -19,10 +19,10 @@ from crl.geometry import (
     step_distribution,
 )
 from crl.split_losses import finite_split
-from data.files import write_json, written_whole
 from experiments.errors import ConfigError, RunError
 from experiments.evaluation import encode_splits
 from experiments.finished import FinishedRun, take_up
+from experiments.pictures import write_study
 from experiments.report.figures import COLOURS, MARKERS, Figure, draw, legend
 from experiments.results import Run, find_runs
 from experiments.setup import Say
@@ -144,17 +144,7 @@ def study(places: Sequence[str], out: Path, overrides: list[str], say: Say) -> t
     predicted = [one for one in found if one.predicted is not None]
     if len({round(one.imbalance, 6) for one in predicted}) > 1:
         figures.append(against_imbalance(predicted))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        written = [out / "geometry.json"]
-        write_json(written[0], [_plain(one) for one in found])
-        for figure in figures:
-            written.append(out / f"{figure.slug}.svg")
-            with written_whole(written[-1]) as stream:
-                stream.write(figure.standalone().encode())
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); choose another folder with out=PATH") from error
-    return found, written
+    return found, write_study(out, "geometry", [_plain(one) for one in found], figures)
 
 
 def table(found: Sequence[RunGeometry]) -> str:
