@@ -367,7 +367,10 @@ def check(config: DictConfig, prefix: str = "") -> None:
         if isinstance(value, DictConfig):
             check(value, f"{name}.")
         elif spec.metadata and value is not None:
-            for item in value if OmegaConf.is_list(value) else [value]:
+            listed = OmegaConf.is_list(value)
+            if listed and any(OmegaConf.is_missing(value, place) for place in range(len(value))):
+                raise ConfigError(f"{name}: ??? stands for a value that is missing; give a value")
+            for item in value if listed else [value]:
                 _check_bounds(name, item, spec.metadata)
             if OmegaConf.is_list(value) and not value:
                 raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
