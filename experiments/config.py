@@ -77,8 +77,12 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     _refuse(overrides)
     overrides = list(spelled_out(overrides))
     with hydra_started(overrides):
-        config = compose("train", overrides)
-        OmegaConf.resolve(config)
+        try:
+            config = compose("train", overrides)
+            OmegaConf.resolve(config)
+        except (AssertionError, AttributeError, KeyError, TypeError) as error:  # of Hydra's own, for what it did not expect
+            why = str(error).split("\n")[0]
+            raise ConfigError(f"{' '.join(overrides)}: these options cannot be put together ({why})") from error
     check_config(config)
     check_installed(config)  # of a stored configuration that is only read, nothing need be installed
     return config
