@@ -54,7 +54,7 @@ CASES = {
     "an option taken away": (["~training"], "training: missing"),
     "unknown option": (["colour=red"], "crl train --help"),
     "wrong type": (["training.steps=many"], "Integer"),
-    "a group that is a number": (["training=${seed}"], "cannot be put together"),
+    "a group that is a number": (["training=${seed}", "training.steps=5"], "cannot be put together"),
     "no value in a list": (["evaluation.ks=['???']"], "evaluation.ks: ???"),
     "no value": (["training.steps"], "training.steps"),
     "broken syntax": (["training.steps=[1"], "training.steps"),
