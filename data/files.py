@@ -40,7 +40,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary file, which is gone
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it cannot be removed where nothing may be written any more; the next start tries again
+            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
