@@ -3,7 +3,7 @@ classifier, as frozen video and image models are evaluated (Bardes et al., *Revi
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,6 @@ def fit_attentive_probe(
     classes: int,
     generator: torch.Generator,
     rates: Sequence[float] = (1e-3, 3e-4),
-    watch: Callable[[str], None] = lambda line: None,
 ) -> tuple[AttentiveProbe, float]:
     """(the probe of the best dev accuracy over looks and learning rates, that accuracy): (tokens [n, T, d], labels [n]).
 
@@ -60,7 +59,6 @@ def fit_attentive_probe(
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             probe = AttentiveProbe(dimension, classes, heads).to(train[0].device)
             found = _one_rate(probe, train, dev, rate, generator)
-            watch(f"attentive probe, rate {rate:g}: dev accuracy {found[1]:.3f}")
             if best is None or found[1] > best[1]:
                 best = found
     finally:
