@@ -17,7 +17,7 @@ import torch
 from benchmarks.ours import random_pixels, training
 from benchmarks.timing import Side, in_turns
 from crl.averages import average_k_way_accuracy, ranks, top_r_accuracy
-from crl.objectives import pooled_contrastive_loss
+from crl.pooled import pooled_contrastive_loss
 from data.dataset import Dataset
 from data.sampler import TupleSampler, generator
 

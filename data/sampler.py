@@ -8,10 +8,15 @@ import torch
 from torch import Tensor
 
 
+def seed_of(seed: int, stream: str, step: int) -> int:
+    """63 bits that depend on (seed, stream, step) alone."""
+    digest = hashlib.blake2b(f"{seed}/{stream}/{step}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
 def generator(seed: int, stream: str, step: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator that depends on (seed, stream, step) alone, so that a resumed run draws what it would have drawn."""
-    digest = hashlib.blake2b(f"{seed}/{stream}/{step}".encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator(device).manual_seed(seed_of(seed, stream, step))
 
 
 class TupleBatch(NamedTuple):
@@ -50,7 +55,7 @@ class TupleSampler:
     they are not the anchor's: an ablation, not the paper's procedure.
 
     ``negatives``: k new blocks per tuple, the paper's literal procedure; none where tuples serve one another as negatives
-    (``crl.objectives.pooled_contrastive_loss``).
+    (``crl.pooled.pooled_contrastive_loss``).
 
     Raises ValueError where rho does not fit the classes, or gives one without points a chance.
     """

@@ -6,7 +6,8 @@ To add one: a class here with the same members, and its line in ``OBJECTIVES``.
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from crl.objectives import contrastive_loss, pooled_contrastive_loss
+from crl.objectives import contrastive_loss
+from crl.pooled import pooled_contrastive_loss
 from crl.quick_thoughts import quick_thoughts_loss
 from data.sampler import TupleBatch, TupleSampler
 

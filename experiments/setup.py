@@ -15,7 +15,7 @@ from crl.encoders.unit_length import UnitLength
 from data.dataset import Dataset, pixel_statistics
 from data.imbalance import groups, imbalanced
 from data.registry import DATASETS, load_dataset
-from data.sampler import generator
+from data.sampler import seed_of
 from data.split import Split
 from experiments.errors import ConfigError
 from experiments.evaluation import check_evaluation
@@ -129,7 +129,7 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
         options["frozen"] = options["frozen"] and config.encoder.embedding != "learned"
         for name in ("embedding", "embedding_dim", "glove_path"):
             del options[name]
-    torch.manual_seed(generator(config.seed, "weights", 0).initial_seed())
+    torch.manual_seed(seed_of(config.seed, "weights", 0))
     count = config.objective.get("encoders", 1)
     try:
         encoders = [build_encoder(**{str(key): value for key, value in options.items()} | inputs) for _ in range(count)]

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from data.augment import AUGMENTATIONS, Share
-from data.sampler import TupleBatch, TupleStream, generator
+from data.sampler import TupleBatch, TupleStream, generator, seed_of
 from data.split import Split
 from experiments.objectives import OBJECTIVES, Objective
 from experiments.optimizers import build_optimizer, learning_rate
@@ -20,22 +20,23 @@ from experiments.schema import OptimizerConfig
 class Trained(nn.Module):
     """Encoder and objective as one module, so that one forward is one training step.
 
-    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it as it is. ``shared``: the
-    points are those of this rank's tuples, the loss is that of all.
+    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it as it is. With several
+    ranks the points are those of this rank's tuples, the loss is that of all.
     """
 
-    def __init__(self, encoder: nn.Module, objective: Objective, compiled: bool = False, shared: bool = False) -> None:
+    def __init__(self, encoder: nn.Module, objective: Objective, fabric: Fabric, compiled: bool) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
-        self.shared = shared
+        self._fabric = fabric
+        self._shared = fabric.world_size > 1
         self._encode: Callable[[Tensor], Tensor] = torch.compile(encoder.forward) if compiled else encoder.__call__
 
     def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
-        features = self._encode(points)
-        with torch.autocast(features.device.type, enabled=False):  # scores of thousands of pairs want all their digits
-            features = features.float().unflatten(0, (len(batch.points), -1))
-            return self.objective(gather_columns(features) if self.shared else features, batch)
+        with self._fabric.autocast():  # the encoder alone: scores of thousands of pairs want all their digits
+            features = self._encode(points)
+        features = features.float().unflatten(0, (len(batch.points), -1))
+        return self.objective(gather_columns(features) if self._shared else features, batch)
 
 
 class TrainingStep:
@@ -54,9 +55,10 @@ class TrainingStep:
         self.objective: Objective = OBJECTIVES[config.objective.name](
             config.objective, config.encoder.dimension, len(train.sizes)
         )
-        self._trained = Trained(self.encoder, self.objective, config.runtime.compile, self._shared)
-        optimizer = build_optimizer(config.optimizer, self._trained.parameters())
-        self._model, self._optimizer = fabric.setup(self._trained, optimizer)
+        self._trained = Trained(self.encoder, self.objective, fabric, config.runtime.compile).to(fabric.device)
+        self._optimizer = build_optimizer(config.optimizer, self._trained.parameters())
+        # Not Fabric.setup: nothing here needs its wrappers, and a small encoder's step feels them.
+        self._model = fabric.strategy.setup_module(self._trained)
         sampler = self.objective.sampler(self.train.offsets, self.train.rho)
         self.points_per_step: int = config.training.batch_size * sampler.points_per_tuple
         self._tuples = TupleStream(sampler, config.training.batch_size, config.seed, "tuples")
@@ -75,14 +77,14 @@ class TrainingStep:
         """
         batch = self._tuples.batch(step)
         points = self._points(batch, step)
-        _seed_dropout(generator(self._seed, self._dropout, step).initial_seed(), self.fabric.device)
+        _seed_dropout(seed_of(self._seed, self._dropout, step), self.fabric.device)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._schedule, step, self._steps)
         self._optimizer.zero_grad()
         loss = self._model(points, batch)
-        self.fabric.backward(loss)
+        loss.backward()
         if self._clip_norm is not None:
-            self.fabric.clip_gradients(self._model, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False)
+            nn.utils.clip_grad_norm_(self._trained.parameters(), self._clip_norm)
         self._optimizer.step()
         return loss.detach()
 

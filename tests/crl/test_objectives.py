@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.objectives import LOSSES, contrastive_loss, hinge, logistic, pool_size, pooled_contrastive_loss
+from crl.objectives import LOSSES, contrastive_loss, hinge, logistic
+from crl.pooled import pool_size, pooled_contrastive_loss
 from data.sampler import TupleBatch, TupleSampler, generator
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
@@ -57,7 +58,8 @@ def slow_pooled(points: Tensor, k: int, loss: str) -> Tensor:
     losses = []
     for t in range(tuples):
         first = t // pool * pool
-        others = [u for u in range(first, first + pool) if u != t]
+        last = first + pool - 1
+        others = [last if u == t else u for u in range(first, last)]
         for anchor in range(size):
             blocks = [sum(points[i, u] for i in range(size) if i != anchor) / (size - 1) for u in range(tuples)]
             scores = [slow_dot(points[anchor, t], block) for block in blocks]
@@ -149,6 +151,11 @@ def test_pooled_loss_of_a_batch_of_several_pools_equals_the_loop(loss):
     points = normal(0, 2, 132, 1)
     assert pool_size(132, 1) == 66
     torch.testing.assert_close(pooled_contrastive_loss(points, 1, loss), slow_pooled(points, 1, loss))
+
+
+def test_pooled_loss_takes_points_in_any_layout():
+    points = normal(0, 5, 3, 2).transpose(0, 1)
+    torch.testing.assert_close(pooled_contrastive_loss(points, 2), slow_pooled(points, 2, "logistic"))
 
 
 @given(st.integers(2, 600), st.data())

@@ -11,7 +11,8 @@ import torch
 from cli.main import main
 from crl.averages import average_k_way_accuracy, ranks
 from crl.classifiers import Classifier
-from crl.objectives import contrastive_loss, pooled_contrastive_loss
+from crl.objectives import contrastive_loss
+from crl.pooled import pooled_contrastive_loss
 from crl.theory import theory_report
 from data.sampler import TupleSampler, generator
 from experiments.config import compose_config

@@ -99,7 +99,7 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
             pairs = []
             for place in range(4):
                 rest = [i for i in range(4) if i != place]
-                others = [u for u in range(6) if u != t]
+                others = [5 if u == t else u for u in range(5)]  # the last one in the place of its own
                 for draw in (others[0:4:2], others[1:4:2]):
                     blocks = [batch.points[rest, u] for u in draw]
                     pairs.append((column[place], batch.points[rest, t], blocks))

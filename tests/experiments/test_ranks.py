@@ -37,7 +37,7 @@ IMAGES = ["dataset=glyphs", "encoder.dimension=16", "dataset.augment=flip_shift"
 POOLED, FRESH = "objective.negative_source=pooled", "objective.negative_source=fresh"
 
 CASES = {
-    "images, pooled": [*IMAGES, POOLED],
+    "images, pooled": [*IMAGES, POOLED, "optimizer=sgd", "optimizer.lr=0.001"],
     "images, fresh": [*IMAGES, FRESH, "optimizer=sgd", "optimizer.lr=0.001"],
     "gru, pooled": [*TEXT, POOLED, "encoder=gru", "encoder.dropout=0"],
     "gru, fresh": [*TEXT, FRESH, "encoder=gru", "encoder.dropout=0", "training.clip_norm=0.1"],
