@@ -22,6 +22,7 @@ def hinge(margins: Tensor) -> Tensor:
     return torch.relu(1 - margins.amin(-1))
 
 
+# crl.pooled has forms of its own of them, with their derivatives.
 LOSSES: dict[str, Loss] = {"logistic": logistic, "hinge": hinge}
 
 

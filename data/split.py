@@ -98,7 +98,7 @@ class Sentences:
         width = max(int(lengths.max()), 1) if len(index) else 1
         # Row i of the view begins at place i: whole rows are copied faster than words are found one by one.
         words = self._runs.unfold(0, width, 1).index_select(0, self.offsets.index_select(0, index))
-        return words.masked_fill_(torch.arange(width, device=index.device) >= lengths[:, None], 0)
+        return words.masked_fill_(torch.arange(width, device=index.device) >= lengths[:, None], 0).long()
 
     @cached_property
     def _lengths(self) -> Tensor:
@@ -106,15 +106,17 @@ class Sentences:
 
     @cached_property
     def _runs(self) -> Tensor:
-        """int64: the words, then as many zeros as the longest sentence has: a run of its length begins at every place."""
+        """The words, then as many zeros as the longest sentence has words: a run of its length begins at every place."""
         longest = max(int(self._lengths.max()), 1) if len(self) else 1
-        return torch.cat([self.words.long(), self.offsets.new_zeros(longest)])
+        return torch.cat([self.words, self.words.new_zeros(longest)])
 
     def select(self, index: Tensor) -> "Sentences":
         inside, offsets = _spans(self.offsets, index)
         return Sentences(self.words[inside], offsets)
 
     def to(self, device: torch.device) -> "Sentences":
+        if device == self.words.device:
+            return self  # with what it has cached
         return Sentences(self.words.to(device), self.offsets.to(device))
 
     def tensors(self) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from crl.objectives import LOSSES, contrastive_loss, hinge, logistic
-from crl.pooled import pool_size, pooled_contrastive_loss
+from crl.pooled import _FORMS, pool_size, pooled_contrastive_loss
 from data.sampler import TupleBatch, TupleSampler, generator
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
@@ -122,8 +122,11 @@ def test_extreme_features_give_a_finite_loss_and_gradient(loss):
     found.backward()
     assert anchor.grad.isfinite().all() and anchor.grad.abs().max() > 1
     # As a pool, the other tuple's point has an inner product of 0 with the anchor.
-    found = pooled_contrastive_loss(torch.stack([anchor, wrong]), torch.tensor([[1]]), loss)
+    points = torch.stack([anchor.detach(), wrong]).requires_grad_()
+    found = pooled_contrastive_loss(points, 1, loss)
     assert found.item() == pytest.approx(expected / 2, rel=1e-4)
+    found.backward()
+    assert points.grad.isfinite().all() and points.grad.abs().max() > 1
 
 
 @repeated
@@ -146,16 +149,55 @@ def test_pooled_loss_equals_a_loop_over_points_and_draws_in_value_and_gradient(d
     torch.testing.assert_close(torch.autograd.grad(found, points), torch.autograd.grad(expected, points))
 
 
+def assert_pooled_equals_the_loop(points: Tensor, k: int, loss: str) -> None:
+    """In value and gradient, to the last digits of a float64."""
+    found, expected = pooled_contrastive_loss(points, k, loss), slow_pooled(points, k, loss)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    slopes = torch.autograd.grad(found, points), torch.autograd.grad(expected, points)
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_pooled_loss_of_a_batch_of_several_pools_equals_the_loop(loss):
-    points = normal(0, 2, 132, 1)
     assert pool_size(132, 1) == 66
-    torch.testing.assert_close(pooled_contrastive_loss(points, 1, loss), slow_pooled(points, 1, loss))
+    assert_pooled_equals_the_loop(normal(0, 2, 132, 1).requires_grad_(), 1, loss)
 
 
-def test_pooled_loss_takes_points_in_any_layout():
-    points = normal(0, 5, 3, 2).transpose(0, 1)
-    torch.testing.assert_close(pooled_contrastive_loss(points, 2), slow_pooled(points, 2, "logistic"))
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_pooled_loss_takes_points_in_any_layout(loss):
+    assert_pooled_equals_the_loop(normal(0, 5, 3, 2).transpose(0, 1).requires_grad_(), 2, loss)
+
+
+def test_equal_scores_share_the_slope_of_the_pooled_hinge():
+    """Against autograd, which shares it too: few whole numbers make many ties."""
+    points = torch.randint(-1, 2, (3, 8, 2), generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    size, k = len(points), 3
+    losses = []
+    for anchor in range(size):
+        scores = points[anchor] @ (points.sum(0) - points[anchor]).T / (size - 1)
+        for t in range(8):
+            others = torch.stack([scores[t, 7 if u == t else u] for u in range(7)])
+            losses += [hinge(scores[t, t] - others[draw : 2 * k : 2]) for draw in range(2)]
+    expected = torch.stack(losses).mean()
+    found = pooled_contrastive_loss(points, k, "hinge")
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    slopes = torch.autograd.grad(found, points), torch.autograd.grad(expected, points)
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_autocast_leaves_the_pooled_loss_alone(loss):
+    points = normal(0, 3, 8, 4).float().requires_grad_()
+    expected = pooled_contrastive_loss(points, 2, loss)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = pooled_contrastive_loss(points, 2, loss)
+        slopes = torch.autograd.grad(found, points)
+    assert found == expected
+    assert torch.equal(*slopes, *torch.autograd.grad(expected, points))
+
+
+def test_both_ways_to_pair_tuples_know_the_same_losses():
+    assert set(_FORMS) == set(LOSSES)
 
 
 @given(st.integers(2, 600), st.data())
@@ -206,6 +248,7 @@ def test_contrastive_loss_refuses_shapes_that_do_not_fit(anchor, positive, negat
         ([2, 4, 3], 0),  # no negative
         ([2, 4, 3], 4),  # four negatives from three other tuples
         ([2, 1, 3], 1),  # no other tuple
+        ([2, 4, 0], 2),  # no dimension
     ],
 )
 def test_pooled_loss_refuses_shapes_that_do_not_fit(points, negatives):
