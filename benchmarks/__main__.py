@@ -1,4 +1,5 @@
-"""The command: run the benchmarks that are named, or all; print every row and keep it in benchmarks/results.json.
+"""The command: run the benchmarks that are named, or all; print every row and keep it in
+benchmarks/results.json.
 
 python -m benchmarks [NAME ...]
 """
@@ -16,9 +17,9 @@ from tqdm import tqdm
 
 import benchmarks
 from benchmarks import table
-from experiments.config import compose_config
-from experiments.environment import environment
-from experiments.setup import build_fabric
+from experiments.config.compose import compose_config
+from experiments.runtime.environment import environment
+from experiments.training.build import build_fabric
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent
@@ -29,9 +30,14 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
     known = modules()
     unknown = [name for name in names if name not in known]
     if unknown:
-        print(f"benchmarks: no benchmark {unknown[0]!r}; choose among {', '.join(known)}", file=sys.stderr)
+        print(
+            f"benchmarks: no benchmark {unknown[0]!r}; choose among {', '.join(known)}",
+            file=sys.stderr,
+        )
         return 2
-    build_fabric(compose_config(["runtime.device=cpu"]))  # the process as a run has it, whichever benchmarks follow
+    build_fabric(
+        compose_config(["runtime.device=cpu"])
+    )  # the process as a run has it, whichever benchmarks follow
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     measured_on = machine()
     print(measured_on)
@@ -52,7 +58,11 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
 
 def modules() -> dict[str, ModuleType]:
     """Every benchmark there is: the modules of this folder that can measure."""
-    names = sorted(found.name for found in pkgutil.iter_modules(benchmarks.__path__) if found.name != "__main__")
+    names = sorted(
+        found.name
+        for found in pkgutil.iter_modules(benchmarks.__path__)
+        if found.name != "__main__"
+    )
     loaded = {name: import_module(f"benchmarks.{name}") for name in names}
     return {name: module for name, module in loaded.items() if hasattr(module, "measure")}
 

@@ -1,8 +1,9 @@
 """How soon a representation is learned: negatives drawn anew for every tuple against pooled ones.
 
-Glyphs at ``experiment=quick_glyphs``, the same encoder, batch, schedule and seed for both. The mean classifier's test AVG-2
-is looked at every 25 steps; training time until it first reaches the target, the looking not counted. A repeat is a seed.
-Training on fresh negatives is broken off at three times the time that pooled ones took: a ratio of 3 says "at least 3".
+Glyphs at ``experiment=quick_glyphs``, the same encoder, batch, schedule and seed for both. The mean
+classifier's test AVG-2 is looked at every 25 steps; training time until it first reaches the
+target, the looking not counted. A repeat is a seed. Training on fresh negatives is broken off at
+three times the time that pooled ones took: a ratio of 3 says "at least 3".
 """
 
 import math
@@ -13,12 +14,12 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.ours import Ours, training
-from crl.averages import average_k_way_accuracy, ranks
-from crl.classifiers import mean_classifier
+from crl.scoring.classifiers import mean_classifier
+from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
 from data.dataset import Dataset
-from experiments.config import compose_config
-from experiments.fit import encode
-from experiments.setup import prepare
+from experiments.config.compose import compose_config
+from experiments.evaluation.encode import encode
+from experiments.training.build import prepare
 
 TARGET, EVERY, MOST = 0.90, 25, 3.0
 _OPTIONS = ("experiment=quick_glyphs",)
@@ -37,7 +38,9 @@ def measure(
 
         pooled = time_to(target, ours("pooled"), data, every, math.inf)
         if math.isinf(pooled):
-            raise RuntimeError(f"with pooled negatives, test AVG-2 does not reach {target} in training (seed {seed})")
+            raise RuntimeError(
+                f"with pooled negatives, test AVG-2 does not reach {target} in training (seed {seed})"
+            )
         fresh = time_to(target, ours("fresh"), data, every, MOST * pooled)
         found.append(min(fresh / pooled, MOST))
     return {f"estimator/time_to_{target:.2f}": found}
@@ -52,8 +55,8 @@ def note() -> str:
 
 
 def time_to(target: float, ours: Ours, data: Dataset, every: int, most: float) -> float:
-    """Seconds of training until test AVG-2 is seen to reach the target; infinite where it does not within ``most`` seconds
-    or the steps of the configuration."""
+    """Seconds of training until test AVG-2 is seen to reach the target; infinite where it does not
+    within ``most`` seconds or the steps of the configuration."""
     steps = ours.config.training.steps
     taken = 0.0
     for start in range(0, steps, every):
@@ -72,7 +75,10 @@ def time_to(target: float, ours: Ours, data: Dataset, every: int, most: float) -
 def test_avg2(ours: Ours, data: Dataset) -> float:
     """AVG-2 of the mean classifier of train on test, in [0, 1]."""
     train, test = (
-        (encode(ours.encoder, split.points, ours.config.evaluation.batch_size, ours.fabric), split.labels)
+        (
+            encode(ours.encoder, split.points, ours.config.evaluation.batch_size, ours.fabric),
+            split.labels,
+        )
         for split in (data.train, data.test)
     )
     classes = len(data.classes)

@@ -1,4 +1,5 @@
-"""Made-up features: classes around their means, in directions of unequal spread, as an encoder's features are."""
+"""Made-up features: classes around their means, in directions of unequal spread, as an encoder's
+features are."""
 
 from typing import NamedTuple
 
@@ -7,7 +8,8 @@ from torch import Tensor
 
 
 class Size(NamedTuple):
-    """How many classes, training and held-out points per class, and dimensions; the noise around a class's mean."""
+    """How many classes, training and held-out points per class, and dimensions; the noise around a
+    class's mean."""
 
     classes: int
     train: int
@@ -22,7 +24,8 @@ WIKI = Size(classes=3029, train=140, held_out=20, d=300, noise=3.2)
 
 
 def clustered(size: Size, per_class: tuple[int, ...], seed: int) -> list[tuple[Tensor, Tensor]]:
-    """One (features [n, d], labels [n]) per number of points per class, all around the same means; labels are sorted."""
+    """One (features [n, d], labels [n]) per number of points per class, all around the same means;
+    labels are sorted."""
     generator = torch.Generator().manual_seed(seed)
     spread = torch.arange(1, size.d + 1).rsqrt()
     means = spread * torch.randn(size.classes, size.d, generator=generator)
@@ -30,7 +33,9 @@ def clustered(size: Size, per_class: tuple[int, ...], seed: int) -> list[tuple[T
     sets = []
     for points in per_class:
         features = torch.randn(size.classes, points, size.d, generator=generator)
-        for mean, own in zip(means, features, strict=True):  # class by class: no second copy of the whole
+        for mean, own in zip(
+            means, features, strict=True
+        ):  # class by class: no second copy of the whole
             own.copy_((mean + size.noise * spread * own) @ mix)
         sets.append((features.flatten(0, 1), torch.arange(size.classes).repeat_interleave(points)))
     return sets

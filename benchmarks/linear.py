@@ -1,9 +1,11 @@
-"""The linear classifier: ours against scikit-learn's, and ours alone where scikit-learn's would take hours.
+"""The linear classifier: ours against scikit-learn's, and ours alone where scikit-learn's would
+take hours.
 
-Both fit all penalties of ``evaluation.l2`` to the same made-up features and keep the one that classifies the dev points
-best; standardisation is counted. ``cifar_size`` (50,000 training points, d = 100, 100 classes): scikit-learn's time / ours
-and our dev accuracy minus its own, one thread each, so that work is compared and not the ways of two thread pools; a
-repeat is a draw of features. ``wiki_size`` (424,060 points, d = 300, 3029 classes): ours with all threads, once.
+Both fit all penalties of ``evaluation.l2`` to the same made-up features and keep the one that
+classifies the dev points best; standardisation is counted. ``cifar_size`` (50,000 training points,
+d = 100, 100 classes): scikit-learn's time / ours and our dev accuracy minus its own, one thread
+each, so that work is compared and not the ways of two thread pools; a repeat is a draw of features.
+``wiki_size`` (424,060 points, d = 300, 3029 classes): ours with all threads, once.
 """
 
 import time
@@ -17,15 +19,19 @@ from tqdm import tqdm
 from benchmarks.features import CIFAR, WIKI, Size, clustered
 from benchmarks.memory import resident_gb
 from benchmarks.process import in_own_process
-from crl.classifiers import best_linear_classifier
-from experiments.schema import EvaluationConfig
+from crl.scoring.classifiers import best_linear_classifier
+from experiments.config.schema import EvaluationConfig
 
 PENALTIES = EvaluationConfig().l2
 
 
 def measure(repeats: int, small: Size = CIFAR, large: Size = WIKI) -> dict[str, list[float]]:
-    """Ratio, difference of accuracies in [0, 1] at the small size; seconds, accuracy and memory (GB) at the large one."""
-    compared = [compare(small, seed) for seed in tqdm(range(repeats), desc="linear", disable=None, leave=False)]
+    """Ratio, difference of accuracies in [0, 1] at the small size; seconds, accuracy and memory
+    (GB) at the large one."""
+    compared = [
+        compare(small, seed)
+        for seed in tqdm(range(repeats), desc="linear", disable=None, leave=False)
+    ]
     (seconds, accuracy, before), peak = in_own_process(ours_alone, large, torch.get_num_threads())
     return {
         "linear/cifar_size/scikit_learn_ratio": [ratio for ratio, _ in compared],
@@ -50,7 +56,9 @@ def compare(size: Size, seed: int) -> tuple[float, float]:
     try:
         with threadpool_limits(1):
             start = time.perf_counter()
-            accuracy = best_linear_classifier(train, dev, size.classes, PENALTIES, torch.Generator().manual_seed(seed))[2]
+            accuracy = best_linear_classifier(
+                train, dev, size.classes, PENALTIES, torch.Generator().manual_seed(seed)
+            )[2]
             ours = time.perf_counter() - start
             start = time.perf_counter()
             other_accuracy = scikit_learn(train, dev)
@@ -60,9 +68,14 @@ def compare(size: Size, seed: int) -> tuple[float, float]:
     return other / ours, accuracy - other_accuracy
 
 
-def scikit_learn(train: tuple[torch.Tensor, torch.Tensor], dev: tuple[torch.Tensor, torch.Tensor]) -> float:
-    """The best dev accuracy among the penalties, from the strongest to the weakest, each begun where the last one ended."""
-    (features, labels), (dev_features, dev_labels) = ((x.numpy(), y.numpy()) for x, y in (train, dev))
+def scikit_learn(
+    train: tuple[torch.Tensor, torch.Tensor], dev: tuple[torch.Tensor, torch.Tensor]
+) -> float:
+    """The best dev accuracy among the penalties, from the strongest to the weakest, each begun
+    where the last one ended."""
+    (features, labels), (dev_features, dev_labels) = (
+        (x.numpy(), y.numpy()) for x, y in (train, dev)
+    )
     scaler = StandardScaler().fit(features)
     features, dev_features = scaler.transform(features), scaler.transform(dev_features)
     solver = LogisticRegression(max_iter=1000, warm_start=True)
@@ -79,5 +92,7 @@ def ours_alone(size: Size, threads: int) -> tuple[float, float, float]:
     train, dev = clustered(size, (size.train, size.held_out), seed=0)
     before = resident_gb()
     start = time.perf_counter()
-    accuracy = best_linear_classifier(train, dev, size.classes, PENALTIES, torch.Generator().manual_seed(0))[2]
+    accuracy = best_linear_classifier(
+        train, dev, size.classes, PENALTIES, torch.Generator().manual_seed(0)
+    )[2]
     return time.perf_counter() - start, accuracy, before

@@ -1,4 +1,5 @@
-"""The product's own training step, set up for a benchmark as ``crl train`` would set it up, on the CPU."""
+"""The product's own training step, set up for a benchmark as ``crl train`` would set it up, on the
+CPU."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,12 +9,13 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig
 from torch import nn
 
-from data.cache import find
 from data.dataset import Dataset
-from data.split import Images, Split
-from experiments.config import compose_config
-from experiments.setup import build_fabric, make_encoder, prepare
-from experiments.step import TrainingStep
+from data.files.cache import find
+from data.points import Images
+from data.split import Split
+from experiments.config.compose import compose_config
+from experiments.training.build import build_fabric, make_encoder, prepare
+from experiments.training.step import TrainingStep
 
 
 class Ours(NamedTuple):
@@ -26,7 +28,8 @@ class Ours(NamedTuple):
 
 
 def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
-    """The step that these options of ``crl train`` describe, on their data set or on another one of its kind."""
+    """The step that these options of ``crl train`` describe, on their data set or on another one of
+    its kind."""
     config = compose_config([*options, "runtime.device=cpu"])
     fabric = build_fabric(config)
     if dataset is None:
@@ -49,4 +52,6 @@ def random_pixels(classes: int = 100, per_class: int = 450) -> Dataset:
         pixels = torch.randint(256, (classes * size, 3, 32, 32), dtype=torch.uint8, generator=draws)
         return Split(Images(pixels), torch.arange(0, (classes + 1) * size, size))
 
-    return Dataset("random pixels", [str(c) for c in range(classes)], split(per_class), split(2), split(2))
+    return Dataset(
+        "random pixels", [str(c) for c in range(classes)], split(per_class), split(2), split(2)
+    )

@@ -1,4 +1,5 @@
-"""The paper's training as a script of one's own does it: a ``DataLoader`` whose data set draws one tuple at a time.
+"""The paper's training as a script of one's own does it: a ``DataLoader`` whose data set draws one
+tuple at a time.
 
 What the benchmarks compare with; written straightforwardly and without handicap.
 """
@@ -11,14 +12,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from crl.encoders.small_cnn import SmallCNN
-from crl.objectives import contrastive_loss
-from data.split import Images, Split
+from crl.losses.contrastive import contrastive_loss
+from data.points import Images
+from data.split import Split
 
 WORKERS = 2
 
 
 class IndexTuples(Dataset[Tensor]):
-    """``tuples`` tuples, each an int64 [1 + b + kb]: an anchor, its block of b, then k negative blocks of b points."""
+    """``tuples`` tuples, each an int64 [1 + b + kb]: an anchor, its block of b, then k negative
+    blocks of b points."""
 
     def __init__(self, labels: Tensor, block_size: int, negatives: int, tuples: int) -> None:
         self.labels: list[int] = labels.tolist()
@@ -36,7 +39,8 @@ class IndexTuples(Dataset[Tensor]):
         return torch.tensor(self.draw())
 
     def draw(self) -> list[int]:
-        """Anchor and block of the class of a random point, every negative block of the class of another random point."""
+        """Anchor and block of the class of a random point, every negative block of the class of
+        another random point."""
         anchor = random.randrange(len(self.labels))
         drawn = [anchor, *random.choices(self.by_class[self.labels[anchor]], k=self.block_size)]
         for _ in range(self.negatives):
@@ -46,13 +50,21 @@ class IndexTuples(Dataset[Tensor]):
 
 
 class ImageTuples(IndexTuples):
-    """The same tuples as images: float32 [1 + b + kb, 3, H, W], as torchvision's ToTensor and Normalize make them.
+    """The same tuples as images: float32 [1 + b + kb, 3, H, W], as torchvision's ToTensor and
+    Normalize make them.
 
-    Kinder to the baseline than the usual transform image by image: a tuple's images are converted at once.
+    Kinder to the baseline than the usual transform image by image: a tuple's images are converted
+    at once.
     """
 
     def __init__(
-        self, split: Split, mean: Sequence[float], std: Sequence[float], block_size: int, negatives: int, tuples: int
+        self,
+        split: Split,
+        mean: Sequence[float],
+        std: Sequence[float],
+        block_size: int,
+        negatives: int,
+        tuples: int,
     ) -> None:
         super().__init__(split.labels, block_size, negatives, tuples)
         assert isinstance(split.points, Images)
@@ -69,19 +81,32 @@ def batches(dataset: IndexTuples, batch_size: int) -> Iterator[Tensor]:
 
 
 class ReferenceTraining:
-    """A training step of the small CNN on batches of image tuples, all points of a batch in one forward."""
+    """A training step of the small CNN on batches of image tuples, all points of a batch in one
+    forward."""
 
-    def __init__(self, dimension: int, width: int, block_size: int, negatives: int, lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        width: int,
+        block_size: int,
+        negatives: int,
+        lr: float,
+        weight_decay: float,
+    ) -> None:
         self.encoder = SmallCNN(dimension, [0.0] * 3, [1.0] * 3, width)
         self.encoder.layers[0] = nn.Identity()  # its images are standardised already
-        self.optimizer = torch.optim.AdamW(self.encoder.parameters(), lr=lr, weight_decay=weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.encoder.parameters(), lr=lr, weight_decay=weight_decay
+        )
         self.block_size = block_size
         self.negatives = negatives
 
     def step(self, images: Tensor) -> Tensor:
         """The loss of images [B, 1 + b + kb, 3, H, W] after one step on it."""
         features = self.encoder(images.flatten(0, 1)).unflatten(0, images.shape[:2])
-        anchor, positive, negative = features.split([1, self.block_size, self.negatives * self.block_size], dim=1)
+        anchor, positive, negative = features.split(
+            [1, self.block_size, self.negatives * self.block_size], dim=1
+        )
         blocks = negative.unflatten(1, (self.negatives, self.block_size))
         loss = contrastive_loss(anchor[:, 0], positive.mean(1), blocks.mean(2))
         self.optimizer.zero_grad()

@@ -1,9 +1,10 @@
 """What the runner costs beside the encoder's own arithmetic.
 
-Ours: the training step that ``crl train`` repeats (draw tuples, gather points, forward, loss, backward, optimiser), pooled
-negatives, b = 2, k = 4. Baseline: a copy of the same encoder, in the same memory format, in a plain loop over the very
-tensors that our steps gave to theirs in the same repeat, which lie ready: forward, mean square as the loss, backward, the
-same optimiser; with PyTorch's default settings. CNNs on random pixels of CIFAR-100's size, text encoders on docstrings.
+Ours: the training step that ``crl train`` repeats (draw tuples, gather points, forward, loss,
+backward, optimiser), pooled negatives, b = 2, k = 4. Baseline: a copy of the same encoder, in the
+same memory format, in a plain loop over the very tensors that our steps gave to theirs in the same
+repeat, which lie ready: forward, mean square as the loss, backward, the same optimiser; with
+PyTorch's default settings. CNNs on random pixels of CIFAR-100's size, text encoders on docstrings.
 """
 
 import copy
@@ -14,17 +15,25 @@ from torch import Tensor, nn
 
 from benchmarks.ours import Ours, random_pixels, training
 from benchmarks.timing import in_turns, ratios, torch_defaults
-from experiments.optimizers import build_optimizer
+from experiments.training.optimizers import build_optimizer
 
-# Encoder -> steps a repeat: enough that they take about a second, where one step does not take longer.
+# Encoder -> steps a repeat: enough that they take about a second, where one step does not take
+# longer.
 STEPS = {"small_cnn": 8, "vgg16": 1, "gru": 8, "bag_of_words": 100}
 
 
 def measure(
-    repeats: int, steps: Mapping[str, int] = STEPS, batch_size: int = 128, options: Sequence[str] = ()
+    repeats: int,
+    steps: Mapping[str, int] = STEPS,
+    batch_size: int = 128,
+    options: Sequence[str] = (),
 ) -> dict[str, list[float]]:
-    """Time of our step / time of the bare encoder's, per encoder and repeat; further options of ``crl train`` for both."""
-    return {f"runner_tax/{name}": _tax(name, count, repeats, batch_size, options) for name, count in steps.items()}
+    """Time of our step / time of the bare encoder's, per encoder and repeat; further options of
+    ``crl train`` for both."""
+    return {
+        f"runner_tax/{name}": _tax(name, count, repeats, batch_size, options)
+        for name, count in steps.items()
+    }
 
 
 def note() -> str:
@@ -33,9 +42,15 @@ def note() -> str:
     return f"batch 128 tuples = 384 points, pooled, b=2, k=4; steps a repeat: {shown}"
 
 
-def _tax(name: str, steps: int, repeats: int, batch_size: int, options: Sequence[str]) -> list[float]:
+def _tax(
+    name: str, steps: int, repeats: int, batch_size: int, options: Sequence[str]
+) -> list[float]:
     images = name in ("small_cnn", "vgg16")
-    chosen = [f"dataset={'cifar100' if images else 'docstrings'}", f"encoder={name}", f"training.batch_size={batch_size}"]
+    chosen = [
+        f"dataset={'cifar100' if images else 'docstrings'}",
+        f"encoder={name}",
+        f"training.batch_size={batch_size}",
+    ]
     chosen += ["objective.block_size=2", "objective.negatives=4", "training.steps=100000", *options]
     ours = training(chosen, random_pixels() if images else None)
     bare = BareEncoder(ours)

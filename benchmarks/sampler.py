@@ -1,9 +1,10 @@
 """How fast tuples are drawn, as indices: 100 classes of 450 points, batches of 128.
 
-Ours: ``TupleStream.batch``, step after step, as training does. Baselines draw a tuple at a time (``benchmarks.reference``),
-of the same distribution, and give the same batches of indices: a Python loop, and a ``DataLoader`` whose workers are started
-before the clock runs; the few batches that wait in its queues then are in its favour. A third, ``lean_loop``, is the
-shortest loop there is: it counts on classes of equal size and gives lists, with which no point can be gathered yet. With
+Ours: ``TupleStream.batch``, step after step, as training does. Baselines draw a tuple at a time
+(``benchmarks.reference``), of the same distribution, and give the same batches of indices: a Python
+loop, and a ``DataLoader`` whose workers are started before the clock runs; the few batches that
+wait in its queues then are in its favour. A third, ``lean_loop``, is the shortest loop there is: it
+counts on classes of equal size and gives lists, with which no point can be gathered yet. With
 pooled negatives no negative point is drawn: a tuple is an anchor and its block.
 """
 
@@ -16,20 +17,30 @@ from torch import Tensor
 
 from benchmarks.reference import WORKERS, IndexTuples, batches
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
-from data.sampler import TupleSampler, TupleStream
+from data.tuples import TupleSampler, TupleStream
 
 CLASSES, PER_CLASS = 100, 450
 # Row -> (block size, negatives drawn). The first is the setting of the paper's CIFAR-100 table.
-SETTINGS = {"sampler": (2, 4), "sampler/b10_k10": (10, 10), "sampler/pooled": (2, 0), "sampler/pooled_b10_k10": (10, 0)}
-_MORE = 10  # times as many batches from ours as from a baseline, so that its clock runs long enough too
+SETTINGS = {
+    "sampler": (2, 4),
+    "sampler/b10_k10": (10, 10),
+    "sampler/pooled": (2, 0),
+    "sampler/pooled_b10_k10": (10, 0),
+}
+_MORE = (
+    10  # times as many batches from ours as from a baseline, so that its clock runs long enough too
+)
 
 
 def measure(repeats: int, batch_size: int = 128, steps: int = 200) -> dict[str, list[float]]:
-    """Tuples per second of ours / of a Python loop and / of a DataLoader, per setting and repeat."""
+    """Tuples per second of ours / of a Python loop and / of a DataLoader, per setting and
+    repeat."""
     found = {}
     for row, (block_size, negatives) in SETTINGS.items():
         offsets = torch.arange(0, (CLASSES + 1) * PER_CLASS, PER_CLASS)
-        stream = TupleStream(TupleSampler(offsets, block_size, negatives), batch_size, 0, "benchmark")
+        stream = TupleStream(
+            TupleSampler(offsets, block_size, negatives), batch_size, 0, "benchmark"
+        )
         labels = torch.arange(CLASSES).repeat_interleave(PER_CLASS)
         literal = IndexTuples(labels, block_size, negatives, batch_size * steps * (repeats + 1))
         with torch_defaults():
@@ -42,7 +53,9 @@ def measure(repeats: int, batch_size: int = 128, steps: int = 200) -> dict[str, 
         }
         seconds = in_turns(sides, repeats, row)
         for baseline in ("python_loop", "dataloader", "lean_loop"):
-            found[f"{row}/{baseline}"] = [_MORE * ratio for ratio in ratios(seconds[baseline], seconds["ours"])]
+            found[f"{row}/{baseline}"] = [
+                _MORE * ratio for ratio in ratios(seconds[baseline], seconds["ours"])
+            ]
     return found
 
 

@@ -1,10 +1,12 @@
-"""How time grows as a size doubles: the slope of log time over log size, 1 where time is proportional to it.
+"""How time grows as a size doubles: the slope of log time over log size, 1 where time is
+proportional to it.
 
-One slope a repeat, of the medians of three timings at each of four sizes, all sizes in turns. Sizes are such that fixed
-costs weigh little at the smallest. ``step``: our training step of the small CNN on random pixels (``points`` grow with the
-batch, pooled; block size and negatives grow with negatives drawn anew, where each is a point to encode). ``sampler``:
-drawing such tuples as indices. ``pooled_loss``: the loss alone and its gradient, b = 2, d = 100. ``evaluation``: ranks and
-exact AVG-k of the mean classifier, d = 100.
+One slope a repeat, of the medians of three timings at each of four sizes, all sizes in turns. Sizes
+are such that fixed costs weigh little at the smallest. ``step``: our training step of the small CNN
+on random pixels (``points`` grow with the batch, pooled; block size and negatives grow with
+negatives drawn anew, where each is a point to encode). ``sampler``: drawing such tuples as indices.
+``pooled_loss``: the loss alone and its gradient, b = 2, d = 100. ``evaluation``: ranks and exact
+AVG-k of the mean classifier, d = 100.
 """
 
 import itertools
@@ -16,10 +18,11 @@ import torch
 
 from benchmarks.ours import random_pixels, training
 from benchmarks.timing import Side, in_turns
-from crl.averages import average_k_way_accuracy, ranks, top_r_accuracy
-from crl.pooled import pooled_contrastive_loss
+from crl.losses.pooled import pooled_contrastive_loss
+from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 from data.dataset import Dataset
-from data.sampler import TupleSampler, generator
+from data.seeding import generator
+from data.tuples import TupleSampler
 
 # Row -> its sizes. Those of one row double.
 SIZES: dict[str, tuple[int, ...]] = {
@@ -37,7 +40,9 @@ SIZES: dict[str, tuple[int, ...]] = {
 _TIMINGS = 3
 
 
-def measure(repeats: int, sizes: dict[str, tuple[int, ...]] = SIZES, width: int = 32) -> dict[str, list[float]]:
+def measure(
+    repeats: int, sizes: dict[str, tuple[int, ...]] = SIZES, width: int = 32
+) -> dict[str, list[float]]:
     """The slope of every row in every repeat."""
     data = random_pixels()
     makers: dict[str, Callable[[int], Side]] = {
@@ -52,7 +57,9 @@ def measure(repeats: int, sizes: dict[str, tuple[int, ...]] = SIZES, width: int 
         "evaluation/points": lambda size: evaluation(size, 100),
         "evaluation/classes": lambda size: evaluation(10000, size),
     }
-    return {f"scaling/{row}": slopes(makers[row], chosen, repeats, row) for row, chosen in sizes.items()}
+    return {
+        f"scaling/{row}": slopes(makers[row], chosen, repeats, row) for row, chosen in sizes.items()
+    }
 
 
 def note() -> str:
@@ -61,7 +68,9 @@ def note() -> str:
     return f"sizes (points counted in tuples where tuples are drawn): {shown}"
 
 
-def slopes(maker: Callable[[int], Side], sizes: Sequence[int], repeats: int, title: str) -> list[float]:
+def slopes(
+    maker: Callable[[int], Side], sizes: Sequence[int], repeats: int, title: str
+) -> list[float]:
     """One slope a repeat."""
     times = in_turns({str(size): maker(size) for size in sizes}, repeats * _TIMINGS, title)
     found = []
@@ -71,7 +80,9 @@ def slopes(maker: Callable[[int], Side], sizes: Sequence[int], repeats: int, tit
     return found
 
 
-def training_step(data: Dataset, width: int, batch_size: int, block_size: int, negatives: int, source: str) -> Side:
+def training_step(
+    data: Dataset, width: int, batch_size: int, block_size: int, negatives: int, source: str
+) -> Side:
     """One step of ``crl train``."""
     options = ["dataset=cifar100", f"encoder.width={width}", f"training.batch_size={batch_size}"]
     options += [f"objective.block_size={block_size}", f"objective.negatives={negatives}"]

@@ -1,4 +1,5 @@
-"""The results: summaries of repeats, kept in a JSON file row by row, and as a Markdown table for readers."""
+"""The results: summaries of repeats, kept in a JSON file row by row, and as a Markdown table for
+readers."""
 
 import json
 import statistics
@@ -12,7 +13,8 @@ Results = dict[str, dict[str, Any]]
 
 
 def summary(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """median, min, max and repeats of a row, its unit where it has one, and whether the median keeps the row's bound."""
+    """median, min, max and repeats of a row, its unit where it has one, and whether the median
+    keeps the row's bound."""
     row = row_of(name)
     found: dict[str, Any] = {
         "median": statistics.median(values),
@@ -29,7 +31,11 @@ def summary(name: str, values: Sequence[float]) -> dict[str, Any]:
 
 def line(name: str, found: Mapping[str, Any]) -> str:
     """One row for the console."""
-    verdict = "" if "bound" not in found else f"   {found['bound']:<9} {'holds' if found['holds'] else 'DOES NOT HOLD'}"
+    verdict = (
+        ""
+        if "bound" not in found
+        else f"   {found['bound']:<9} {'holds' if found['holds'] else 'DOES NOT HOLD'}"
+    )
     return f"{name:<38} {_value(found)}{verdict}"
 
 
@@ -46,18 +52,35 @@ def save(results: Results, folder: Path) -> None:
 
 def markdown(results: Results) -> str:
     """The table, what it was measured on, and the notes of the benchmarks."""
-    lines = ["# Speed and memory, measured", "", "Written by `make bench`; [docs/benchmarks.md](../docs/benchmarks.md)"]
+    lines = [
+        "# Speed and memory, measured",
+        "",
+        "Written by `make bench`; [docs/benchmarks.md](../docs/benchmarks.md)",
+    ]
     lines[-1] += " says what is compared. Medians [min, max] of the repeats."
-    lines += ["", "| row | what | median [min, max] | repeats | bound | holds |", "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| row | what | median [min, max] | repeats | bound | holds |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, found in results.items():
         verdict = "" if "bound" not in found else "yes" if found["holds"] else "**no**"
-        cells = [f"`{name}`", row_of(name).meaning, _value(found), str(found["repeats"]), found.get("bound", ""), verdict]
+        cells = [
+            f"`{name}`",
+            row_of(name).meaning,
+            _value(found),
+            str(found["repeats"]),
+            found.get("bound", ""),
+            verdict,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     for title, key in (("Measured on", "measured_on"), ("How", "note")):
         groups = {name: found.get(key, "") for name, found in results.items() if found.get(key)}
         lines += ["", f"## {title}", ""] if groups else []
         for text in dict.fromkeys(groups.values()):
-            modules = dict.fromkeys(name.split("/")[0] for name, said in groups.items() if said == text)
+            modules = dict.fromkeys(
+                name.split("/")[0] for name, said in groups.items() if said == text
+            )
             lines.append(f"- {', '.join(modules)}: {text}")
     return "\n".join(lines) + "\n"
 

@@ -1,9 +1,10 @@
-"""Text from files to training data at the size of Wiki-3029: 3,000 articles of 200 sentences, 600,000 in all.
+"""Text from files to training data at the size of Wiki-3029: 3,000 articles of 200 sentences,
+600,000 in all.
 
-The articles are made on the spot: sentences of 12 to 30 words and punctuation marks, words by Zipf's law from 100,000.
-``data.wiki3029.load_wiki3029`` prepares them as every run does, with an empty cache, and loads them from the cache
-afterwards, each time in a process of its own; starting it and importing is not counted. Peak memory is that of the
-whole preparing process.
+The articles are made on the spot: sentences of 12 to 30 words and punctuation marks, words by
+Zipf's law from 100,000. ``data.datasets.wiki3029.load_wiki3029`` prepares them as every run does,
+with an empty cache, and loads them from the cache afterwards, each time in a process of its own;
+starting it and importing is not counted. Peak memory is that of the whole preparing process.
 """
 
 import os
@@ -15,14 +16,17 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.process import in_own_process
-from data.wiki3029 import load_wiki3029
+from data.datasets.wiki3029 import load_wiki3029
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # of half a minute each: fewer than the repeats of the other rows
 
 
-def measure(repeats: int, articles: int = ARTICLES, preparations: int = PREPARATIONS) -> dict[str, list[float]]:
-    """Sentences prepared per second, seconds of a load from the cache, peak memory (GB) of the preparation."""
+def measure(
+    repeats: int, articles: int = ARTICLES, preparations: int = PREPARATIONS
+) -> dict[str, list[float]]:
+    """Sentences prepared per second, seconds of a load from the cache, peak memory (GB) of the
+    preparation."""
     speeds, loads, peaks = [], [], []
     with TemporaryDirectory() as folder:
         root = Path(folder) / "articles"
@@ -33,7 +37,11 @@ def measure(repeats: int, articles: int = ARTICLES, preparations: int = PREPARAT
             speeds.append(articles * SENTENCES / seconds)
             peaks.append(peak)
         loads = [in_own_process(load_seconds, root, cache)[0] for _ in range(repeats)]
-    return {"text/sentences_per_second": speeds, "text/cached_load_seconds": loads, "text/peak_gb": peaks}
+    return {
+        "text/sentences_per_second": speeds,
+        "text/cached_load_seconds": loads,
+        "text/peak_gb": peaks,
+    }
 
 
 def note() -> str:

@@ -1,4 +1,5 @@
-"""Timing what is to be compared in turns, so that whatever else the machine does falls on all sides alike."""
+"""Timing what is to be compared in turns, so that whatever else the machine does falls on all sides
+alike."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,8 @@ def seconds(side: Side) -> float:
 
 
 def in_turns(sides: Mapping[str, Side], repeats: int, title: str) -> dict[str, list[float]]:
-    """Seconds of every side in every repeat. All sides run once a repeat, in order; a first one warms up, uncounted."""
+    """Seconds of every side in every repeat. All sides run once a repeat, in order; a first one
+    warms up, uncounted."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for repeat in tqdm(range(repeats + 1), desc=title, disable=None, leave=False):
         for name, side in sides.items():
@@ -35,7 +37,8 @@ def ratios(over: list[float], under: list[float]) -> list[float]:
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
-    """PyTorch as a script of one's own finds it: without the deterministic kernels that a run of ours asks for."""
+    """PyTorch as a script of one's own finds it: without the deterministic kernels that a run of
+    ours asks for."""
     was = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
     try:

@@ -26,7 +26,11 @@ Examples
   crl compare outputs points=5000
 """
 
-_COUNTS = {"points": (2000, 4), "neighbours": (10, 1), "permutations": (100, 1)}  # option -> default, least
+_COUNTS = {
+    "points": (2000, 4),
+    "neighbours": (10, 1),
+    "permutations": (100, 1),
+}  # option -> default, least
 
 
 def run(arguments: list[str]) -> None:
@@ -37,16 +41,23 @@ def run(arguments: list[str]) -> None:
     places = [a for a in arguments if a.partition("=")[0] not in options and a not in overrides]
     for argument in places:
         if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
-            raise ConfigError(f"{argument}: no such option; crl compare takes run folders and {'=, '.join(_COUNTS)}=, out=")
+            raise ConfigError(
+                f"{argument}: no such option; crl compare takes run folders and {'=, '.join(_COUNTS)}=, out="
+            )
     if not places or options.get("out") == "":
         raise ConfigError("crl compare needs run folders: crl compare RUN_DIR RUN_DIR ...")
-    counts = {name: _count(name, options.get(name, str(default)), least) for name, (default, least) in _COUNTS.items()}
+    counts = {
+        name: _count(name, options.get(name, str(default)), least)
+        for name, (default, least) in _COUNTS.items()
+    }
 
-    from experiments.comparison import compare, table, write
-    from experiments.paths import expanded
+    from experiments.analysis.alignment import compare, table, write
+    from experiments.config.paths import expanded
 
     target = expanded(options["out"]) if "out" in options else Path(places[0]) / "comparison"
-    found = compare(places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say)
+    found = compare(
+        places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say
+    )
     written = write(found, target)
     print(f"\n{found.points} test points\n{table(found)}\n")
     for path in written:

@@ -10,7 +10,8 @@ def say(line: str) -> None:
 
 
 def printable(line: str) -> str:
-    """The line with what cannot be printed escaped: a file's name must neither move the cursor nor end the line."""
+    """The line with what cannot be printed escaped: a file's name must neither move the cursor nor
+    end the line."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 

@@ -9,7 +9,7 @@ from cli.console import say
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from data.wiki_rule import Rule
+    from data.wikipedia.articles import Rule
 
 USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
 
@@ -37,12 +37,16 @@ def run(arguments: list[str]) -> None:
     """Build the data that the arguments ask for and print the report."""
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if verb != "build-wiki":
-        raise ConfigError(f"crl data {verb or 'alone'}: no such thing; choose build-wiki (crl data --help)")
+        raise ConfigError(
+            f"crl data {verb or 'alone'}: no such thing; choose build-wiki (crl data --help)"
+        )
     if len(rest) < 2:
-        raise ConfigError("crl data build-wiki needs a dump and a folder: crl data build-wiki DUMP OUT [OPTION=VALUE ...]")
+        raise ConfigError(
+            "crl data build-wiki needs a dump and a folder: crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
+        )
 
-    from data.build_wiki import build_wiki
-    from experiments.paths import expanded
+    from data.wikipedia.build import build_wiki
+    from experiments.config.paths import expanded
 
     dump, out = (expanded(argument) for argument in rest[:2])
     print(_lines(build_wiki(dump, out, _rule(rest[2:]), say), out))
@@ -54,8 +58,8 @@ def help_text() -> str:
 
 
 def _rule(arguments: list[str]) -> "Rule":
-    from data.wiki_rule import Rule, read_titles
-    from experiments.paths import expanded
+    from data.wikipedia.articles import Rule, read_titles
+    from experiments.config.paths import expanded
 
     names = [spec.name for spec in fields(Rule)]
     given: dict[str, Any] = {}
@@ -77,5 +81,9 @@ def _lines(report: dict[str, Any], out: Path) -> str:
     rows = [("pages read", report["pages"]), *report["dropped"].items(), (kept, report["articles"])]
     table = "\n".join(f"{name:<30}{count:>14,}" for name, count in rows)
     enough = report["articles"] >= 2
-    advice = f"crl train dataset=wiki3029 dataset.root={out}" if enough else "fewer than 2 articles: choose smaller numbers"
+    advice = (
+        f"crl train dataset=wiki3029 dataset.root={out}"
+        if enough
+        else "fewer than 2 articles: choose smaller numbers"
+    )
     return f"{table}\n\n{advice}"

@@ -32,15 +32,16 @@ Examples
 
 
 def run(arguments: list[str]) -> None:
-    """Evaluate the run in the first argument under the overrides in the others, or the encoder that they describe."""
-    from experiments.table import result_table, summary
+    """Evaluate the run in the first argument under the overrides in the others, or the encoder that
+    they describe."""
+    from cli.result_table import result_table, summary
 
     if not arguments:
         raise ConfigError(
             "crl evaluate takes a run folder (crl evaluate RUN_DIR), features=FILE or encoder=torchvision:NAME"
         )
     if "=" in arguments[0] and not Path(arguments[0]).is_dir():
-        from experiments.config import compose_config
+        from experiments.config.compose import compose_config
 
         config = compose_config(_frozen(arguments))
 
@@ -48,23 +49,31 @@ def run(arguments: list[str]) -> None:
 
         result = run_experiment(config, ["crl", "evaluate", *arguments], say)
     else:
-        from experiments.finished import evaluate_again
+        from experiments.reopen import evaluate_again
 
-        config, result = evaluate_again(arguments[0], arguments[1:], ["crl", "evaluate", *arguments], say)
+        config, result = evaluate_again(
+            arguments[0], arguments[1:], ["crl", "evaluate", *arguments], say
+        )
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
     say_warnings(result)
 
 
 def _frozen(arguments: list[str]) -> list[str]:
     """The options of crl train for an encoder as it is."""
-    from experiments.config import quoted
+    from experiments.config.compose import quoted
 
     found = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        found += ["dataset=features", f"dataset.root={quoted(value)}"] if name == "features" else [argument]
+        found += (
+            ["dataset=features", f"dataset.root={quoted(value)}"]
+            if name == "features"
+            else [argument]
+        )
     if not any(argument.startswith(("features=", "encoder=")) for argument in arguments):
-        raise ConfigError(f"{arguments[0]}: crl evaluate takes a run folder first, or features=FILE or encoder=... (--help)")
+        raise ConfigError(
+            f"{arguments[0]}: crl evaluate takes a run folder first, or features=FILE or encoder=... (--help)"
+        )
     if any(argument.startswith("objective=") for argument in arguments):
         raise ConfigError("objective: crl evaluate trains nothing; crl train does")
     return [*found, "objective=frozen"]

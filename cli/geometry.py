@@ -34,7 +34,9 @@ Examples
 def run(arguments: list[str]) -> None:
     """The geometry of the runs in the folders among the arguments."""
     out = [argument for argument in arguments if argument.startswith("out=")]
-    overrides = [argument for argument in arguments if argument.startswith(("runtime.", "dataset.root="))]
+    overrides = [
+        argument for argument in arguments if argument.startswith(("runtime.", "dataset.root="))
+    ]
     places = [argument for argument in arguments if argument not in (*out, *overrides)]
     for argument in places:
         if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
@@ -42,10 +44,12 @@ def run(arguments: list[str]) -> None:
                 f"{argument}: no such option; crl geometry takes run folders, out=PATH, runtime.*, dataset.root="
             )
     if not places or len(out) > 1 or "out=" in out:
-        raise ConfigError("crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]")
+        raise ConfigError(
+            "crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]"
+        )
 
-    from experiments.geometry import study, table
-    from experiments.paths import expanded
+    from experiments.analysis.class_geometry import study, table
+    from experiments.config.paths import expanded
 
     target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
     found, written = study(places, target, overrides, say)

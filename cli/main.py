@@ -57,7 +57,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"crl {version('crl')}")
         return 0
     if verb not in VERBS:
-        print(f"crl: no verb {verb!r}; choose one of {', '.join(VERBS)} (crl --help)", file=sys.stderr)
+        print(
+            f"crl: no verb {verb!r}; choose one of {', '.join(VERBS)} (crl --help)", file=sys.stderr
+        )
         return 2
     command = import_module(f"cli.{verb}")
     if {"-h", "--help"} & set(rest):
@@ -70,13 +72,15 @@ def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) 
     """The verb's exit code; what users can cause ends in one line on standard error."""
     from data.errors import DataError
     from experiments.errors import ConfigError, RunError
-    from experiments.interrupts import Interrupted, ending
+    from experiments.runtime.signals import Interrupted, ending
 
     try:
         with ending():
             run(arguments)
     except (ConfigError, DataError, RunError) as error:
-        if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":  # one of torchrun's processes says it
+        if (
+            "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
+        ):  # one of torchrun's processes says it
             say(f"crl: {' '.join(str(error).split())}")
         return 1 if isinstance(error, RunError) else 2
     except OSError as error:
@@ -88,7 +92,10 @@ def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) 
     except KeyboardInterrupt as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         command = shlex.join(["crl", verb, *arguments])
-        print(f"crl: ended by {signal.Signals(signum).name}; the same command goes on: {command}", file=sys.stderr)
+        print(
+            f"crl: ended by {signal.Signals(signum).name}; the same command goes on: {command}",
+            file=sys.stderr,
+        )
         return 128 + signum
     return 0
 

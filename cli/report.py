@@ -7,7 +7,7 @@ from cli.console import printable
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from experiments.report import ReportSummary
+    from experiments.report.write import ReportSummary
 
 USAGE = """crl report [DIR ...] [out=PATH]
 
@@ -33,8 +33,8 @@ def run(arguments: list[str]) -> None:
     if len(out) > 1 or "out=" in out:
         raise ConfigError(f"{out[-1]}: crl report writes to one folder; give out=PATH once")
 
-    from experiments.paths import expanded
-    from experiments.report import write_report
+    from experiments.config.paths import expanded
+    from experiments.report.write import write_report
 
     folders = [expanded(place) for place in places or ["outputs"]]
     target = expanded(out[0].removeprefix("out=")) if out else folders[0] / "report"
@@ -48,7 +48,12 @@ def show(found: "ReportSummary") -> None:
         print(f"missing or counted once: {len(found.missing)} (the page lists them)")
     if found.warned:
         print(f"configurations with warnings: {found.warned} (the page lists them)")
-    print("\n" + "\n".join(found.lines) + "\n\n" + ", ".join(f"{n} {verdict}" for verdict, n in found.counts.items()))
+    print(
+        "\n"
+        + "\n".join(found.lines)
+        + "\n\n"
+        + ", ".join(f"{n} {verdict}" for verdict, n in found.counts.items())
+    )
 
 
 def help_text() -> str:

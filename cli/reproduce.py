@@ -37,14 +37,16 @@ _OPTIONS = ("scale", "only", "seeds", "workers", "output_dir", "glove", *_ROOTS)
 
 def run(arguments: list[str]) -> None:
     """Reproduce what the arguments ask for, then write the report."""
-    from experiments.config import quoted
-    from experiments.paths import expanded
-    from experiments.report import write_report
+    from experiments.config.compose import quoted
+    from experiments.config.paths import expanded
+    from experiments.report.write import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 
     given, launcher, common = _parsed(arguments)
     if launcher and "workers" in given:
-        raise ConfigError("workers: runs that go to a launcher have none; set options of the launcher instead")
+        raise ConfigError(
+            "workers: runs that go to a launcher have none; set options of the launcher instead"
+        )
     for name in (*_ROOTS, "glove"):
         if name in given and not expanded(given[name]).exists():
             raise ConfigError(f"{name}: {given[name]} does not exist")
@@ -78,7 +80,7 @@ def help_text() -> str:
 
 def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
     """(options of this verb, of Hydra's launchers, of crl train)."""
-    from experiments.config import is_launcher_option
+    from experiments.config.compose import is_launcher_option
 
     given: dict[str, str] = {}
     launcher: list[str] = []

@@ -33,20 +33,23 @@ _MOST_WAITING = 8  # settings with a line of their own
 
 
 def run(arguments: list[str]) -> None:
-    """Print the state of the runs under the folders among the arguments. Raises RunError if one of them failed."""
+    """Print the state of the runs under the folders among the arguments. Raises RunError if one of
+    them failed."""
     places = [argument for argument in arguments if argument != "--json"]
     for argument in places:
         if argument.startswith("-"):
             raise ConfigError(f"{argument}: no such option; crl status takes folders and --json")
 
-    from experiments.paths import expanded
+    from experiments.config.paths import expanded
     from experiments.status import counts, overview
 
     found = overview([expanded(place) for place in places or ["outputs"]])
     print(_as_json(found) if "--json" in arguments else _as_text(found))
     failed = counts(found.runs).get("failed", 0)
     if failed:
-        raise RunError(f"{failed} of {len(found.runs)} runs failed; the same command starts them again")
+        raise RunError(
+            f"{failed} of {len(found.runs)} runs failed; the same command starts them again"
+        )
     if found.damaged:
         raise RunError(f"{len(found.damaged)} manifest(s) cannot be read")
 
@@ -67,11 +70,14 @@ def _as_text(found: "Overview") -> str:
 
 
 def _counted(counts: dict[str, int], total: int) -> str:
-    return ", ".join(f"{n} of {total} {state}" if state == "complete" else f"{n} {state}" for state, n in counts.items())
+    return ", ".join(
+        f"{n} of {total} {state}" if state == "complete" else f"{n} {state}"
+        for state, n in counts.items()
+    )
 
 
 def _time_left(found: "Overview") -> str:
-    from experiments.progress import spoken
+    from experiments.runtime.time_left import spoken
 
     seconds = found.seconds_left()
     if not seconds:
@@ -95,7 +101,14 @@ def _details(cells: Sequence["CellStatus"]) -> list[str]:
         if state != "waiting" or len(waiting) <= _MOST_WAITING
     ]
     if len(waiting) > _MOST_WAITING:
-        table.append(("waiting", f"{len(waiting)} settings", f"{sum(len(rows[row]) for row in waiting)} runs", ""))
+        table.append(
+            (
+                "waiting",
+                f"{len(waiting)} settings",
+                f"{sum(len(rows[row]) for row in waiting)} runs",
+                "",
+            )
+        )
     order = ("running", "failed", "interrupted", "waiting")
     table.sort(key=lambda row: order.index(row[0]))
     widths = [max((len(row[column]) for row in table), default=0) for column in range(3)]
@@ -106,10 +119,20 @@ def _as_json(found: "Overview") -> str:
     from experiments.status import counts
 
     runs = [
-        {"study": cell.study, "setting": cell.title, "path": str(run.path), "state": run.state, "share": round(run.share, 4)}
+        {
+            "study": cell.study,
+            "setting": cell.title,
+            "path": str(run.path),
+            "state": run.state,
+            "share": round(run.share, 4),
+        }
         | ({"note": run.note} if run.note else {})
         for cell in found.cells
         for run in cell.runs
     ]
-    head = {"total": len(found.runs), "counts": counts(found.runs), "seconds_left": found.seconds_left()}
+    head = {
+        "total": len(found.runs),
+        "counts": counts(found.runs),
+        "seconds_left": found.seconds_left(),
+    }
     return json.dumps({**head, "damaged": found.damaged, "runs": runs}, indent=2)

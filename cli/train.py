@@ -33,15 +33,18 @@ Options (OPTION=VALUE; shown with the schema's default, which a data set may cha
 
 
 def run(arguments: list[str]) -> None:
-    """Compose the configuration from the overrides, run it, print its table; with -m, of every combination."""
+    """Compose the configuration from the overrides, run it, print its table; with -m, of every
+    combination."""
     if MULTIRUN & set(arguments):
         return _sweep(arguments)
-    from experiments.config import compose_config
+    from experiments.config.compose import compose_config
 
-    config = compose_config(arguments)  # before torch is imported: a typing error is answered at once
+    config = compose_config(
+        arguments
+    )  # before torch is imported: a typing error is answered at once
 
-    from experiments.processes import run_on_devices
-    from experiments.table import result_table, summary
+    from cli.result_table import result_table, summary
+    from experiments.launch.multi_device import run_on_devices
 
     result = run_on_devices(config, ["crl", "train", *arguments], say)
     print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
@@ -51,19 +54,26 @@ def run(arguments: list[str]) -> None:
 def _sweep(arguments: list[str]) -> None:
     """Raises RunError if a run failed, after all others are done."""
     from experiments.errors import RunError
-    from experiments.sweep import launch, plan, sweep_table
+    from experiments.launch.sweep import launch, plan, sweep_table
 
-    sweep = plan([argument for argument in arguments if argument not in MULTIRUN], ["crl", "train", *arguments])
+    sweep = plan(
+        [argument for argument in arguments if argument not in MULTIRUN],
+        ["crl", "train", *arguments],
+    )
     failures = launch(sweep, say)
-    print(f"\n{sweep_table(sweep.manifest)}\n\naccuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
+    print(
+        f"\n{sweep_table(sweep.manifest)}\n\naccuracy, %: mean ± standard deviation over n runs; {sweep.folder}"
+    )
     for title, why in failures.items():
         say(f"failed: {title}: {why}")
     if failures:
-        raise RunError(f"{len(failures)} of {len(sweep.jobs)} runs failed; the same command starts them again")
+        raise RunError(
+            f"{len(failures)} of {len(sweep.jobs)} runs failed; the same command starts them again"
+        )
 
 
 def help_text() -> str:
     """What can be typed behind ``crl train``, read off the configuration files and the schema."""
-    from experiments.options import group_lines, option_lines
+    from experiments.config.help import group_lines, option_lines
 
     return USAGE.format(groups="\n".join(group_lines()), options="\n".join(option_lines()))

@@ -1,5 +1,6 @@
-"""The method of Arora et al. (ICML 2019) on plain tensors: objectives, encoders, classifiers, averages over tasks.
+"""The method of Arora et al. (ICML 2019) on plain tensors: objectives, encoders, classifiers,
+averages over tasks.
 
 Knows no data set, no file and no configuration, so that others can import it:
-``from crl.objectives import contrastive_loss``.
+``from crl.losses.contrastive import contrastive_loss``.
 """

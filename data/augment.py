@@ -9,7 +9,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """Which images of a batch of ``size`` are given: index [m]. What is drawn for an image does not depend on who has it."""
+    """Which images of a batch of ``size`` are given: index [m]. What is drawn for an image does not
+    depend on who has it."""
 
     index: Tensor
     size: int
@@ -18,7 +19,9 @@ class Share:
 class Augmentation(Protocol):
     """Of images [m, 3, H, W]; without a share they are the whole batch."""
 
-    def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor: ...
+    def __call__(
+        self, images: Tensor, generator: torch.Generator, share: Share | None = None
+    ) -> Tensor: ...
 
 
 def unchanged(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
@@ -27,11 +30,14 @@ def unchanged(images: Tensor, generator: torch.Generator, share: Share | None = 
 
 
 def shift(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-    """Every image [m, 3, H, W] moved by up to H / 8 pixels in each direction, mirrored at the border."""
+    """Every image [m, 3, H, W] moved by up to H / 8 pixels in each direction, mirrored at the
+    border."""
     height, width = images.shape[2:]
     reach = max(height // 8, 1)
     count = len(images) if share is None else share.size
-    moves = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator, device=images.device)
+    moves = torch.randint(
+        -reach, reach + 1, (2, count, 1), generator=generator, device=images.device
+    )
     if share is not None:
         moves = moves[:, share.index]
     rows = _reflected(torch.arange(height, device=images.device) + moves[0], height)
@@ -43,13 +49,22 @@ def shift(images: Tensor, generator: torch.Generator, share: Share | None = None
 def flip_shift(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """:func:`shift`, and every second image on average mirrored left to right."""
     images = shift(images, generator, share)
-    flipped = torch.rand(len(images) if share is None else share.size, generator=generator, device=images.device) < 0.5
+    flipped = (
+        torch.rand(
+            len(images) if share is None else share.size, generator=generator, device=images.device
+        )
+        < 0.5
+    )
     if share is not None:
         flipped = flipped[share.index]
     return torch.where(flipped[:, None, None, None], images.flip(3), images)
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {"none": unchanged, "shift": shift, "flip_shift": flip_shift}
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": unchanged,
+    "shift": shift,
+    "flip_shift": flip_shift,
+}
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:

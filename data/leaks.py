@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from data.dataset import Dataset
-from data.split import Documents, Images, Points, Sentences, Split, Vectors
+from data.points import Documents, Images, Points, Sentences, Vectors
+from data.split import Split
 
 _SEEN_BEFORE = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
@@ -24,22 +25,27 @@ class Leak(NamedTuple):
 
 
 def find_leaks(dataset: Dataset) -> list[Leak]:
-    """The pairs of splits that have points in common; points are the same where an encoder reads the same.
+    """The pairs of splits that have points in common; points are the same where an encoder reads
+    the same.
 
-    Those are the same pixels, or the same word ids in the same order (of a document, of each of its sentences): words
-    outside of the vocabulary are alike, and words past ``max_words`` do not count. Unlabelled documents are compared as
-    wholes with each other, and with the labelled ones where those are held as sentences too.
+    Those are the same pixels, or the same word ids in the same order (of a document, of each of its
+    sentences): words outside of the vocabulary are alike, and words past ``max_words`` do not
+    count. Unlabelled documents are compared as wholes with each other, and with the labelled ones
+    where those are held as sentences too.
     """
     splits = dataset.splits()
     points = {
-        role: _as_documents(split) if role.startswith("unlabelled") else split.points for role, split in splits.items()
+        role: _as_documents(split) if role.startswith("unlabelled") else split.points
+        for role, split in splits.items()
     }
     pairs = list(_SEEN_BEFORE)
     if dataset.unlabelled_train is not None:
         pairs.append(("unlabelled_train", "unlabelled_dev"))
         if isinstance(dataset.test.points, Documents):
             pairs.append(("unlabelled_train", "test"))
-    digests = {role: list(_digests(points[role])) for role in {role for pair in pairs for role in pair}}
+    digests = {
+        role: list(_digests(points[role])) for role in {role for pair in pairs for role in pair}
+    }
     distinct = {role: set(digests[role]) for role in {seen for seen, _ in pairs}}
     found = []
     for seen, asked in pairs:
@@ -51,11 +57,16 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
 
 def _as_documents(split: Split) -> Points:
     """The classes of a split of sentences as points."""
-    return Documents(split.points, split.offsets) if isinstance(split.points, Sentences) else split.points
+    return (
+        Documents(split.points, split.offsets)
+        if isinstance(split.points, Sentences)
+        else split.points
+    )
 
 
 def _digests(points: Points) -> Iterator[bytes]:
-    """Of every point: 128 bits, so that a million points give a false alarm with a chance of 1e-27."""
+    """Of every point: 128 bits, so that a million points give a false alarm with a chance of
+    1e-27."""
     if isinstance(points, Images | Vectors):
         (values,) = points.tensors()
         yield from _spans(values, torch.arange(len(points) + 1) * values[0].numel())

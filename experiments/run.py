@@ -12,29 +12,30 @@ from torch import nn
 
 from data.dataset import Dataset
 from data.split import Split
-from experiments.config import config_hash, run_name
-from experiments.curve import curve
-from experiments.environment import environment
+from experiments.config.identity import config_hash, run_name
 from experiments.errors import ConfigError
-from experiments.feature_map import check_map
-from experiments.fit import fit, leave_as_it_is
-from experiments.health import check_numbers
-from experiments.loggers import Loggers
-from experiments.probe import check_attentive
-from experiments.ranks import ALONE, Ranks, part, together
-from experiments.run_folder import RunFolder
-from experiments.scoring import score
-from experiments.setup import Say, about_data, build_fabric, make_encoder, prepare
+from experiments.evaluation.attentive import check_attentive
+from experiments.evaluation.feature_map import check_map
+from experiments.evaluation.score import score
+from experiments.evaluation.warnings import check_numbers
+from experiments.runtime.environment import environment
+from experiments.runtime.ranks import ALONE, Ranks, part, together
+from experiments.storage.run_folder import RunFolder
+from experiments.trackers import Loggers
+from experiments.training.build import Say, about_data, build_fabric, make_encoder, prepare
+from experiments.training.loop import fit, leave_as_it_is
+from experiments.training.loss_curves import curve
 
 SCHEMA = 1
 
 
 def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) -> dict[str, Any]:
-    """Train and evaluate, or take up a run that was broken off, or return the stored result of a complete one.
+    """Train and evaluate, or take up a run that was broken off, or return the stored result of a
+    complete one.
 
-    command is recorded; say gets lines for the user. ``ranks``: the processes that train this run together, all of which
-    call this; rank 0 alone writes, evaluates and has a result, the others get an empty one. Raises ConfigError, DataError
-    or RunError.
+    command is recorded; say gets lines for the user. ``ranks``: the processes that train this run
+    together, all of which call this; rank 0 alone writes, evaluates and has a result, the others
+    get an empty one. Raises ConfigError, DataError or RunError.
     """
     _check_runtime(config, ranks)
     folder = RunFolder.of(config)
@@ -73,7 +74,9 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         if (stored := together(fabric, begin)) is not None:
             return stored  # another process was faster
         if folder.replaced.exists():
-            say(f"the complete run before this one stays in {folder.replaced} until this one is complete")
+            say(
+                f"the complete run before this one stays in {folder.replaced} until this one is complete"
+            )
         loggers = held.enter_context(Loggers(config, folder.path, run_name(config), say))
         about = environment(fabric.device, fingerprint, command)
         if fabric.world_size > 1:
@@ -81,7 +84,11 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         if fabric.is_global_zero:
             folder.write_environment(about)
         say(f"run folder: {folder.path}")
-        keep = {"config_hash": config_hash(config), "seed": config.seed, "data_fingerprint": fingerprint}
+        keep = {
+            "config_hash": config_hash(config),
+            "seed": config.seed,
+            "data_fingerprint": fingerprint,
+        }
         keep["vocabulary"] = dataset.vocabulary
         if config.objective.name == "frozen":
             loggers.start(0)
@@ -92,7 +99,9 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
             part()
             if not fabric.is_global_zero:
                 return {}
-            say(f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}")
+            say(
+                f"trained in {progress.seconds:.0f} s; evaluating the encoder of step {progress.best_step}"
+            )
         fitted = time.monotonic()
         found = score(config, fabric, encoder, dataset)
         result = {
@@ -118,18 +127,31 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
 
 
 def _check_features(config: DictConfig, stored: dict[str, Any]) -> None:
-    """Raise ConfigError where a file of features is not what a stored result is of: it is the whole experiment."""
-    if config.dataset.name == "features" and stored["dataset"]["fingerprint"] != prepare(config, lambda line: None)[1]:
-        raise ConfigError(f"dataset.root: {config.dataset.root} has changed since it was scored; add force=true")
+    """Raise ConfigError where a file of features is not what a stored result is of: it is the whole
+    experiment."""
+    if (
+        config.dataset.name == "features"
+        and stored["dataset"]["fingerprint"] != prepare(config, lambda line: None)[1]
+    ):
+        raise ConfigError(
+            f"dataset.root: {config.dataset.root} has changed since it was scored; add force=true"
+        )
 
 
 def _check_runtime(config: DictConfig, ranks: Ranks) -> None:
-    """Raise ConfigError where this machine, or who starts the run, lacks what the configuration asks for."""
+    """Raise ConfigError where this machine, or who starts the run, lacks what the configuration
+    asks for."""
     options = config.runtime
     if options.devices > 1 and ranks is ALONE:
-        raise ConfigError("runtime.devices: only a crl train by itself takes several; each run of a sweep takes one")
+        raise ConfigError(
+            "runtime.devices: only a crl train by itself takes several; each run of a sweep takes one"
+        )
     if ranks.count > 1 and config.objective.name == "frozen":
-        raise ConfigError("objective=frozen: trains nothing, so that one process does it; start one, on one device")
+        raise ConfigError(
+            "objective=frozen: trains nothing, so that one process does it; start one, on one device"
+        )
     if options.compile and shutil.which(shlex.split(os.environ.get("CXX", "g++"))[0]) is None:
-        raise ConfigError("runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false")
+        raise ConfigError(
+            "runtime.compile: no C++ compiler (g++, or what CXX names) is there; use runtime.compile=false"
+        )
     check_map(config)

@@ -1,4 +1,5 @@
-"""What of the runs under some folders is complete, running, failed, broken off or still to come. Free of torch."""
+"""What of the runs under some folders is complete, running, failed, broken off or still to come.
+Free of torch."""
 
 import statistics
 from collections import Counter
@@ -10,12 +11,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from data.files import read_plain_json
+from data.files.plain import read_plain_json, read_plain_yaml
 from experiments.errors import ConfigError
-from experiments.progress import last_line, spoken
-from experiments.results import Run, read_run, run_folders
-from experiments.stored import read_plain_yaml
-from experiments.studies import Study, find_manifests, read_manifest
+from experiments.runtime.time_left import last_line, spoken
+from experiments.storage.manifest import Study, find_manifests, read_manifest
+from experiments.storage.results import Run, read_run, run_folders
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
 
@@ -24,8 +24,8 @@ STATES = ("complete", "running", "failed", "interrupted", "waiting")
 class RunStatus:
     """A run's folder and state; ``note``: how far it is, or why it failed.
 
-    ``seconds``: of a complete run, what it took; of others, what the whole of it would take at its speed so far, None where
-    that is not known. ``share``: of its steps that are done.
+    ``seconds``: of a complete run, what it took; of others, what the whole of it would take at its
+    speed so far, None where that is not known. ``share``: of its steps that are done.
     """
 
     path: Path
@@ -37,7 +37,8 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Runs that differ in their seed: where they stand in a study, or for those of no study, the folder they lie in."""
+    """Runs that differ in their seed: where they stand in a study, or for those of no study, the
+    folder they lie in."""
 
     study: str
     title: str
@@ -64,9 +65,11 @@ class Overview:
         return found
 
     def seconds_left(self) -> float | None:
-        """Until all but the failed are complete, as many side by side as run now; None where no run tells how long one is.
+        """Until all but the failed are complete, as many side by side as run now; None where no run
+        tells how long one is.
 
-        A run that has not begun takes what those of its study took, complete or under way, or those of all.
+        A run that has not begun takes what those of its study took, complete or under way, or those
+        of all.
         """
         usual = _mean_seconds(self.runs)
         if usual is None:
@@ -83,10 +86,13 @@ class Overview:
 
 
 def overview(folders: Sequence[Path]) -> Overview:
-    """What manifests under the folders name, then every other run under them. Raises ConfigError where there is neither."""
+    """What manifests under the folders name, then every other run under them. Raises ConfigError
+    where there is neither."""
     for folder in folders:
         if not folder.is_dir():
-            raise ConfigError(f"{folder}: no such folder; crl status takes those that hold runs, sweeps or reproductions")
+            raise ConfigError(
+                f"{folder}: no such folder; crl status takes those that hold runs, sweeps or reproductions"
+            )
     found = Overview()
     seen: dict[Path, RunStatus] = {}
 
@@ -106,7 +112,9 @@ def overview(folders: Sequence[Path]) -> Overview:
             for cell in study.cells:
                 labels = [f"{name}={value}" for name, value in cell.labels.items()]
                 labels = labels or sorted({path.parent.name for path in cell.runs})
-                found.cells.append(CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs)))
+                found.cells.append(
+                    CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs))
+                )
     others: dict[str, list[RunStatus]] = {}
     for path in run_folders(folders):
         if path not in seen:
@@ -114,7 +122,9 @@ def overview(folders: Sequence[Path]) -> Overview:
     title = "runs of no study" if found.cells else "runs"
     found.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]
     if not found.runs and not found.damaged:
-        raise ConfigError(f"{', '.join(map(str, folders))}: no runs there; crl train and crl reproduce make them")
+        raise ConfigError(
+            f"{', '.join(map(str, folders))}: no runs there; crl train and crl reproduce make them"
+        )
     return found
 
 
@@ -137,7 +147,9 @@ def run_status(folder: Path) -> RunStatus:
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AssertionError) as error:
         kind = type(error).__name__
         return RunStatus(
-            folder, "failed", f"{folder / 'config.yaml'} is damaged ({kind}); delete the run and start it again"
+            folder,
+            "failed",
+            f"{folder / 'config.yaml'} is damaged ({kind}); delete the run and start it again",
         )
     return _progress(folder, state, steps)
 
@@ -149,7 +161,8 @@ def _taken(run: Run) -> float | None:
 
 
 def _measured(value: Any) -> float | None:
-    """A number of seconds or of points per second; None for what no clock has said (NaN, infinity)."""
+    """A number of seconds or of points per second; None for what no clock has said (NaN,
+    infinity)."""
     return value if isinstance(value, int | float) and 0 <= value < 1e12 else None
 
 
@@ -170,7 +183,8 @@ def _progress(folder: Path, state: str, steps: int) -> RunStatus:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process holds a run's lock; made out by taking it for an instant, for which a starting run waits."""
+    """Whether a process holds a run's lock; made out by taking it for an instant, for which a
+    starting run waits."""
     if not lock.exists():
         return False
     probe = FileLock(lock)
@@ -210,6 +224,7 @@ def _mean_seconds(runs: Sequence[RunStatus]) -> float | None:
 
 
 def counts(runs: Iterable[RunStatus]) -> dict[str, int]:
-    """State -> how many runs are in it, in the order of ``STATES``, those of none left out but for the complete."""
+    """State -> how many runs are in it, in the order of ``STATES``, those of none left out but for
+    the complete."""
     counted = Counter(run.state for run in runs)
     return {state: counted[state] for state in STATES if counted[state] or state == "complete"}

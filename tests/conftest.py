@@ -8,7 +8,8 @@ from pathlib import Path, PurePath, PurePosixPath
 import pytest
 from hypothesis import settings
 
-# Before torch is imported, here and in subprocesses: on tensors this small, threads only wait for each other.
+# Before torch is imported, here and in subprocesses: on tensors this small, threads only wait for
+# each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("crl", deadline=None)
@@ -27,9 +28,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def real_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
-    """A function (name, most) -> the folder of that name of real data, of an archive at most so many files.
+    """A function (name, most) -> the folder of that name of real data, of an archive at most so
+    many files.
 
-    It is searched in ``$CRL_TEST_DATA``, then as an archive beside the repository; where it is absent, the test skips.
+    It is searched in ``$CRL_TEST_DATA``, then as an archive beside the repository; where it is
+    absent, the test skips.
     """
     unpacked: dict[str, Path] = {}
 
@@ -54,11 +57,16 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], 
 
 @pytest.fixture(scope="session")
 def some_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a folder aclImdb with every 25th real review of IMDb; searched as ``real_data`` is."""
+    """The folder of a folder aclImdb with every 25th real review of IMDb; searched as ``real_data``
+    is."""
     place = tmp_path_factory.mktemp("reviews")
 
     def chosen(path: PurePath) -> bool:
-        return path.suffix == ".txt" and path.stem.partition("_")[0].isdigit() and int(path.stem.partition("_")[0]) % 25 == 0
+        return (
+            path.suffix == ".txt"
+            and path.stem.partition("_")[0].isdigit()
+            and int(path.stem.partition("_")[0]) % 25 == 0
+        )
 
     given = Path(os.environ.get("CRL_TEST_DATA", "nowhere"))
     archive = ARCHIVES / "aclImdb.tar.xz"

@@ -9,7 +9,9 @@ from crl.encoders.words import word_embedding
 class BagOfWords(nn.Module):
     """int64 word ids [m, L] -> [m, dimension]. ``dropout`` is applied to the mean vector."""
 
-    def __init__(self, dimension: int, vectors: Tensor, frozen: bool = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self, dimension: int, vectors: Tensor, frozen: bool = True, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.embedding = word_embedding(vectors, frozen)
         self.dropout = nn.Dropout(dropout)

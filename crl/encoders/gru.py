@@ -1,4 +1,5 @@
-"""A gated recurrent encoder of sentences, the paper's Wiki-3029 encoder: the final states of a (bi)GRU."""
+"""A gated recurrent encoder of sentences, the paper's Wiki-3029 encoder: the final states of a
+(bi)GRU."""
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +9,11 @@ from crl.encoders.words import sentence_lengths, word_embedding
 
 
 class GRUEncoder(nn.Module):
-    """int64 word ids [m, L] -> [m, dimension]: final hidden states, both directions concatenated if bidirectional.
+    """int64 word ids [m, L] -> [m, dimension]: final hidden states, both directions concatenated if
+    bidirectional.
 
-    ``dropout`` is applied to the word vectors. Raises ValueError for an odd dimension of a bidirectional encoder.
+    ``dropout`` is applied to the word vectors. Raises ValueError for an odd dimension of a
+    bidirectional encoder.
     """
 
     def __init__(
@@ -24,13 +27,16 @@ class GRUEncoder(nn.Module):
         super().__init__()
         directions = 2 if bidirectional else 1
         if dimension % directions:
-            raise ValueError(f"a bidirectional GRU needs an even encoder.dimension, not {dimension}")
+            raise ValueError(
+                f"a bidirectional GRU needs an even encoder.dimension, not {dimension}"
+            )
         self.embedding = word_embedding(vectors, frozen)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(vectors.shape[1], dimension // directions, bidirectional=bidirectional)
 
     def forward(self, words: Tensor) -> Tensor:
-        # Sorted by length and packed before anything is looked up, so that no arithmetic is spent on padding.
+        # Sorted by length and packed before anything is looked up, so that no arithmetic is spent
+        # on padding.
         lengths, order = sentence_lengths(words).sort(descending=True, stable=True)
         packed = pack_padded_sequence(words[order], lengths.cpu(), batch_first=True)
         embedded = self.dropout(self.embedding(packed.data))
@@ -43,15 +49,18 @@ class GRUEncoder(nn.Module):
 
 
 def final_states(gru: nn.GRU, data: Tensor, sizes: list[int]) -> Tensor:
-    """What ``gru`` (one layer) has read at the end of each sequence, directions side by side: [sizes[0], d].
+    """What ``gru`` (one layer) has read at the end of each sequence, directions side by side:
+    [sizes[0], d].
 
-    data [T, e] and sizes are those of a PackedSequence: sizes[t] sequences have a word at time t, longest first. The
-    same as ``nn.GRU``, which on a CPU takes twice as long: its backward pass fills a gradient of the size of all
-    inputs at every time step.
+    data [T, e] and sizes are those of a PackedSequence: sizes[t] sequences have a word at time t,
+    longest first. The same as ``nn.GRU``, which on a CPU takes twice as long: its backward pass
+    fills a gradient of the size of all inputs at every time step.
     """
     finals = []
     for suffix in ("", "_reverse") if gru.bidirectional else ("",):
-        inputs = torch.addmm(getattr(gru, f"bias_ih_l0{suffix}"), data, getattr(gru, f"weight_ih_l0{suffix}").T)
+        inputs = torch.addmm(
+            getattr(gru, f"bias_ih_l0{suffix}"), data, getattr(gru, f"weight_ih_l0{suffix}").T
+        )
         weight, bias = getattr(gru, f"weight_hh_l0{suffix}").T, getattr(gru, f"bias_hh_l0{suffix}")
         read = _backwards if suffix else _forwards
         finals.append(read(inputs.split(sizes), weight, bias))

@@ -12,7 +12,9 @@ class Identity(nn.Module):
     def __init__(self, dimension: int = 0) -> None:
         super().__init__()
         if dimension:
-            raise ValueError(f"features are taken as they are; leave dimension at 0, not {dimension}")
+            raise ValueError(
+                f"features are taken as they are; leave dimension at 0, not {dimension}"
+            )
 
     def forward(self, points: Tensor) -> Tensor:
         return points.mean(1) if points.dim() == 3 else points

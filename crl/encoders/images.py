@@ -7,15 +7,20 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """uint8 [m, 3, H, W] -> float [m, 3, H, W] with the given per-channel mean and std (both in [0, 1]) taken out."""
+    """uint8 [m, 3, H, W] -> float [m, 3, H, W] with the given per-channel mean and std (both in [0,
+    1]) taken out."""
 
     scale: Tensor
     shift: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("scale", 1 / (255 * torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1)))
-        self.register_buffer("shift", -torch.tensor(mean).view(1, 3, 1, 1) / torch.tensor(std).view(1, 3, 1, 1))
+        self.register_buffer(
+            "scale", 1 / (255 * torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+        )
+        self.register_buffer(
+            "shift", -torch.tensor(mean).view(1, 3, 1, 1) / torch.tensor(std).view(1, 3, 1, 1)
+        )
 
     def forward(self, pixels: Tensor) -> Tensor:
         return torch.addcmul(self.shift, pixels.to(self.scale.dtype), self.scale)

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 
 class EncoderPair(nn.Module):
-    """A batch -> [m, 2 dimension]: the features of both encoders, concatenated (Logeswaran & Lee 2018)."""
+    """A batch -> [m, 2 dimension]: the features of both encoders, concatenated (Logeswaran & Lee
+    2018)."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         super().__init__()

@@ -17,22 +17,27 @@ class _To4x4(nn.Module):
 
 
 class SmallCNN(nn.Module):
-    """uint8 [m, 3, H, W] -> [m, dimension]: four 3x3 convolutions with batch norm, three poolings, a linear layer.
+    """uint8 [m, 3, H, W] -> [m, dimension]: four 3x3 convolutions with batch norm, three poolings,
+    a linear layer.
 
-    ``width`` is the number of channels of the first layer; the last has four times as many. The linear layer reads a
-    4x4 map: where in the image something is counts. Its weights start at a quarter of their usual size, so that the
-    first inner products are near 1: with larger ones the objective first drives all features to zero, where its
-    gradient vanishes.
+    ``width`` is the number of channels of the first layer; the last has four times as many. The
+    linear layer reads a 4x4 map: where in the image something is counts. Its weights start at a
+    quarter of their usual size, so that the first inner products are near 1: with larger ones the
+    objective first drives all features to zero, where its gradient vanishes.
     """
 
-    def __init__(self, dimension: int, mean: Sequence[float], std: Sequence[float], width: int = 32) -> None:
+    def __init__(
+        self, dimension: int, mean: Sequence[float], std: Sequence[float], width: int = 32
+    ) -> None:
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 4 * width]
         layers: list[nn.Module] = [Standardise(mean, std)]
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
             if index < 3:
-                layers.append(nn.MaxPool2d(2))  # before the norm: a quarter of the memory traffic, which is what costs
+                layers.append(
+                    nn.MaxPool2d(2)
+                )  # before the norm: a quarter of the memory traffic, which is what costs
             layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         head = nn.Linear(4 * width * 4 * 4, dimension)
         with torch.no_grad():

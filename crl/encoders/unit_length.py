@@ -4,7 +4,8 @@ from torch import Tensor, nn
 
 
 class UnitLength(nn.Module):
-    """``encoder`` gives features [m, d]; these are on the unit sphere. A feature of length 0 stays where it is."""
+    """``encoder`` gives features [m, d]; these are on the unit sphere. A feature of length 0 stays
+    where it is."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 
 def word_embedding(vectors: Tensor, frozen: bool) -> nn.Embedding:
-    """vectors [V, e] as an embedding; row 0 (padding) stays zero, the rest is trained unless frozen."""
+    """vectors [V, e] as an embedding; row 0 (padding) stays zero, the rest is trained unless
+    frozen."""
     vectors = vectors.float().clone()
     vectors[0] = 0
     return nn.Embedding.from_pretrained(vectors, freeze=frozen, padding_idx=0)

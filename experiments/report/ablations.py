@@ -1,8 +1,10 @@
-"""What the ablations say, in plain sentences: the paper leaves these questions open, so there is no verdict."""
+"""What the ablations say, in plain sentences: the paper leaves these questions open, so there is no
+verdict."""
 
-from experiments.report.claims import Comparison, in_points
-from experiments.report.collect import Subject
-from experiments.results import Interval, paired_difference
+from experiments.report.load_runs import Subject
+from experiments.report.verdicts import Comparison, in_points
+from experiments.statistics import Interval
+from experiments.storage.results import paired_difference
 
 AVG2 = "test.mean.avg2"
 _AXES = {"block_size": ("b", "Larger blocks"), "negatives": ("k", "More negatives")}
@@ -16,10 +18,15 @@ def observations(subject: Subject) -> tuple[str, ...]:
 def _collisions(subject: Subject) -> list[str]:
     found = []
     for k in subject.values("collisions", "negatives"):
-        removed, allowed = (subject.runs("collisions", collisions=kind, negatives=k) for kind in ("removed", "allowed"))
+        removed, allowed = (
+            subject.runs("collisions", collisions=kind, negatives=k)
+            for kind in ("removed", "allowed")
+        )
         if difference := paired_difference(removed, allowed, AVG2):
             shown = in_points(Comparison("without − with collisions, AVG-2", difference))
-            found.append(f"Drawing negatives from other classes only, at k = {k}, {_verb(difference)} accuracy ({shown}).")
+            found.append(
+                f"Drawing negatives from other classes only, at k = {k}, {_verb(difference)} accuracy ({shown})."
+            )
     return found
 
 
@@ -30,10 +37,19 @@ def _budget(subject: Subject) -> list[str]:
             values = subject.values("budget", "value", axis=axis, equal=equal)
             if len(values) < 2:
                 continue
-            least, most = (subject.runs("budget", axis=axis, equal=equal, value=v) for v in (values[0], values[-1]))
+            least, most = (
+                subject.runs("budget", axis=axis, equal=equal, value=v)
+                for v in (values[0], values[-1])
+            )
             if difference := paired_difference(most, least, AVG2):
-                shown = in_points(Comparison(f"{letter} = {values[-1]} − {letter} = {values[0]}, AVG-2", difference))
-                found.append(f"{what} at an equal number of {equal} {_verb(difference, 'plural')} accuracy ({shown}).")
+                shown = in_points(
+                    Comparison(
+                        f"{letter} = {values[-1]} − {letter} = {values[0]}, AVG-2", difference
+                    )
+                )
+                found.append(
+                    f"{what} at an equal number of {equal} {_verb(difference, 'plural')} accuracy ({shown})."
+                )
     return found
 
 

@@ -1,14 +1,15 @@
-"""Maps of test features side by side: supervised, unsupervised, and unsupervised with large blocks."""
+"""Maps of test features side by side: supervised, unsupervised, and unsupervised with large
+blocks."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
-from experiments.report.collect import Subject
-from experiments.report.figures import COLOURS, INK, MARKERS, Figure, draw
-from experiments.report.tables import slug
-from experiments.results import Run
+from experiments.drawing import COLOURS, INK, MARKERS, Figure, draw
+from experiments.report.load_runs import Subject
+from experiments.report.table_formats import slug
+from experiments.storage.results import Run
 
 
 def feature_maps(subject: Subject) -> Figure | None:
@@ -24,9 +25,13 @@ def feature_maps(subject: Subject) -> Figure | None:
 
     method = found[0][1].result["map"]["method"]
     names = ", ".join(name for name, _ in found)
-    title = f"Test features of {subject.label} in the plane ({'PCA' if method == 'pca' else method})"
+    title = (
+        f"Test features of {subject.label} in the plane ({'PCA' if method == 'pca' else method})"
+    )
     said = f"Some test points of {len(found[0][1].result['map']['classes'])} classes, mapped by {method}: {names}."
-    return draw(slug(f"map {subject.label}"), title, said, paint, height=190 if len(found) > 1 else 330)
+    return draw(
+        slug(f"map {subject.label}"), title, said, paint, height=190 if len(found) > 1 else 330
+    )
 
 
 def _encoders(subject: Subject) -> Iterator[tuple[str, Run]]:
@@ -37,7 +42,9 @@ def _encoders(subject: Subject) -> Iterator[tuple[str, Run]]:
         ("unsupervised", subject.runs("table1", method="unsupervised")),
     ]
     if sizes:
-        wanted.append((f"blocks of {sizes[-1]}", subject.runs("table2", method="CURL", block_size=sizes[-1])))
+        wanted.append(
+            (f"blocks of {sizes[-1]}", subject.runs("table2", method="CURL", block_size=sizes[-1]))
+        )
     for name, runs in wanted:
         if runs and runs[0].result.get("map"):
             yield name, runs[0]
@@ -46,9 +53,20 @@ def _encoders(subject: Subject) -> Iterator[tuple[str, Run]]:
 def _one(axes: Any, name: str, found: dict[str, Any]) -> None:
     for number, (label, mean) in enumerate(zip(found["classes"], found["means"], strict=True)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        own = [point for point, of in zip(found["points"], found["labels"], strict=True) if of == label]
-        axes.plot(*zip(*own, strict=True), marker, color=colour, markersize=2, alpha=0.55, linestyle="none")
-        axes.plot(*mean, marker, color=colour, markersize=7, markeredgecolor=INK, markeredgewidth=0.9)
+        own = [
+            point for point, of in zip(found["points"], found["labels"], strict=True) if of == label
+        ]
+        axes.plot(
+            *zip(*own, strict=True),
+            marker,
+            color=colour,
+            markersize=2,
+            alpha=0.55,
+            linestyle="none",
+        )
+        axes.plot(
+            *mean, marker, color=colour, markersize=7, markeredgecolor=INK, markeredgewidth=0.9
+        )
     axes.set_title(name)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])

@@ -1,4 +1,5 @@
-"""The parts of a report put together: what the page, the Markdown file and the summary on the console say."""
+"""The parts of a report put together: what the page, the Markdown file and the summary on the
+console say."""
 
 import re
 import shlex
@@ -10,13 +11,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments.drawing import Figure
 from experiments.report.ablations import observations
-from experiments.report.claims import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Claim, Finding
-from experiments.report.collect import Group, Material, options
-from experiments.report.figures import Figure
-from experiments.report.paper_claims import CLAIMS
-from experiments.report.paper_figures import figures, imbalance
-from experiments.report.paper_tables import (
+from experiments.report.claims import CLAIMS
+from experiments.report.figures import figures, imbalance
+from experiments.report.load_runs import Group, Material, options
+from experiments.report.table_formats import Row, Table, markdown, short, slug, text
+from experiments.report.tables import (
     STUDIES,
     describe,
     labels_table,
@@ -29,7 +30,7 @@ from experiments.report.paper_tables import (
     theory_quantities,
     warnings_table,
 )
-from experiments.report.tables import Row, Table, markdown, short, slug, text
+from experiments.report.verdicts import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Claim, Finding
 
 TITLE = "Contrastive unsupervised representation learning: the paper's claims, measured again"
 ABOUT = (
@@ -47,7 +48,8 @@ _IMPORTANT = (
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: ``sentences`` on the figures; ``folded`` tables are opened by the reader."""
+    """A part of the page: ``sentences`` on the figures; ``folded`` tables are opened by the
+    reader."""
 
     slug: str
     title: str
@@ -62,7 +64,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is written, before it is written. ``findings``: each claim with a verdict per subject's label."""
+    """All that is written, before it is written. ``findings``: each claim with a verdict per
+    subject's label."""
 
     material: Material
     findings: list[tuple[Claim, list[tuple[str, Finding]]]]
@@ -70,7 +73,10 @@ class Report:
 
     @property
     def tables(self) -> list[Table]:
-        return [claims_table(self), *(t for section in self.sections for t in (*section.tables, *section.folded))]
+        return [
+            claims_table(self),
+            *(t for section in self.sections for t in (*section.tables, *section.folded)),
+        ]
 
     @property
     def figures(self) -> list[Figure]:
@@ -80,7 +86,9 @@ class Report:
 def compose_report(material: Material) -> Report:
     """Judge every claim, fill every table, draw every figure."""
     subjects = material.subjects
-    findings = [(claim, [(subject.label, claim.judge(subject)) for subject in subjects]) for claim in CLAIMS]
+    findings = [
+        (claim, [(subject.label, claim.judge(subject)) for subject in subjects]) for claim in CLAIMS
+    ]
     sections = [
         Section(
             f"on-{slug(subject.label)}",
@@ -90,7 +98,10 @@ def compose_report(material: Material) -> Report:
             _there(
                 *(
                     study_table(
-                        f"{name}-{slug(subject.label)}", f"{_study_title(name)} on {subject.label}", f"{note}.", cells
+                        f"{name}-{slug(subject.label)}",
+                        f"{_study_title(name)} on {subject.label}",
+                        f"{note}.",
+                        cells,
                     )
                     for name, note in STUDIES.items()
                     if (cells := subject.studies.get(name))
@@ -101,25 +112,45 @@ def compose_report(material: Material) -> Report:
         for subject in subjects
     ]
     sweeps = [
-        study_table(f"sweep-{number}-{slug(title)}", f"Sweep: {title}", "One row a combination of options.", cells)
+        study_table(
+            f"sweep-{number}-{slug(title)}",
+            f"Sweep: {title}",
+            "One row a combination of options.",
+            cells,
+        )
         for number, (title, cells) in enumerate(material.sweeps, 1)
     ]
     imbalances = [
         imbalance(f"imbalance-{number}-{slug(title)}", f"Imbalanced classes: {title}", cells)
         for number, (title, cells) in enumerate(material.sweeps, 1)
     ]
-    theory = Section("theory", "Theory", folded=(theory_quantities(material), theory_bounds(material)))
+    theory = Section(
+        "theory", "Theory", folded=(theory_quantities(material), theory_bounds(material))
+    )
     doubts = Section("warnings", "Warnings", _there(warnings_table(material)))
-    rest = [Section("sweeps", "Sweeps", _there(*sweeps), tuple(f for f in imbalances if f is not None)), theory]
+    rest = [
+        Section("sweeps", "Sweeps", _there(*sweeps), tuple(f for f in imbalances if f is not None)),
+        theory,
+    ]
     rest.append(Section("other", "Other runs", tuple(other_runs(material))))
-    return Report(material, findings, [section for section in (doubts, *sections, *rest) if section])
+    return Report(
+        material, findings, [section for section in (doubts, *sections, *rest) if section]
+    )
 
 
 def claims_table(report: Report) -> Table:
     """One row for each claim and subject."""
     rows = [
         Row(
-            (claim.number, claim.title, label, found.verdict, found.measured, "; ".join(found.intervals), found.why),
+            (
+                claim.number,
+                claim.title,
+                label,
+                found.verdict,
+                found.measured,
+                "; ".join(found.intervals),
+                found.why,
+            ),
             found.sources,
         )
         for claim, findings in report.findings
@@ -137,13 +168,24 @@ def verdict_counts(report: Report) -> dict[str, int]:
 
 def warned(material: Material) -> set[str]:
     """The configurations of which a run has a warning."""
-    return {name for name, group in material.configurations.items() if any(run.warnings for run in group.runs)}
+    return {
+        name
+        for name, group in material.configurations.items()
+        if any(run.warnings for run in group.runs)
+    }
 
 
 def setup_line(material: Material) -> str:
     """Versions, commit and device of the runs, in one line; where they differ, each."""
-    about = [run.result.get("environment", {}) for group in material.configurations.values() for run in group.runs]
-    versions = _each(" ".join(f"{p} {v}" for p in ("crl", "torch") if (v := e.get("versions", {}).get(p))) for e in about)
+    about = [
+        run.result.get("environment", {})
+        for group in material.configurations.values()
+        for run in group.runs
+    ]
+    versions = _each(
+        " ".join(f"{p} {v}" for p in ("crl", "torch") if (v := e.get("versions", {}).get(p)))
+        for e in about
+    )
     commits = _each(_commit(environment) for environment in about)
     devices = _each(str(environment.get("device", "unknown device")) for environment in about)
     runs = sum(len(group.runs) for group in material.configurations.values())
@@ -159,7 +201,9 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     jinja.filters |= {"text": text, "short": short, "inline": _inline, "chip": slug}
-    anchors = {name: f"run-{number}" for number, name in enumerate(report.material.configurations, 1)}
+    anchors = {
+        name: f"run-{number}" for number, name in enumerate(report.material.configurations, 1)
+    }
     return jinja.get_template("page.html.j2").render(
         title=TITLE,
         about=ABOUT,
@@ -180,7 +224,12 @@ def markdown_report(report: Report) -> str:
     if report.material.notes:
         parts.append("## Missing\n\n" + "\n".join(f"- `{note}`" for note in report.material.notes))
     parts.append("## Claims\n\n" + markdown(claims_table(report)))
-    parts.append("\n".join(f"- {claim.number}: {claim.statement}. Paper: {claim.paper}." for claim, _ in report.findings))
+    parts.append(
+        "\n".join(
+            f"- {claim.number}: {claim.statement}. Paper: {claim.paper}."
+            for claim, _ in report.findings
+        )
+    )
     for section in report.sections:
         parts.append(f"## {section.title}")
         parts += [markdown(table) for table in section.tables]
@@ -189,7 +238,9 @@ def markdown_report(report: Report) -> str:
         parts += [markdown(table) for table in section.folded]
     parts.append("## Protocol")
     for block in protocol(report.material):
-        commands = "\n".join(f"    {run['command']}   # data {run['fingerprint']}" for run in block["runs"])
+        commands = "\n".join(
+            f"    {run['command']}   # data {run['fingerprint']}" for run in block["runs"]
+        )
         parts.append(f"`{block['name']}` ({block['title']}):\n\n{commands}")
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -208,7 +259,9 @@ def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
         "name": name,
         "title": describe(first),
         "important": {
-            key.rpartition(".")[2] if key.endswith("_source") else key: given[key] for key in _IMPORTANT if key in given
+            key.rpartition(".")[2] if key.endswith("_source") else key: given[key]
+            for key in _IMPORTANT
+            if key in given
         },
         "options": " ".join(f"{key}={value}" for key, value in given.items()),
         "data": f"{data['name']}: {data.get('classes')} classes, {data.get('train_points')} training and "
@@ -219,13 +272,18 @@ def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
             {
                 "seed": run.seed,
                 "folder": material.place(run.path),
-                "command": shlex.join(map(str, run.result.get("environment", {}).get("command", ["unknown"]))),
+                "command": shlex.join(
+                    map(str, run.result.get("environment", {}).get("command", ["unknown"]))
+                ),
                 "seconds": run.result.get("timing", {}).get("train_seconds"),
                 "fingerprint": run.result["dataset"].get("fingerprint", "unknown"),
                 "commit": _commit(run.result.get("environment", {})),
                 "device": run.result.get("environment", {}).get("device"),
                 "warnings": [warning["message"] for warning in run.warnings],
-                "versions": ", ".join(f"{p} {v}" for p, v in run.result.get("environment", {}).get("versions", {}).items()),
+                "versions": ", ".join(
+                    f"{p} {v}"
+                    for p, v in run.result.get("environment", {}).get("versions", {}).items()
+                ),
             }
             for run in group.runs
         ],
@@ -238,7 +296,11 @@ def _inline(figure: Figure) -> Markup:
 
 def _study_title(name: str) -> str:
     figure = re.match(r"fig(2[ab])$", name)
-    return f"Figure {figure[1]} in numbers" if figure else {"collisions": "Collisions", "budget": "Budget"}[name]
+    return (
+        f"Figure {figure[1]} in numbers"
+        if figure
+        else {"collisions": "Collisions", "budget": "Budget"}[name]
+    )
 
 
 def _commit(environment: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""What is reproduced at which scale: data sets, their base settings (``configs/experiment/``) and the grids on them."""
+"""What is reproduced at which scale: data sets, their base settings (``configs/experiment/``) and
+the grids on them."""
 
 from dataclasses import dataclass
 
@@ -7,9 +8,10 @@ from dataclasses import dataclass
 class Track:
     """One data set at one scale.
 
-    ``base``: the overrides of Table 1's unsupervised run; ``grid``: further ones for the studies that vary a base run
-    (block sizes, negatives, amount of data). ``blocks``, ``negatives`` and ``fractions`` are what is varied, ``methods``
-    what Table 2 compares. ``fresh_negatives``: for the two ablations, which draw every negative anew.
+    ``base``: the overrides of Table 1's unsupervised run; ``grid``: further ones for the studies
+    that vary a base run (block sizes, negatives, amount of data). ``blocks``, ``negatives`` and
+    ``fractions`` are what is varied, ``methods`` what Table 2 compares. ``fresh_negatives``: for
+    the two ablations, which draw every negative anew.
     """
 
     dataset: str
@@ -23,7 +25,9 @@ class Track:
     fresh_negatives: tuple[int, ...] = ()
 
 
-_POOLED = ("objective.negative_source=pooled",)  # the same distribution of tuples, a fraction of the points
+_POOLED = (
+    "objective.negative_source=pooled",
+)  # the same distribution of tuples, a fraction of the points
 
 SCALES: dict[str, tuple[Track, ...]] = {
     "quick": (

@@ -1,4 +1,5 @@
-"""Every benchmark runs at a tiny size and says something finite; the baseline draws what the paper's procedure draws."""
+"""Every benchmark runs at a tiny size and says something finite; the baseline draws what the
+paper's procedure draws."""
 
 import math
 import random
@@ -11,8 +12,9 @@ from benchmarks import end_to_end, estimator, ours, peak_memory, runner_tax, sam
 from benchmarks.process import in_own_process
 from benchmarks.reference import ImageTuples, IndexTuples, ReferenceTraining
 from data.dataset import Dataset
-from data.split import Images, Split
-from data.wiki3029 import load_wiki3029
+from data.datasets.wiki3029 import load_wiki3029
+from data.points import Images
+from data.split import Split
 
 
 @pytest.fixture
@@ -42,8 +44,11 @@ def test_a_literal_tuple_is_of_one_class_and_of_negative_blocks() -> None:
     classes = labels[drawn]
     blocks = classes[:, 1:].unflatten(1, (3, 3))
     assert bool((blocks == blocks[..., :1]).all()), "a block is of one class"
-    assert bool((blocks[:, 0] == classes[:, :1]).all()), "the positive block is of the anchor's class"
-    # Classes by their size (rho), those of negatives whatever the anchor's is: six standard deviations.
+    assert bool((blocks[:, 0] == classes[:, :1]).all()), (
+        "the positive block is of the anchor's class"
+    )
+    # Classes by their size (rho), those of negatives whatever the anchor's is: six standard
+    # deviations.
     tolerance = 6 * math.sqrt(0.25 * 0.75 / 1000)
     for column in (classes[:, 0], blocks[:, 1, 0], blocks[:, 2, 0]):
         assert abs(float(column.double().mean()) - 0.25) < tolerance
@@ -85,28 +90,43 @@ def test_the_bare_encoder_reads_what_ours_read(images: Dataset) -> None:
     trained = [p.clone() for p in made.encoder.parameters()]
     assert any(not torch.equal(a, b) for a, b in zip(theirs, trained, strict=True))
     bare.steps()
-    assert any(not torch.equal(a, b) for a, b in zip(before, bare.encoder.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, bare.encoder.parameters(), strict=True)
+    )
     for kept, now in zip(trained, made.encoder.parameters(), strict=True):
         assert torch.equal(kept, now), "a copy was trained"
     assert len(bare.batches) == 1, "the copy's own reading is not recorded"
 
 
 def test_sampler() -> None:
-    rows = {f"{row}/{baseline}" for row in sampler.SETTINGS for baseline in ("python_loop", "dataloader", "lean_loop")}
+    rows = {
+        f"{row}/{baseline}"
+        for row in sampler.SETTINGS
+        for baseline in ("python_loop", "dataloader", "lean_loop")
+    }
     assert _usable(sampler.measure(1, batch_size=16, steps=2), 1) == rows
 
 
 def test_end_to_end(images: Dataset) -> None:
     found = end_to_end.measure(1, settings=((1, 1, 4, 1), (2, 2, 4, 2)), width=2, data=images)
-    assert _usable(found, 1) == {f"end_to_end/{b}/{s}" for b in ("b1_k1", "b2_k2") for s in ("fresh", "pooled")}
+    assert _usable(found, 1) == {
+        f"end_to_end/{b}/{s}" for b in ("b1_k1", "b2_k2") for s in ("fresh", "pooled")
+    }
 
 
-_TINY = ("dataset=glyphs", "dataset.points_per_class=6", "dataset.test_per_class=2", "encoder.width=2")
+_TINY = (
+    "dataset=glyphs",
+    "dataset.points_per_class=6",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+)
 
 
 def test_estimator() -> None:
     options = (*_TINY, "training.batch_size=8", "training.steps=4")
-    assert _usable(estimator.measure(1, target=0.01, every=2, options=options), 1) == {"estimator/time_to_0.01"}
+    assert _usable(estimator.measure(1, target=0.01, every=2, options=options), 1) == {
+        "estimator/time_to_0.01"
+    }
     with pytest.raises(RuntimeError, match="does not reach 1"):
         estimator.measure(1, target=1.5, every=2, options=options)
 
@@ -123,7 +143,10 @@ def test_a_slope_is_one_where_time_is_proportional(monkeypatch: pytest.MonkeyPat
         return {size: [float(size) ** 2] * repeats for size in sides}
 
     monkeypatch.setattr(scaling, "in_turns", in_turns)
-    assert scaling.slopes(lambda size: lambda: None, (2, 4, 8), 2, "squares") == [pytest.approx(2.0)] * 2
+    assert (
+        scaling.slopes(lambda size: lambda: None, (2, 4, 8), 2, "squares")
+        == [pytest.approx(2.0)] * 2
+    )
 
 
 def test_text(tmp_path: Path) -> None:
@@ -132,12 +155,22 @@ def test_text(tmp_path: Path) -> None:
     assert len(data.classes) == 3
     assert sum(len(split) for split in data.splits().values()) == 3 * text.SENTENCES
     found = text.measure(1, articles=2, preparations=1)
-    assert _usable(found, 1) == {"text/sentences_per_second", "text/cached_load_seconds", "text/peak_gb"}
+    assert _usable(found, 1) == {
+        "text/sentences_per_second",
+        "text/cached_load_seconds",
+        "text/peak_gb",
+    }
 
 
 def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peak_memory, "images_at_hand", lambda: "glyphs")
-    options = (*_TINY[1:], "training.batch_size=12", "objective.block_size=2", "evaluation.redraws=1", "encoder.dimension=4")
+    options = (
+        *_TINY[1:],
+        "training.batch_size=12",
+        "objective.block_size=2",
+        "evaluation.redraws=1",
+        "encoder.dimension=4",
+    )
     found = peak_memory.measure(1, options)
     assert _usable(found, 1) == {"peak_memory_gb/b10_k10", "peak_memory_gb/b10_k10_fresh"}
 

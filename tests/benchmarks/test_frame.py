@@ -18,7 +18,13 @@ Benchmark = Callable[[int], dict[str, list[float]]]
 
 @pytest.mark.parametrize(
     ("value", "bound", "kept"),
-    [(1.1, "<= 1.10", True), (1.11, "<= 1.10", False), (2.0, "< 2", False), (3, ">= 3", True), (2.9, ">= 3", False)],
+    [
+        (1.1, "<= 1.10", True),
+        (1.11, "<= 1.10", False),
+        (2.0, "< 2", False),
+        (3, ">= 3", True),
+        (2.9, ">= 3", False),
+    ],
 )
 def test_a_bound_is_judged(value: float, bound: str, kept: bool) -> None:
     assert holds(value, bound) == kept
@@ -44,23 +50,45 @@ def test_a_row_takes_the_first_pattern_that_fits() -> None:
 
 def test_a_summary_holds_the_median_and_the_verdict() -> None:
     found = table.summary("sampler/python_loop", [120.0, 90.0, 300.0])
-    assert found == {"median": 120.0, "min": 90.0, "max": 300.0, "repeats": 3, "bound": ">= 100", "holds": True}
-    assert table.summary("text/peak_gb", [1.0, 2.0]) == {"median": 1.5, "min": 1.0, "max": 2.0, "repeats": 2, "unit": "GB"}
+    assert found == {
+        "median": 120.0,
+        "min": 90.0,
+        "max": 300.0,
+        "repeats": 3,
+        "bound": ">= 100",
+        "holds": True,
+    }
+    assert table.summary("text/peak_gb", [1.0, 2.0]) == {
+        "median": 1.5,
+        "min": 1.0,
+        "max": 2.0,
+        "repeats": 2,
+        "unit": "GB",
+    }
 
 
 def _benchmarks(monkeypatch: pytest.MonkeyPatch, **measures: Benchmark) -> None:
-    known = {n: SimpleNamespace(__name__=f"benchmarks.{n}", measure=m, note=lambda: "by hand") for n, m in measures.items()}
+    known = {
+        n: SimpleNamespace(__name__=f"benchmarks.{n}", measure=m, note=lambda: "by hand")
+        for n, m in measures.items()
+    }
     monkeypatch.setattr(command, "modules", lambda: known)
 
 
-def test_a_run_of_one_benchmark_leaves_the_rows_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_of_one_benchmark_leaves_the_rows_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     sizes: list[int] = []
 
     def sampler(repeats: int) -> dict[str, list[float]]:
         sizes.append(repeats)
         return {"sampler/python_loop": [50.0], f"sampler/run{len(sizes)}": [1.0]}
 
-    _benchmarks(monkeypatch, sampler=sampler, text=lambda repeats: {"text/peak_gb": [float(repeats)] * repeats})
+    _benchmarks(
+        monkeypatch,
+        sampler=sampler,
+        text=lambda repeats: {"text/peak_gb": [float(repeats)] * repeats},
+    )
     assert command.main([], tmp_path, repeats=3) == 0
     assert command.main(["sampler"], tmp_path, repeats=2) == 0
     assert sizes == [3, 2]
@@ -69,10 +97,17 @@ def test_a_run_of_one_benchmark_leaves_the_rows_of_others(monkeypatch: pytest.Mo
     assert results["text/peak_gb"]["median"] == 3.0 and results["text/peak_gb"]["repeats"] == 3
     assert results["sampler/python_loop"]["holds"] is False
     page = (tmp_path / "results.md").read_text()
-    assert "| `sampler/python_loop` |" in page and "**no**" in page and "3 [3, 3] GB" in page and "by hand" in page
+    assert (
+        "| `sampler/python_loop` |" in page
+        and "**no**" in page
+        and "3 [3, 3] GB" in page
+        and "by hand" in page
+    )
 
 
-def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_unknown_benchmark_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert command.main(["smapler"], tmp_path) == 2
     assert "no benchmark 'smapler'; choose among" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -80,7 +115,15 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str], tmp
 
 def test_the_benchmarks_are_found() -> None:
     found = command.modules()
-    assert {"end_to_end", "estimator", "peak_memory", "runner_tax", "sampler", "scaling", "text"} <= set(found)
+    assert {
+        "end_to_end",
+        "estimator",
+        "peak_memory",
+        "runner_tax",
+        "sampler",
+        "scaling",
+        "text",
+    } <= set(found)
     assert "reference" not in found
 
 

@@ -10,8 +10,8 @@ from benchmarks import evaluation, linear
 from benchmarks.features import Size, clustered
 from benchmarks.memory import resident_gb
 from benchmarks.process import in_own_process
-from crl.averages import average_k_way_accuracy, ranks
-from crl.classifiers import mean_classifier
+from crl.scoring.classifiers import mean_classifier
+from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
 
 TINY = Size(classes=6, train=30, held_out=10, d=5, noise=2.0)
 
@@ -19,8 +19,14 @@ TINY = Size(classes=6, train=30, held_out=10, d=5, noise=2.0)
 def test_features_are_around_the_same_means_in_every_set() -> None:
     (train, labels), (dev, dev_labels) = clustered(TINY._replace(train=4000), (4000, 3000), seed=1)
     assert train.shape == (24000, 5) and dev.shape == (18000, 5)
-    assert torch.bincount(labels).tolist() == [4000] * 6 and torch.bincount(dev_labels).tolist() == [3000] * 6
-    means, dev_means = mean_classifier(train, labels, 6).weights, mean_classifier(dev, dev_labels, 6).weights
+    assert (
+        torch.bincount(labels).tolist() == [4000] * 6
+        and torch.bincount(dev_labels).tolist() == [3000] * 6
+    )
+    means, dev_means = (
+        mean_classifier(train, labels, 6).weights,
+        mean_classifier(dev, dev_labels, 6).weights,
+    )
     torch.testing.assert_close(means, dev_means, atol=0.25, rtol=0)  # six standard errors of a mean
     assert float((means[:, None] - means).norm(dim=2).max()) > 1
 
@@ -49,7 +55,11 @@ def test_evaluation() -> None:
 def test_linear() -> None:
     found = linear.measure(2, TINY, TINY)
     assert len(found["linear/cifar_size/scikit_learn_ratio"]) == 2
-    assert all(value > 0 for value in found["linear/cifar_size/scikit_learn_ratio"] + found["linear/wiki_size/seconds"])
+    assert all(
+        value > 0
+        for value in found["linear/cifar_size/scikit_learn_ratio"]
+        + found["linear/wiki_size/seconds"]
+    )
     assert all(abs(value) <= 0.1 for value in found["linear/cifar_size/dev_accuracy_difference"])
     assert 1.5 / TINY.classes < found["linear/wiki_size/dev_accuracy"][0] <= 1
     assert len(found["linear/wiki_size/extra_memory_gb"]) == 1

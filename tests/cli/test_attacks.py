@@ -1,4 +1,5 @@
-"""Inputs as an attacker would send them: each refused in one line or handled, nothing executed, exit code 2.
+"""Inputs as an attacker would send them: each refused in one line or handled, nothing executed,
+exit code 2.
 
 The canary is a file that an attack would make.
 """
@@ -17,12 +18,22 @@ import torch
 import yaml
 
 from cli.main import main
-from data.files import save_tensors, sha256_of, write_checked_json
+from data.files.atomic import save_tensors, sha256_of, write_checked_json
 
-TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.steps=2"]
+TINY = [
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+    "training.steps=2",
+]
 TINY += ["evaluation.linear_steps=5", "runtime.progress=false"]
 TEXT = ["evaluation.ks=[2]", "evaluation.tops=[1]", "evaluation.linear_steps=5", "training.steps=2"]
-TEXT += ["runtime.progress=false", "objective.block_size=1", "dataset.min_count=1", "encoder.embedding_dim=4"]
+TEXT += [
+    "runtime.progress=false",
+    "objective.block_size=1",
+    "dataset.min_count=1",
+    "encoder.embedding_dim=4",
+]
 
 
 class Evil:
@@ -76,9 +87,13 @@ def seal(folder: Path) -> None:
     write_checked_json(folder / "result.json", result)
 
 
-@pytest.mark.parametrize("wrap", [lambda evil: evil, lambda evil: {"progress": {"best": evil}, "vocabulary": None}])
+@pytest.mark.parametrize(
+    "wrap", [lambda evil: evil, lambda evil: {"progress": {"best": evil}, "vocabulary": None}]
+)
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_pickle_as_a_checkpoint_is_not_executed(stolen: Path, canary: Path, refused, wrap, plain: bool) -> None:  # type: ignore[no-untyped-def]
+def test_a_pickle_as_a_checkpoint_is_not_executed(
+    stolen: Path, canary: Path, refused, wrap, plain: bool
+) -> None:  # type: ignore[no-untyped-def]
     if plain:
         (stolen / "checkpoint.pt").write_bytes(pickle.dumps(wrap(Evil(canary))))
     else:
@@ -91,7 +106,9 @@ def test_a_pickle_as_a_checkpoint_is_not_executed(stolen: Path, canary: Path, re
     assert canary.exists()  # it would have acted
 
 
-def test_a_pickle_in_the_cache_is_not_executed(tmp_path: Path, canary: Path, refused, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_pickle_in_the_cache_is_not_executed(
+    tmp_path: Path, canary: Path, refused, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("CRL_DATA", str(tmp_path / "home"))
     assert main(["train", *TINY, f"run_dir={tmp_path / 'run'}"]) == 0
     (prepared,) = (tmp_path / "home" / "prepared").glob("*.pt")
@@ -129,7 +146,9 @@ YAML = {
 
 @pytest.mark.parametrize("line", YAML.values(), ids=YAML)
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_forged_configuration_is_refused(stolen: Path, canary: Path, refused, line: str, whole: bool) -> None:  # type: ignore[no-untyped-def]
+def test_a_forged_configuration_is_refused(
+    stolen: Path, canary: Path, refused, line: str, whole: bool
+) -> None:  # type: ignore[no-untyped-def]
     before = "" if whole else (stolen / "config.yaml").read_text()
     (stolen / "config.yaml").write_text(before + "\n" + line.replace("CANARY", str(canary)) + "\n")
     seal(stolen)
@@ -141,15 +160,21 @@ def test_a_forged_configuration_is_refused(stolen: Path, canary: Path, refused, 
 
 
 @pytest.mark.parametrize("group", ["dataset", "encoder", "objective", "optimizer", "evaluation"])
-@pytest.mark.parametrize("value", [None, 3, "text", [1], {"_target_": "os.mkdir", "path": "CANARY"}, {"name": ["a"]}])
-def test_a_forged_group_is_refused(stolen: Path, canary: Path, refused, group: str, value: object) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    "value", [None, 3, "text", [1], {"_target_": "os.mkdir", "path": "CANARY"}, {"name": ["a"]}]
+)
+def test_a_forged_group_is_refused(
+    stolen: Path, canary: Path, refused, group: str, value: object
+) -> None:  # type: ignore[no-untyped-def]
     config = yaml.safe_load((stolen / "config.yaml").read_text()) | {group: value}
     (stolen / "config.yaml").write_text(yaml.safe_dump(config).replace("CANARY", str(canary)))
     seal(stolen)
     assert "config.yaml" in refused(["evaluate", str(stolen)])
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"seed": 1e999}', "1" * 5000, '{"name": NaN}', "null", '"\\ud800"'])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"seed": 1e999}', "1" * 5000, '{"name": NaN}', "null", '"\\ud800"']
+)
 def test_a_forged_result_is_refused(stolen: Path, refused, text: str) -> None:  # type: ignore[no-untyped-def]
     (stolen / "result.json").write_text(text)
     refused(["evaluate", str(stolen)])
@@ -181,7 +206,8 @@ CELLS = [
 
 
 @pytest.mark.parametrize(
-    "text", [m for m in MANIFESTS if "CELLS" not in m] + [MANIFESTS[1].replace("CELLS", c) for c in CELLS]
+    "text",
+    [m for m in MANIFESTS if "CELLS" not in m] + [MANIFESTS[1].replace("CELLS", c) for c in CELLS],
 )
 def test_a_forged_manifest_is_refused(stolen: Path, refused, text: str) -> None:  # type: ignore[no-untyped-def]
     (stolen / "loop").symlink_to("loop")
@@ -235,8 +261,12 @@ OVERRIDES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("override", OVERRIDES, ids=[override[:40].encode("ascii", "replace") for override in OVERRIDES])
-def test_overrides_import_nothing_and_end_in_one_line(tmp_path: Path, canary: Path, refused, override: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    "override", OVERRIDES, ids=[override[:40].encode("ascii", "replace") for override in OVERRIDES]
+)
+def test_overrides_import_nothing_and_end_in_one_line(
+    tmp_path: Path, canary: Path, refused, override: str
+) -> None:  # type: ignore[no-untyped-def]
     override = override.replace("CANARY", str(canary))
     refused(["train", *TINY, f"output_dir={tmp_path / 'outputs'}", override])
     assert not (tmp_path / "outputs").exists()
@@ -244,25 +274,43 @@ def test_overrides_import_nothing_and_end_in_one_line(tmp_path: Path, canary: Pa
 
 @pytest.mark.parametrize(
     "override",
-    ["hydra.launcher._target_=os.mkdir", "+hydra.launcher.x._target_=os.mkdir", "hydra.launcher={_target_: os.mkdir}"],
+    [
+        "hydra.launcher._target_=os.mkdir",
+        "+hydra.launcher.x._target_=os.mkdir",
+        "hydra.launcher={_target_: os.mkdir}",
+    ],
 )
 def test_a_launcher_is_chosen_by_name_only(tmp_path: Path, refused, override: str) -> None:  # type: ignore[no-untyped-def]
-    assert "_target_" in refused(["train", "-m", *TINY, "seed=0,1", override, f"output_dir={tmp_path / 'outputs'}"])
+    assert "_target_" in refused(
+        ["train", "-m", *TINY, "seed=0,1", override, f"output_dir={tmp_path / 'outputs'}"]
+    )
 
 
 @pytest.mark.parametrize(
-    "override", ["evaluation._target_=os.mkdir", "runtime.x={_target_: os.mkdir}", "evaluation.ks=[{_target_: a}]"]
+    "override",
+    [
+        "evaluation._target_=os.mkdir",
+        "runtime.x={_target_: os.mkdir}",
+        "evaluation.ks=[{_target_: a}]",
+    ],
 )
 def test_overrides_of_a_finished_run_import_nothing(stolen: Path, refused, override: str) -> None:  # type: ignore[no-untyped-def]
     refused(["evaluate", str(stolen), override])
 
 
-@pytest.mark.parametrize("place", ["~nobody-of-this-name/x", "n" * 5000, "/dev/null/x", "/proc/1/mem", "."])
+@pytest.mark.parametrize(
+    "place", ["~nobody-of-this-name/x", "n" * 5000, "/dev/null/x", "/proc/1/mem", "."]
+)
 @pytest.mark.parametrize("option", ["dataset.root", "run_dir", "output_dir", "encoder.glove_path"])
 def test_paths_that_lead_nowhere(refused, option: str, place: str) -> None:  # type: ignore[no-untyped-def]
     if (option, place) == ("run_dir", "."):
         return
-    given = ["dataset=documents", "encoder.embedding=glove", "encoder.glove_path=x", "dataset.root=/dev/null"]
+    given = [
+        "dataset=documents",
+        "encoder.embedding=glove",
+        "encoder.glove_path=x",
+        "dataset.root=/dev/null",
+    ]
     refused(["train", *given, f"{option}='{place}'"])
 
 
@@ -297,7 +345,13 @@ def test_names_of_files_with_control_characters_are_data_and_escaped(
     for name in (b"a\nb", b"\x1b[2Jc", b"\xffd", b"e\r\tf", b"g\xe2\x80\xaeh"):
         (Path(os.fsdecode(os.fsencode(folder) + b"/" + name + b".txt"))).write_text(sentences(20))
     (folder / "small\x1b[2J\n.txt").write_text("Only one.")
-    given = [*TEXT, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=10", "evaluation.shots=1"]
+    given = [
+        *TEXT,
+        "dataset=documents",
+        f"dataset.root={folder}",
+        "dataset.min_sentences=10",
+        "evaluation.shots=1",
+    ]
     assert main(["train", *given, f"run_dir={tmp_path}/run"]) == 0
     error = capsys.readouterr().err
     assert "\x1b" not in error and "small\\x1b[2J\\n" in error
@@ -314,7 +368,9 @@ def test_a_root_with_control_characters_is_escaped(refused) -> None:  # type: ig
     assert "\\x1b[2J" in said
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"), os.mkdir])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"), os.mkdir]
+)
 @pytest.mark.parametrize("dataset", ["documents", "wiki3029", "labelled_documents", "image_folder"])
 def test_what_is_no_file_among_the_data_neither_blocks_nor_fills_the_memory(
     tmp_path: Path, refused, dataset: str, make
@@ -322,22 +378,33 @@ def test_what_is_no_file_among_the_data_neither_blocks_nor_fills_the_memory(
     folder = tmp_path / "data"
     for place in ("a", "b", "train/a", "test/a", "train/unsup"):
         (folder / place).mkdir(parents=True)
-    name = {"image_folder": "train/a/x.png", "labelled_documents": "train/a/x.txt"}.get(dataset, "x.txt")
+    name = {"image_folder": "train/a/x.png", "labelled_documents": "train/a/x.txt"}.get(
+        dataset, "x.txt"
+    )
     make(folder / name)
     if dataset == "image_folder":
         (folder / "test" / "a" / "y.png").write_bytes(b"")
         (folder / "train" / "unsup").rmdir()
-    assert "is not a regular file" in refused(["train", f"dataset={dataset}", f"dataset.root={folder}"])
+    assert "is not a regular file" in refused(
+        ["train", f"dataset={dataset}", f"dataset.root={folder}"]
+    )
 
 
 def png(width: int, height: int) -> bytes:
     """A header that claims so many pixels, and next to nothing behind it."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
 
 
 IMAGES = {
@@ -358,7 +425,9 @@ IMAGES = {
 def test_forged_images_are_refused(tmp_path: Path, canary: Path, refused, body: bytes) -> None:  # type: ignore[no-untyped-def]
     for name in ("a", "b"):
         (tmp_path / "images" / name).mkdir(parents=True)
-        (tmp_path / "images" / name / "1.png").write_bytes(body.replace(b"CANARY", os.fsencode(canary)))
+        (tmp_path / "images" / name / "1.png").write_bytes(
+            body.replace(b"CANARY", os.fsencode(canary))
+        )
     said = refused(["train", "dataset=image_folder", f"dataset.root={tmp_path / 'images'}"])
     assert "1.png cannot be read as an image (" in said
 
@@ -366,8 +435,15 @@ def test_forged_images_are_refused(tmp_path: Path, canary: Path, refused, body: 
 def test_a_text_of_one_gigantic_line_is_data(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "texts").mkdir(exist_ok=True)
-        (tmp_path / "texts" / f"{name}.txt").write_text(sentences(20) + "word " * 200_000 + "x" * 1_000_000 + ".\n")
-    given = [*TEXT, "dataset=documents", f"dataset.root={tmp_path / 'texts'}", "dataset.min_sentences=10"]
+        (tmp_path / "texts" / f"{name}.txt").write_text(
+            sentences(20) + "word " * 200_000 + "x" * 1_000_000 + ".\n"
+        )
+    given = [
+        *TEXT,
+        "dataset=documents",
+        f"dataset.root={tmp_path / 'texts'}",
+        "dataset.min_sentences=10",
+    ]
     assert main(["train", *given, "evaluation.shots=1", f"run_dir={tmp_path}/run"]) == 0
 
 
@@ -385,7 +461,13 @@ def test_word_vectors_of_one_gigantic_line_are_refused(tmp_path: Path, refused) 
     for name in ("a", "b"):
         (tmp_path / "texts" / f"{name}.txt").write_text(sentences(20))
     vectors = tmp_path / "glove.txt"
-    given = ["train", *TEXT, "dataset=documents", f"dataset.root={tmp_path / 'texts'}", "dataset.min_sentences=10"]
+    given = [
+        "train",
+        *TEXT,
+        "dataset=documents",
+        f"dataset.root={tmp_path / 'texts'}",
+        "dataset.min_sentences=10",
+    ]
     given += ["evaluation.shots=1", "encoder.embedding=glove", f"encoder.glove_path={vectors}"]
     vectors.write_text("sentence" + " 0.5" * 10**6)
     assert "longer than any word" in refused(given)

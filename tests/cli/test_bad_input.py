@@ -1,4 +1,5 @@
-"""Every kind of bad input ends in exit code 2 and one line that says what would be right; nothing is left behind."""
+"""Every kind of bad input ends in exit code 2 and one line that says what would be right; nothing
+is left behind."""
 
 import pickle
 from pathlib import Path
@@ -8,7 +9,12 @@ from PIL import Image
 
 from cli.main import main
 
-TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.steps=2"]
+TINY = [
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+    "training.steps=2",
+]
 TINY += ["evaluation.linear_steps=5", "runtime.progress=false"]
 
 
@@ -26,7 +32,9 @@ def place(tmp_path: Path) -> Path:
         (tmp_path / "images" / name).mkdir(parents=True)
         (tmp_path / "no_images" / name).mkdir(parents=True)
         for number in range(4):
-            Image.new("RGB", (9, 9), (60 * number, 0, 0)).save(tmp_path / "images" / name / f"{number}.png")
+            Image.new("RGB", (9, 9), (60 * number, 0, 0)).save(
+                tmp_path / "images" / name / f"{number}.png"
+            )
             (tmp_path / "no_images" / name / f"{number}.png").write_text("not an image")
             target = tmp_path / "small" / name / f"{number}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +149,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         (["evaluate", "{run}", "training.steps=3"], "evaluation.*"),
         (["evaluate", "{run}", "evaluation.ks=[1]"], "at least 2"),
         (["evaluate", "{run}", "evaluation.kss=[2]"], "evaluation.ks"),
-        (["train", *TINY, "run_dir={run}", "optimizer.lr=0.5"], "optimizer.lr is 0.001 there, 0.5 here"),
+        (
+            ["train", *TINY, "run_dir={run}", "optimizer.lr=0.5"],
+            "optimizer.lr is 0.001 there, 0.5 here",
+        ),
         (["train", *TINY, "run_dir={run}", "seed=8"], "seed is 0 there, 8 here"),
     ],
 )
@@ -165,7 +176,9 @@ def test_compiling_without_a_compiler_is_refused(
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "result.json", "checkpoint.pt"])
-def test_a_damaged_file_is_named(name: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_named(
+    name: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     run.mkdir()
     for path in finished_run.iterdir():
@@ -175,17 +188,23 @@ def test_a_damaged_file_is_named(name: str, finished_run: Path, tmp_path: Path, 
     assert str(run / name) in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_of_another_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     one = ["train", *TINY, f"run_dir={tmp_path}/one"]
     assert main(one) == 0
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / "checkpoint.pt").write_bytes((tmp_path / "one" / "checkpoint.pt").read_bytes())
+    (tmp_path / "two" / "checkpoint.pt").write_bytes(
+        (tmp_path / "one" / "checkpoint.pt").read_bytes()
+    )
     assert main(["train", *TINY, "optimizer.lr=0.5", f"run_dir={tmp_path}/two"]) == 2
     assert "belongs to another run" in capsys.readouterr().err
     assert not (tmp_path / "two" / "result.json").exists()
 
 
-def test_a_diverging_run_stops_with_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_diverging_run_stops_with_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     diverging = ["optimizer=sgd", "optimizer.lr=1e6", "training.steps=200", "optimizer.warmup=0"]
     assert main(["train", *TINY, *diverging, f"run_dir={tmp_path}/run"]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]

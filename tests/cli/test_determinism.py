@@ -11,7 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-IMAGES = ["dataset=image_folder", "dataset.image_size=16", "encoder.width=8", "dataset.augment=flip_shift"]
+IMAGES = [
+    "dataset=image_folder",
+    "dataset.image_size=16",
+    "encoder.width=8",
+    "dataset.augment=flip_shift",
+]
 TEXT = ["dataset=documents", "dataset.min_sentences=20", "encoder=gru", "encoder.dimension=16", "encoder.embedding_dim=16",
         "encoder.dropout=0.3", "objective.block_size=3", "objective.negatives=3"]  # fmt: skip
 QUICK = ["training.steps=8", "training.batch_size=32", "training.log_every=1", "training.dev_every=4", "evaluation.ks=[2]",
@@ -30,24 +35,40 @@ for command in commands:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Where two processes, started side by side, left the same four runs: images and text, one thread and two."""
+    """Where two processes, started side by side, left the same four runs: images and text, one
+    thread and two."""
     folder = tmp_path_factory.mktemp("processes")
     (folder / "documents").mkdir()
     for topic in ("tea", "sea", "ore"):
-        lines = [f"the {topic}{i % 7} and the {topic}{i % 5} are {topic}{i % 3} on day {i} ." for i in range(60)]
+        lines = [
+            f"the {topic}{i % 7} and the {topic}{i % 5} are {topic}{i % 3} on day {i} ."
+            for i in range(60)
+        ]
         (folder / "documents" / f"{topic}.txt").write_text("\n".join(lines))
         (folder / "images" / topic).mkdir(parents=True)
         for number in range(30):
-            Image.effect_noise((16, 16), 10 + 5 * number).save(folder / "images" / topic / f"{number}.png")
+            Image.effect_noise((16, 16), 10 + 5 * number).save(
+                folder / "images" / topic / f"{number}.png"
+            )
     commands = [[*IMAGES, *QUICK, f"dataset.root={folder / 'images'}", "images"]]
     commands += [[*TEXT, *QUICK, f"dataset.root={folder / 'documents'}", "text"]]
     started = []
     for name in ("one", "two"):
-        # Each with a cache of its own, so that nothing prepared by one reaches the other; and another order of sets.
-        own = os.environ | {"CRL_DATA": str(folder / f"cache-{name}"), "PYTHONHASHSEED": str(len(started) + 1)}
-        own |= {"OMP_WAIT_POLICY": "passive"}  # else four threads on two cores mostly keep each other waiting
+        # Each with a cache of its own, so that nothing prepared by one reaches the other; and
+        # another order of sets.
+        own = os.environ | {
+            "CRL_DATA": str(folder / f"cache-{name}"),
+            "PYTHONHASHSEED": str(len(started) + 1),
+        }
+        own |= {
+            "OMP_WAIT_POLICY": "passive"
+        }  # else four threads on two cores mostly keep each other waiting
         command = [sys.executable, "-c", SCRIPT, *map(";".join, commands), str(folder / name)]
-        started.append(subprocess.Popen(command, env=own, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
+        started.append(
+            subprocess.Popen(
+                command, env=own, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            )
+        )
     for process in started:
         errors = process.communicate(timeout=300)[1]
         assert process.returncode == 0, errors
@@ -60,11 +81,14 @@ def numbers(run: Path) -> dict[str, Any]:
     curve = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in curve:
         del line["points_per_second"], line["seconds"]
-    return {key: result[key] for key in ("dataset", "metrics", "theory", "warnings")} | {"curve": curve}
+    return {key: result[key] for key in ("dataset", "metrics", "theory", "warnings")} | {
+        "curve": curve
+    }
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of the final checkpoint, by its place: the encoder, the best one, the optimiser's moments."""
+    """Every tensor of the final checkpoint, by its place: the encoder, the best one, the
+    optimiser's moments."""
     found: dict[str, torch.Tensor] = {}
 
     def collect(value: Any, name: str) -> None:
@@ -80,7 +104,9 @@ def tensors(run: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("data", ["images", "text"])
-def test_two_processes_with_as_many_threads_agree_bit_for_bit(processes: list[Path], data: str, threads: int) -> None:
+def test_two_processes_with_as_many_threads_agree_bit_for_bit(
+    processes: list[Path], data: str, threads: int
+) -> None:
     one, two = (place / f"{data}{threads}" for place in processes)
     assert json.loads((one / "environment.json").read_text())["threads"] == threads
     assert numbers(one) == numbers(two)
@@ -90,8 +116,11 @@ def test_two_processes_with_as_many_threads_agree_bit_for_bit(processes: list[Pa
 
 
 @pytest.mark.parametrize("data", ["images", "text"])
-def test_another_number_of_threads_changes_no_more_than_rounding_at_first(processes: list[Path], data: str) -> None:
-    """The same points, weights and tuples: the first loss agrees to rounding, later ones drift apart."""
+def test_another_number_of_threads_changes_no_more_than_rounding_at_first(
+    processes: list[Path], data: str
+) -> None:
+    """The same points, weights and tuples: the first loss agrees to rounding, later ones drift
+    apart."""
     one, two = (numbers(processes[0] / f"{data}{threads}") for threads in (1, 2))
     assert one["dataset"] == two["dataset"] and one["warnings"] == two["warnings"]
     assert one["curve"][0]["train_loss"] == pytest.approx(two["curve"][0]["train_loss"], rel=1e-5)

@@ -15,7 +15,8 @@ GLYPHS = ["dataset=glyphs", "dataset.points_per_class=10", "dataset.test_per_cla
 
 
 def features(seed: int = 0, tokens: int | None = None) -> dict[str, np.ndarray]:
-    """Six classes around their centres; of tokens the first has the class's centre, the rest is noise."""
+    """Six classes around their centres; of tokens the first has the class's centre, the rest is
+    noise."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(7).normal(size=(6, 6)) * 3
     found = {}
@@ -25,7 +26,9 @@ def features(seed: int = 0, tokens: int | None = None) -> dict[str, np.ndarray]:
         points = random.normal(size=shape).astype(np.float32)
         points[(...,) if tokens is None else (slice(None), 0)] += centres[labels]
         if tokens is not None:  # one more component tells which token it is
-            points = np.concatenate([points, np.zeros((len(labels), tokens, 1), np.float32)], axis=2)
+            points = np.concatenate(
+                [points, np.zeros((len(labels), tokens, 1), np.float32)], axis=2
+            )
             points[:, 0, -1] = 8
         found |= {f"{role}_labels": labels, f"{role}_features": points}
     return found
@@ -39,7 +42,10 @@ def result_in(folder: Path) -> dict:
 def test_features_of_a_file_get_every_number_and_a_report(tmp_path, capsys):
     np.savez(tmp_path / "f.npz", **features())
     out = f"output_dir={tmp_path / 'out'}"
-    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", "objective.negatives=2", out, *TINY]) == 0
+    assert (
+        main(["evaluate", f"features={tmp_path / 'f.npz'}", "objective.negatives=2", out, *TINY])
+        == 0
+    )
     said = capsys.readouterr()
     assert "AVG-2" in said.out and "Traceback" not in said.err
     result = result_in(tmp_path / "out")
@@ -58,9 +64,21 @@ def test_features_of_a_file_get_every_number_and_a_report(tmp_path, capsys):
 
 def test_the_mean_classifier_of_features_equals_numpys(tmp_path):
     arrays = features()
-    np.savez(tmp_path / "f.npz", **arrays, dev_features=arrays["test_features"], dev_labels=arrays["test_labels"])
-    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", f"output_dir={tmp_path / 'out'}", *TINY]) == 0
-    means = np.stack([arrays["train_features"][arrays["train_labels"] == c].mean(0) for c in range(6)])
+    np.savez(
+        tmp_path / "f.npz",
+        **arrays,
+        dev_features=arrays["test_features"],
+        dev_labels=arrays["test_labels"],
+    )
+    assert (
+        main(
+            ["evaluate", f"features={tmp_path / 'f.npz'}", f"output_dir={tmp_path / 'out'}", *TINY]
+        )
+        == 0
+    )
+    means = np.stack(
+        [arrays["train_features"][arrays["train_labels"] == c].mean(0) for c in range(6)]
+    )
     expected = ((arrays["test_features"] @ means.T).argmax(1) == arrays["test_labels"]).mean()
     assert result_in(tmp_path / "out")["metrics"]["test.mean.top1"] == pytest.approx(expected)
 
@@ -72,7 +90,10 @@ def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
     found = []
     for suffix in ("npz", "safetensors"):
         out = tmp_path / suffix
-        assert main(["evaluate", f"features={tmp_path / f'f.{suffix}'}", f"output_dir={out}", *TINY]) == 0
+        assert (
+            main(["evaluate", f"features={tmp_path / f'f.{suffix}'}", f"output_dir={out}", *TINY])
+            == 0
+        )
         found.append(result_in(out)["metrics"])
     assert found[0] == found[1]
 
@@ -80,7 +101,12 @@ def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
 def test_an_attentive_probe_sees_the_token_that_matters(tmp_path):
     np.savez(tmp_path / "f.npz", **features(tokens=8))
     out = f"output_dir={tmp_path / 'out'}"
-    assert main(["evaluate", f"features={tmp_path / 'f.npz'}", "evaluation.attentive=true", out, *TINY]) == 0
+    assert (
+        main(
+            ["evaluate", f"features={tmp_path / 'f.npz'}", "evaluation.attentive=true", out, *TINY]
+        )
+        == 0
+    )
     metrics = result_in(tmp_path / "out")["metrics"]
     assert metrics["test.attentive.top1"] > 0.9
     assert 0 <= metrics["dev.attentive.top1"] <= 1 and metrics["test.attentive.avg2"] > 0.9
@@ -93,18 +119,31 @@ def test_a_torchvision_model_with_a_file_of_weights(tmp_path, capsys):
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(10):
             pixels = np.random.default_rng(number).integers(0, 50, (16, 16, 3)) + shade
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{number}.png")
+            Image.fromarray(pixels.astype(np.uint8)).save(
+                tmp_path / "images" / name / f"{number}.png"
+            )
     torch.manual_seed(0)
     weights = resnet18(weights=None).state_dict()
     torch.save(weights, tmp_path / "w.pt")
     out = f"output_dir={tmp_path / 'out'}"
-    chosen = ["encoder=torchvision:resnet18", f"encoder.weights={tmp_path / 'w.pt'}", "encoder.image_size=32"]
-    data = ["dataset=image_folder", f"dataset.root={tmp_path / 'images'}", "evaluation.ks=[2]", "evaluation.tops=[1]"]
+    chosen = [
+        "encoder=torchvision:resnet18",
+        f"encoder.weights={tmp_path / 'w.pt'}",
+        "encoder.image_size=32",
+    ]
+    data = [
+        "dataset=image_folder",
+        f"dataset.root={tmp_path / 'images'}",
+        "evaluation.ks=[2]",
+        "evaluation.tops=[1]",
+    ]
     assert main(["evaluate", *chosen, *data, out, *TINY]) == 0
     assert "resnet18 as it is" in capsys.readouterr().out
     (run,) = (path.parent for path in (tmp_path / "out").rglob("result.json"))
     best = torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["best"]
-    assert torch.equal(best["model.conv1.weight"], weights["conv1.weight"])  # as the file has it: nothing was trained
+    assert torch.equal(
+        best["model.conv1.weight"], weights["conv1.weight"]
+    )  # as the file has it: nothing was trained
     assert result_in(tmp_path / "out")["theory"]["tau"] == pytest.approx(1 / 3)
     # What was evaluated is in the run folder: the file of weights is no longer wanted.
     (tmp_path / "w.pt").unlink()
@@ -112,7 +151,12 @@ def test_a_torchvision_model_with_a_file_of_weights(tmp_path, capsys):
 
 
 def test_features_that_have_changed_are_not_answered_with_old_numbers(tmp_path, capsys):
-    command = ["evaluate", f"features={tmp_path / 'f.npz'}", f"output_dir={tmp_path / 'out'}", *TINY]
+    command = [
+        "evaluate",
+        f"features={tmp_path / 'f.npz'}",
+        f"output_dir={tmp_path / 'out'}",
+        *TINY,
+    ]
     np.savez(tmp_path / "f.npz", **features(0))
     assert main(command) == 0
     assert main(command) == 0
@@ -140,14 +184,28 @@ BAD = {
         "linear layer",
     ),
     "a size that the model refuses": (
-        ["encoder=torchvision:vit_b_32", "encoder.weights=random", "encoder.image_size=64", *GLYPHS],
+        [
+            "encoder=torchvision:vit_b_32",
+            "encoder.weights=random",
+            "encoder.image_size=64",
+            *GLYPHS,
+        ],
         "cannot read",
     ),
     "numbers that are not finite": (["features=nan.npz"], "not finite"),
     "splits of different dimension": (["features=shape.npz"], "different shapes"),
-    "a model that torchvision lacks": (["encoder=torchvision:alexa", *GLYPHS], "no classifier 'alexa'"),
-    "weights that are no file": (["encoder=torchvision:resnet18", "encoder.weights=w.pt", *GLYPHS], "w.pt is no file"),
-    "weights of another kind": (["encoder=torchvision:resnet18", "encoder.weights=text.npz", *GLYPHS], "state dict"),
+    "a model that torchvision lacks": (
+        ["encoder=torchvision:alexa", *GLYPHS],
+        "no classifier 'alexa'",
+    ),
+    "weights that are no file": (
+        ["encoder=torchvision:resnet18", "encoder.weights=w.pt", *GLYPHS],
+        "w.pt is no file",
+    ),
+    "weights of another kind": (
+        ["encoder=torchvision:resnet18", "encoder.weights=text.npz", *GLYPHS],
+        "state dict",
+    ),
     "an encoder that nobody offers": (["encoder=installed:nobody", *GLYPHS], "crl.encoders"),
     "an objective": (["features=good.npz", "objective=contrastive"], "trains nothing"),
     "no tokens": (["encoder=small_cnn", "evaluation.attentive=true", *GLYPHS], "no tokens"),
@@ -186,7 +244,18 @@ def test_bad_input_is_one_line(name, tmp_path, monkeypatch, capsys):
 
 def test_features_cannot_be_trained_on(tmp_path, capsys):
     np.savez(tmp_path / "f.npz", **features())
-    assert main(["train", "dataset=features", f"dataset.root={tmp_path / 'f.npz'}", "objective=contrastive", *TINY]) == 2
+    assert (
+        main(
+            [
+                "train",
+                "dataset=features",
+                f"dataset.root={tmp_path / 'f.npz'}",
+                "objective=contrastive",
+                *TINY,
+            ]
+        )
+        == 2
+    )
     assert "nothing to train" in capsys.readouterr().err
 
 
@@ -194,7 +263,9 @@ def test_an_installed_encoder_is_found_by_its_entry_point(tmp_path, monkeypatch,
     """A package that is really there: on sys.path, with its metadata."""
     package = tmp_path / "site"
     (package / "brightness-1.0.dist-info").mkdir(parents=True)
-    (package / "brightness-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness\nVersion: 1.0\n")
+    (package / "brightness-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: brightness\nVersion: 1.0\n"
+    )
     (package / "brightness-1.0.dist-info" / "entry_points.txt").write_text(
         "[crl.encoders]\nbrightness = brightness:Encoder\n"
     )

@@ -8,10 +8,25 @@ import pytest
 
 from cli.main import main
 
-FREE = ["dataset=class_ids", "objective.normalize=true", "objective.block_size=1", "objective.negatives=1"]
-FREE += ["training.steps=300", "training.batch_size=128", "optimizer.lr=0.02", "optimizer.weight_decay=0"]
+FREE = [
+    "dataset=class_ids",
+    "objective.normalize=true",
+    "objective.block_size=1",
+    "objective.negatives=1",
+]
+FREE += [
+    "training.steps=300",
+    "training.batch_size=128",
+    "optimizer.lr=0.02",
+    "optimizer.weight_decay=0",
+]
 FREE += ["evaluation.linear_steps=20", "runtime.progress=false"]
-GLYPHS = ["dataset.points_per_class=10", "dataset.test_per_class=3", "encoder.width=4", "training.steps=20"]
+GLYPHS = [
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=3",
+    "encoder.width=4",
+    "training.steps=20",
+]
 GLYPHS += ["training.dev_every=20", "evaluation.linear_steps=20", "runtime.progress=false"]
 
 
@@ -45,7 +60,19 @@ def test_free_embeddings_reach_the_predicted_geometry(free, tmp_path, capsys):
 
 
 def test_compare_aligns_runs_beside_a_null(glyphs, tmp_path, capsys):
-    assert main(["compare", str(glyphs), "points=100", "neighbours=5", "permutations=20", f"out={tmp_path / 'c'}"]) == 0
+    assert (
+        main(
+            [
+                "compare",
+                str(glyphs),
+                "points=100",
+                "neighbours=5",
+                "permutations=20",
+                f"out={tmp_path / 'c'}",
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "100 test points" in said and "1-2" in said and "supervised" in said
     found = json.loads((tmp_path / "c" / "comparison.json").read_text())
@@ -65,16 +92,32 @@ def test_compare_aligns_runs_beside_a_null(glyphs, tmp_path, capsys):
 
 def test_the_same_comparison_gives_the_same_bytes(glyphs, tmp_path):
     for name in ("a", "b"):
-        assert main(["compare", str(glyphs), "points=60", "permutations=5", f"out={tmp_path / name}"]) == 0
+        assert (
+            main(["compare", str(glyphs), "points=60", "permutations=5", f"out={tmp_path / name}"])
+            == 0
+        )
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
 def test_a_copy_is_aligned_perfectly_and_other_test_points_are_refused(glyphs, tmp_path, capsys):
-    (run, *_) = sorted(path.parent for path in glyphs.rglob("result.json") if "contrastive" in str(path))
+    (run, *_) = sorted(
+        path.parent for path in glyphs.rglob("result.json") if "contrastive" in str(path)
+    )
     shutil.copytree(run, tmp_path / "a")
     shutil.copytree(run, tmp_path / "b")
-    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "permutations=5", f"out={tmp_path / 'c'}"]) == 0
+    assert (
+        main(
+            [
+                "compare",
+                str(tmp_path / "a"),
+                str(tmp_path / "b"),
+                "permutations=5",
+                f"out={tmp_path / 'c'}",
+            ]
+        )
+        == 0
+    )
     (pair,) = json.loads((tmp_path / "c" / "comparison.json").read_text())["pairs"]
     assert pair["neighbours"]["value"] == 1 and pair["kernels"]["value"] == pytest.approx(1)
     assert main(["train", *GLYPHS, "dataset.split_seed=1", f"run_dir={tmp_path / 'd'}"]) == 0

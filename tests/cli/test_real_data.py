@@ -6,7 +6,12 @@ from pathlib import Path
 
 from cli.main import main
 
-QUICK = ["training.batch_size=32", "evaluation.linear_steps=50", "evaluation.redraws=2", "runtime.progress=false"]
+QUICK = [
+    "training.batch_size=32",
+    "evaluation.linear_steps=50",
+    "evaluation.redraws=2",
+    "runtime.progress=false",
+]
 
 
 def _metrics(run: Path) -> dict[str, float]:
@@ -15,7 +20,14 @@ def _metrics(run: Path) -> dict[str, float]:
 
 def test_cifar100_is_learned(real_data: Callable[[str, int], Path], tmp_path: Path) -> None:
     root = real_data("cifar-100-python", 10).parent
-    command = ["train", "dataset=cifar100", f"dataset.root={root}", *QUICK, "training.steps=150", "encoder.width=8"]
+    command = [
+        "train",
+        "dataset=cifar100",
+        f"dataset.root={root}",
+        *QUICK,
+        "training.steps=150",
+        "encoder.width=8",
+    ]
     assert main([*command, f"run_dir={tmp_path}/run"]) == 0
     assert _metrics(tmp_path / "run")["test.mean.avg2"] > 0.7  # chance is 0.5
 

@@ -9,7 +9,9 @@ import pytest
 from cli.main import main
 
 
-def test_a_real_run_is_reported(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_real_run_is_reported(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["report", str(finished_run), f"out={tmp_path / 'report'}"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"{tmp_path / 'report' / 'index.html'}\n")
@@ -29,7 +31,9 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_bad_input_ends_in_one_line(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_ends_in_one_line(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("a file")
     (tmp_path / "damaged").mkdir()

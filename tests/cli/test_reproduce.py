@@ -13,12 +13,26 @@ from filelock import FileLock, Timeout
 
 from cli.main import main
 
-COMMAND = [sys.executable, "-m", "cli.main", "reproduce", "runtime.device=cpu", "evaluation.linear_steps=10"]
-SMALL = ["dataset.points_per_class=30", "dataset.test_per_class=4", "encoder.width=2", "training.curve_every=10"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "cli.main",
+    "reproduce",
+    "runtime.device=cpu",
+    "evaluation.linear_steps=10",
+]
+SMALL = [
+    "dataset.points_per_class=30",
+    "dataset.test_per_class=4",
+    "encoder.width=2",
+    "training.curve_every=10",
+]
 
 
 def crl(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *SMALL, *arguments], check=False, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [*COMMAND, *SMALL, *arguments], check=False, capture_output=True, text=True, timeout=300
+    )
 
 
 def results(place: Path) -> dict[Path, int]:
@@ -36,17 +50,29 @@ def _locked(path: Path) -> bool:
 
 
 def files(place: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in sorted((place / "report").rglob("*")) if path.is_file()}
+    return {
+        path: path.read_bytes() for path in sorted((place / "report").rglob("*")) if path.is_file()
+    }
 
 
 def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -> None:
-    asked = ["only=glyphs,table1,table2", "seeds=2", "workers=2", "training.steps=20", f"output_dir={tmp_path}"]
-    process = subprocess.Popen([*COMMAND, *SMALL, *asked], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    asked = [
+        "only=glyphs,table1,table2",
+        "seeds=2",
+        "workers=2",
+        "training.steps=20",
+        f"output_dir={tmp_path}",
+    ]
+    process = subprocess.Popen(
+        [*COMMAND, *SMALL, *asked], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     while process.poll() is None and len(results(tmp_path)) < 2:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    while any(_locked(path) for path in tmp_path.glob("runs/*/*/.lock")):  # the workers end with their parent
+    while any(
+        _locked(path) for path in tmp_path.glob("runs/*/*/.lock")
+    ):  # the workers end with their parent
         time.sleep(0.05)
     before = results(tmp_path)
     assert 2 <= len(before) < 8
@@ -73,7 +99,9 @@ def test_a_run_is_the_same_by_itself(tmp_path: Path) -> None:
     (run,) = (tmp_path / "one").glob("runs/*/*")
     command = json.loads((run / "environment.json").read_text())["command"]
     assert main([*command[1:], f"run_dir={tmp_path}/alone"]) == 0
-    found, alone = (json.loads((place / "result.json").read_text()) for place in (run, tmp_path / "alone"))
+    found, alone = (
+        json.loads((place / "result.json").read_text()) for place in (run, tmp_path / "alone")
+    )
     assert found["metrics"] == alone["metrics"] and found["theory"] == alone["theory"]
 
 
@@ -86,13 +114,22 @@ def test_a_failed_run_is_named_at_the_end_and_the_report_is_made(tmp_path: Path)
     found = crl(*asked)
     assert found.returncode == 1
     last = found.stderr.strip().splitlines()[-1]
-    assert last.startswith("crl: 1 run(s) failed") and broken.parts[-3] in last and "checkpoint.pt is damaged" in last
+    assert (
+        last.startswith("crl: 1 run(s) failed")
+        and broken.parts[-3] in last
+        and "checkpoint.pt is damaged" in last
+    )
     assert "index.html" in found.stdout
 
 
 def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
     for study in ("fig2c", "table1"):
-        assert crl(f"only=glyphs,{study}", "seeds=1", "training.steps=10", f"output_dir={tmp_path}").returncode == 0
+        assert (
+            crl(
+                f"only=glyphs,{study}", "seeds=1", "training.steps=10", f"output_dir={tmp_path}"
+            ).returncode
+            == 0
+        )
     manifest = json.loads((tmp_path / "reproduce-quick.study.json").read_text())
     assert [study["name"] for study in manifest["studies"]] == ["fig2c", "table1"]
 

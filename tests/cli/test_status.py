@@ -1,4 +1,5 @@
-"""``crl status`` on real runs: while one goes on, after it was broken off, after it failed, after it was done."""
+"""``crl status`` on real runs: while one goes on, after it was broken off, after it failed, after
+it was done."""
 
 import json
 import signal
@@ -16,8 +17,19 @@ from cli.main import main
 from experiments.status import run_status
 
 COMMAND = [sys.executable, "-m", "cli.main"]
-TINY = ["train", "dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
-TINY += ["training.steps=4", "training.log_every=1", "evaluation.linear_steps=5", "runtime.progress=false"]
+TINY = [
+    "train",
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+    "training.batch_size=8",
+]
+TINY += [
+    "training.steps=4",
+    "training.log_every=1",
+    "evaluation.linear_steps=5",
+    "runtime.progress=false",
+]
 
 
 def status(capsys: pytest.CaptureFixture[str], *folders: Path, code: int = 0) -> str:
@@ -30,7 +42,9 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    process = subprocess.Popen([*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL
+    )
     try:
         while process.poll() is None and not (run / "metrics.jsonl").exists():
             time.sleep(0.05)
@@ -50,7 +64,7 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
 def test_a_failed_run_says_why_until_it_is_complete(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments import scoring as module
+    from experiments.evaluation import score as module
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("a bug\nof two lines")
@@ -79,7 +93,9 @@ def test_a_failed_run_says_why_until_it_is_complete(
     assert status(capsys, tmp_path) == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
 
 
-def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*TINY, "-m", "optimizer.lr=0.001,1e30", f"output_dir={tmp_path}"]) == 1
     (sweep,) = (tmp_path / "sweeps").iterdir()
     text = status(capsys, sweep, code=1)
@@ -90,8 +106,8 @@ def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(tmp_path: Path, caps
 
 
 def test_a_run_starts_although_its_lock_is_looked_at(tmp_path: Path) -> None:
-    from experiments.config import compose_config
-    from experiments.run_folder import RunFolder
+    from experiments.config.compose import compose_config
+    from experiments.storage.run_folder import RunFolder
 
     config, look = compose_config([]), FileLock(tmp_path / ".lock", thread_local=False)
     look.acquire()
@@ -116,5 +132,10 @@ assert main(["status", "--help"]) == 0
 assert not {{"torch", "hydra", "omegaconf"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("runs: 1 of 1 complete\n\n1 of 1 complete\ncrl status [DIR ...] [--json]\n")
-    assert all(f"\n  {state} " in done.stdout for state in ("complete", "running", "failed", "interrupted", "waiting"))
+    assert done.stdout.startswith(
+        "runs: 1 of 1 complete\n\n1 of 1 complete\ncrl status [DIR ...] [--json]\n"
+    )
+    assert all(
+        f"\n  {state} " in done.stdout
+        for state in ("complete", "running", "failed", "interrupted", "waiting")
+    )

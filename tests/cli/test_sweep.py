@@ -14,10 +14,20 @@ import yaml
 from filelock import FileLock
 
 from cli.main import main
-from experiments.studies import read_manifest
+from experiments.storage.manifest import read_manifest
 
-TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
-TINY += ["training.steps=3", "training.dev_every=3", "training.log_every=1", "evaluation.linear_steps=5"]
+TINY = [
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+    "training.batch_size=8",
+]
+TINY += [
+    "training.steps=3",
+    "training.dev_every=3",
+    "training.log_every=1",
+    "evaluation.linear_steps=5",
+]
 TINY += ["evaluation.l2=[0.001]", "runtime.progress=false", "runtime.threads=1"]
 GRID = ["objective.block_size=2,3", "objective.negatives=1,4", "seed=range(0,2)"]
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -26,7 +36,8 @@ JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 def results(output: Path) -> dict[str, dict[str, Any]]:
     """<name>/seed<k> -> result of every complete run."""
     return {
-        "/".join(path.parts[-3:-1]): json.loads(path.read_text()) for path in sorted(output.glob("runs/*/*/result.json"))
+        "/".join(path.parts[-3:-1]): json.loads(path.read_text())
+        for path in sorted(output.glob("runs/*/*/result.json"))
     }
 
 
@@ -47,22 +58,47 @@ def run_of(config: Path) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """(output folder, standard output) of the grid, swept by the command; tests must not change it."""
+    """(output folder, standard output) of the grid, swept by the command; tests must not change
+    it."""
     output = tmp_path_factory.mktemp("grid")
-    command = [sys.executable, "-m", "cli.main", "train", "-m", *TINY, *GRID, f"output_dir={output}"]
+    command = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "train",
+        "-m",
+        *TINY,
+        *GRID,
+        f"output_dir={output}",
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.strip().splitlines()
     assert lines[0].startswith("sweep of 8 runs")
-    assert len([line for line in lines if re.match(r"\[\d/8\] objective.block_size=\d .* AVG-2 ", line)]) == 8
+    assert (
+        len(
+            [
+                line
+                for line in lines
+                if re.match(r"\[\d/8\] objective.block_size=\d .* AVG-2 ", line)
+            ]
+        )
+        == 8
+    )
     return output, done.stdout
 
 
-def test_each_run_equals_the_same_run_alone_bit_for_bit(grid: tuple[Path, str], tmp_path: Path) -> None:
+def test_each_run_equals_the_same_run_alone_bit_for_bit(
+    grid: tuple[Path, str], tmp_path: Path
+) -> None:
     found = metrics(grid[0])
     assert len(found) == 8
     for block_size, negatives, seed in ((2, 4, 1), (3, 1, 0)):
-        one = [f"objective.block_size={block_size}", f"objective.negatives={negatives}", f"seed={seed}"]
+        one = [
+            f"objective.block_size={block_size}",
+            f"objective.negatives={negatives}",
+            f"seed={seed}",
+        ]
         assert main(["train", *TINY, *one, f"output_dir={tmp_path}"]) == 0
     alone = metrics(tmp_path)
     assert len(alone) == 2
@@ -88,13 +124,18 @@ def test_the_table_holds_mean_and_deviation_of_the_runs(grid: tuple[Path, str]) 
         assert row[2] == str(len(runs)) == "2"
         for title, metric in (("mu AVG-2", "test.mean.avg2"), ("TR TOP-5", "test.linear.top5")):
             values = [100 * run[metric] for run in runs]
-            assert row[head.index(title)] == f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+            assert (
+                row[head.index(title)]
+                == f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+            )
     assert str(sweep_folder(output)) in printed
 
 
 def test_the_manifest_names_the_runs_of_each_cell(grid: tuple[Path, str]) -> None:
     folder = sweep_folder(grid[0])
-    assert [path.name for path in folder.iterdir()] == ["sweep.study.json"]  # Hydra left nothing of its own
+    assert [path.name for path in folder.iterdir()] == [
+        "sweep.study.json"
+    ]  # Hydra left nothing of its own
     assert {path.name for path in grid[0].iterdir()} == {"runs", "sweeps"}
     manifest = read_manifest(folder / "sweep.study.json")
     (study,) = manifest.studies
@@ -121,22 +162,48 @@ def test_the_same_sweep_again_runs_nothing(
     assert {path: path.stat().st_mtime_ns for path in output.glob("runs/*/*/*")} == before
 
 
-def test_another_sweep_shares_the_runs_but_not_the_folder(grid: tuple[Path, str], tmp_path: Path) -> None:
-    from experiments.sweep import plan
+def test_another_sweep_shares_the_runs_but_not_the_folder(
+    grid: tuple[Path, str], tmp_path: Path
+) -> None:
+    from experiments.launch.sweep import plan
 
     output = grid[0]
-    half = plan([*TINY, "objective.block_size=2", "objective.negatives=1,4", "seed=1,0", f"output_dir={output}"], [])
-    assert {job.path for job in half.jobs} < {path.parent for path in output.glob("runs/*/*/result.json")}
+    half = plan(
+        [
+            *TINY,
+            "objective.block_size=2",
+            "objective.negatives=1,4",
+            "seed=1,0",
+            f"output_dir={output}",
+        ],
+        [],
+    )
+    assert {job.path for job in half.jobs} < {
+        path.parent for path in output.glob("runs/*/*/result.json")
+    }
     assert half.folder != sweep_folder(output)
     assert [list(job.labels) for job in half.jobs] == [["objective.negatives"]] * 4
 
 
-def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(grid: tuple[Path, str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cli.main", "train", "-m", *TINY, *JOBLIB, f"output_dir={tmp_path}"]
+def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(
+    grid: tuple[Path, str], tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "train",
+        "-m",
+        *TINY,
+        *JOBLIB,
+        f"output_dir={tmp_path}",
+    ]
     command += ["objective.block_size=100,2,3", "objective.negatives=4"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stderr
-    assert re.search(r"^failed: objective.block_size=100: .*choose at most", done.stderr, re.MULTILINE)
+    assert re.search(
+        r"^failed: objective.block_size=100: .*choose at most", done.stderr, re.MULTILINE
+    )
     found = metrics(tmp_path)
     assert len(found) == 2
     assert found == {place: metrics(grid[0])[place] for place in found}
@@ -154,13 +221,19 @@ def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(gri
     ],
 )
 def test_runs_side_by_side_divide_the_cores(
-    cores: int, options: list[str], jobs: int, wanted: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cores: int,
+    options: list[str],
+    jobs: int,
+    wanted: tuple[int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the launcher is handed: n_jobs at a time, each with its share of threads, unless the user chose them."""
+    """What the launcher is handed: n_jobs at a time, each with its share of threads, unless the
+    user chose them."""
     import joblib
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
-    from experiments.sweep import launch, plan
+    from experiments.launch.sweep import launch, plan
 
     handed: dict[str, Any] = {}
 
@@ -170,22 +243,39 @@ def test_runs_side_by_side_divide_the_cores(
 
     monkeypatch.setattr(JoblibLauncher, "launch", launches)
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
-    arguments = ["hydra/launcher=joblib", *options, f"seed=range(0,{jobs})", f"output_dir={tmp_path}"]
+    arguments = [
+        "hydra/launcher=joblib",
+        *options,
+        f"seed=range(0,{jobs})",
+        f"output_dir={tmp_path}",
+    ]
     failures = launch(plan(arguments, []), lambda line: None)
     assert len(failures) == jobs
     assert "no runs in this test" in failures["seed=0"]
     assert handed["n_jobs"] == wanted[0]
     assert all(f"runtime.threads={wanted[1]}" in overrides for overrides in handed["overrides"])
     launch(plan([*arguments, "runtime.threads=7"], []), lambda line: None)
-    assert all([o for o in job if "threads" in o] == ["runtime.threads=7"] for job in handed["overrides"])
+    assert all(
+        [o for o in job if "threads" in o] == ["runtime.threads=7"] for job in handed["overrides"]
+    )
 
 
-def test_a_failed_run_is_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["optimizer=sgd", "optimizer.warmup=0", "optimizer.lr=1e6,0.01", "seed=0,1", "training.steps=30"]
+def test_a_failed_run_is_named_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [
+        "optimizer=sgd",
+        "optimizer.warmup=0",
+        "optimizer.lr=1e6,0.01",
+        "seed=0,1",
+        "training.steps=30",
+    ]
     assert main(["train", "-m", *TINY, *options, f"output_dir={tmp_path}"]) == 1
     captured = capsys.readouterr()
     failed = [line for line in captured.err.splitlines() if line.startswith("failed: ")]
-    assert [line.split(": ")[1] for line in failed] == [f"optimizer.lr=1000000.0 seed={seed}" for seed in (0, 1)]
+    assert [line.split(": ")[1] for line in failed] == [
+        f"optimizer.lr=1000000.0 seed={seed}" for seed in (0, 1)
+    ]
     assert all("lower optimizer.lr" in line for line in failed)
     assert captured.err.strip().splitlines()[-1].startswith("crl: 2 of 4 runs failed")
     assert len(metrics(tmp_path)) == 2
@@ -212,7 +302,10 @@ def test_a_failed_run_is_named_and_the_others_go_on(tmp_path: Path, capsys: pyte
         (["-m", "seed=0,1", "hydra/launcher=fork"], "basic, joblib"),
         (["-m", "seed=0,1", "hydra/launcher=basic,joblib"], "cannot be swept"),
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], "hydra/launcher=NAME"),
-        (["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "-1 for one a core"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"],
+            "-1 for one a core",
+        ),
         (["-m", "seed=0,1", "hydra.launcher._target_=os.system"], "nothing is imported by name"),
         (["hydra/launcher=joblib"], "add -m"),
         (["seed=0,1"], "add -m"),
@@ -237,12 +330,17 @@ def test_a_launcher_that_is_not_installed_is_named_with_what_to_install(
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
     monkeypatch.setattr(ConfigLoaderImpl, "get_group_options", lambda *_, **__: ["basic"])
-    assert main(["train", "-m", "seed=0,1", "hydra/launcher=joblib", f"output_dir={tmp_path}/outputs"]) == 2
+    assert (
+        main(["train", "-m", "seed=0,1", "hydra/launcher=joblib", f"output_dir={tmp_path}/outputs"])
+        == 2
+    )
     assert "pip install hydra-joblib-launcher" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_one_run_without_anything_swept_and_force_starts_it_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_run_without_anything_swept_and_force_starts_it_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["train", "-m", *TINY, f"output_dir={tmp_path}"]
     assert main(command) == 0
     head, row = capsys.readouterr().out.strip().splitlines()[:2]
@@ -257,7 +355,7 @@ def test_one_run_without_anything_swept_and_force_starts_it_over(tmp_path: Path,
 
 
 def test_interrupted_and_started_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from experiments.run_folder import RunFolder
+    from experiments.storage.run_folder import RunFolder
 
     append = RunFolder.append_metrics
 
@@ -279,7 +377,16 @@ def test_interrupted_and_started_again(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Path) -> None:
     options = [*TINY, "training.steps=80", "training.checkpoint_seconds=0"]
-    killed = [sys.executable, "-m", "cli.main", "train", "-m", *options, "seed=0,1", f"output_dir={tmp_path}/killed"]
+    killed = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "train",
+        "-m",
+        *options,
+        "seed=0,1",
+        f"output_dir={tmp_path}/killed",
+    ]
     process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
     while process.poll() is None:
         logs = list((tmp_path / "killed").glob("runs/*/seed1/metrics.jsonl"))
@@ -315,6 +422,6 @@ def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> Non
 
 
 def test_planning_a_sweep_needs_no_torch() -> None:
-    code = "import sys\nfrom experiments.sweep import plan\n"
+    code = "import sys\nfrom experiments.launch.sweep import plan\n"
     code += "assert len(plan(['seed=0,1'], []).jobs) == 2\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

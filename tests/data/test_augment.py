@@ -29,18 +29,29 @@ def test_shift_moves_every_image_by_a_move_of_its_own(size, reach):
     batch = images(400, size)
     made = []
     for before, after in zip(batch, augmented("shift", batch), strict=True):
-        fitting = [move for move, wanted in shifts_of(before, reach).items() if np.array_equal(wanted, after.numpy())]
+        fitting = [
+            move
+            for move, wanted in shifts_of(before, reach).items()
+            if np.array_equal(wanted, after.numpy())
+        ]
         assert len(fitting) == 1
         made.append(fitting[0])
-    assert len(set(made)) == (2 * reach + 1) ** 2  # every move is made, rows and columns independently
+    assert (
+        len(set(made)) == (2 * reach + 1) ** 2
+    )  # every move is made, rows and columns independently
 
 
 def test_flip_shift_mirrors_about_every_second_of_the_shifted_images():
     batch = images(400, 8)
     flips = 0
     for before, after in zip(batch, augmented("flip_shift", batch), strict=True):
-        plain = any(np.array_equal(wanted, after.numpy()) for wanted in shifts_of(before, 1).values())
-        mirrored = any(np.array_equal(wanted, after.flip(2).numpy()) for wanted in shifts_of(before, 1).values())
+        plain = any(
+            np.array_equal(wanted, after.numpy()) for wanted in shifts_of(before, 1).values()
+        )
+        mirrored = any(
+            np.array_equal(wanted, after.flip(2).numpy())
+            for wanted in shifts_of(before, 1).values()
+        )
         assert plain != mirrored
         flips += mirrored
     assert 150 < flips < 250  # five standard deviations either side

@@ -1,4 +1,5 @@
-"""Class distributions and class sizes that are not uniform: which classes, how many points, in every split."""
+"""Class distributions and class sizes that are not uniform: which classes, how many points, in
+every split."""
 
 import pytest
 import torch
@@ -6,13 +7,19 @@ import torch
 from data.dataset import Dataset, shuffled_by
 from data.errors import DataError
 from data.imbalance import groups, imbalanced, profile
-from data.split import Images, Split
+from data.points import Images
+from data.split import Split
 
 
 def split(sizes: list[int], first: int = 0) -> Split:
     """Images whose pixels are a number of their own."""
     count = sum(sizes)
-    pixels = torch.arange(first, first + count).to(torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1).contiguous()
+    pixels = (
+        torch.arange(first, first + count)
+        .to(torch.uint8)[:, None, None, None]
+        .expand(-1, 3, 1, 1)
+        .contiguous()
+    )
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     return Split.from_labels(Images(pixels), labels, len(sizes))
 
@@ -32,10 +39,14 @@ def test_longtail_falls_geometrically_from_1_to_1_over_the_ratio(classes, ratio)
 
 
 @pytest.mark.parametrize(
-    ("classes", "share", "minority"), [(10, 0.5, 5), (10, 0.2, 2), (10, 0.99, 9), (10, 0.001, 1), (3, 0.5, 2), (2, 0.5, 1)]
+    ("classes", "share", "minority"),
+    [(10, 0.5, 5), (10, 0.2, 2), (10, 0.99, 9), (10, 0.001, 1), (3, 0.5, 2), (2, 0.5, 1)],
 )
 def test_step_has_its_minority_classes_at_the_end(classes, share, minority):
-    assert profile("step", classes, 4, share).tolist() == [1] * (classes - minority) + [0.25] * minority
+    assert (
+        profile("step", classes, 4, share).tolist()
+        == [1] * (classes - minority) + [0.25] * minority
+    )
 
 
 def test_by_default_the_data_set_stays_as_it_is():
@@ -45,7 +56,8 @@ def test_by_default_the_data_set_stays_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"), [("uniform", [1, 1, 1, 1]), ("longtail", [27, 9, 3, 1]), ("step", [27, 27, 1, 1])]
+    ("kind", "wanted"),
+    [("uniform", [1, 1, 1, 1]), ("longtail", [27, 9, 3, 1]), ("step", [27, 27, 1, 1])],
 )
 def test_a_distribution_leaves_all_points_and_holds_in_every_split(kind, wanted):
     made = dataset([6, 4, 4, 4])
@@ -62,12 +74,22 @@ def test_sizes_keep_the_first_points_of_each_class_and_rho_follows_them_or_does_
     assert found.train.sizes.tolist() == [16, 8, 4]
     for c, size in enumerate([16, 8, 4]):
         whole = made.train.points.pixels[made.train.offsets[c] :][:size]
-        assert torch.equal(found.train.points.pixels[found.train.offsets[c] : found.train.offsets[c + 1]], whole)
+        assert torch.equal(
+            found.train.points.pixels[found.train.offsets[c] : found.train.offsets[c + 1]], whole
+        )
     assert found.test.sizes.tolist() == found.dev.sizes.tolist() == [2, 2, 2]
-    for part in (found.train, found.dev, found.test, found.similar(0.25)[0], found.train.to(torch.device("cpu"))):
+    for part in (
+        found.train,
+        found.dev,
+        found.test,
+        found.similar(0.25)[0],
+        found.train.to(torch.device("cpu")),
+    ):
         assert part.rho.tolist() == pytest.approx([16 / 28, 8 / 28, 4 / 28])
     assert found.fingerprint() != made.fingerprint()
-    uniform = imbalanced(made, class_distribution="uniform", class_sizes="step", imbalance=4, minority_share=0.7)
+    uniform = imbalanced(
+        made, class_distribution="uniform", class_sizes="step", imbalance=4, minority_share=0.7
+    )
     assert uniform.train.sizes.tolist() == [16, 4, 4]
     assert uniform.train.rho.tolist() == pytest.approx([1 / 3] * 3)
 
@@ -81,18 +103,23 @@ def test_smaller_classes_keep_prefixes_of_what_larger_ratios_leave():
 
 
 def test_a_class_that_is_smaller_already_keeps_what_it_has():
-    assert imbalanced(dataset([16, 3, 16]), class_sizes="longtail", imbalance=4).train.sizes.tolist() == [16, 3, 4]
+    assert imbalanced(
+        dataset([16, 3, 16]), class_sizes="longtail", imbalance=4
+    ).train.sizes.tolist() == [16, 3, 4]
 
 
 def test_too_few_points_are_refused_in_one_line():
     with pytest.raises(
-        DataError, match=r"^dataset.imbalance: 8 leaves 2 training points of class 'class 1', but 5 are needed"
+        DataError,
+        match=r"^dataset.imbalance: 8 leaves 2 training points of class 'class 1', but 5 are needed",
     ):
         imbalanced(dataset([16, 16]), class_sizes="step", imbalance=8, least=5)
 
 
 def test_the_majority_is_what_lies_above_the_mean_and_is_said_aloud():
-    found = imbalanced(dataset([9] * 5), class_distribution="step", imbalance=10, minority_share=0.2)
+    found = imbalanced(
+        dataset([9] * 5), class_distribution="step", imbalance=10, minority_share=0.2
+    )
     majority, minority = groups(found.test.rho)
     assert (majority.tolist(), minority.tolist()) == ([0, 1, 2, 3], [4])
     assert found.notes == [

@@ -6,16 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from data.docstrings import load_docstrings
-from data.glyphs import load_glyphs
+from data.datasets.docstrings import load_docstrings
+from data.datasets.glyphs import load_glyphs
 from data.leaks import find_leaks
-from data.split import Documents, Images, Points, Sentences, Split, Vectors
+from data.points import Documents, Images, Points, Sentences, Vectors
+from data.split import Split
 
 Words = list[int]
 
 # Few words and short sentences: what is drawn is often the same.
 sentences = st.lists(st.lists(st.integers(1, 3), max_size=3), min_size=2, max_size=12)
-documents = st.lists(st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=1, max_size=2), min_size=2, max_size=8)
+documents = st.lists(
+    st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=1, max_size=2),
+    min_size=2,
+    max_size=8,
+)
 pixels = st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=2, max_size=8)
 
 
@@ -29,7 +34,9 @@ def sentences_of(points: list[Words]) -> Sentences:
 
 
 def documents_of(points: list[list[Words]]) -> Documents:
-    return Documents(sentences_of([sentence for point in points for sentence in point]), offsets(points))
+    return Documents(
+        sentences_of([sentence for point in points for sentence in point]), offsets(points)
+    )
 
 
 def images_of(points: list[list[int]]) -> Images:
@@ -87,7 +94,9 @@ def test_features(train, dev, test):
 
 
 def test_how_images_lie_in_memory_does_not_count():
-    images = torch.randint(256, (6, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        256, (6, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     other = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
     assert not other.is_contiguous()
     dataset = dataset_of(Images(images[:4]), Images(images[4:]), Images(other[2:]))
@@ -101,11 +110,16 @@ def test_unlabelled_documents_are_compared_as_wholes(train, held_out, test):
     for role, points in unlabelled.items():
         whole = documents_of(points)
         more[role] = Split(whole.sentences, whole.offsets)
-    others = [documents_of([[[number]], [[number]]]) for number in (7, 8)]  # not in test, nor in each other
+    others = [
+        documents_of([[[number]], [[number]]]) for number in (7, 8)
+    ]  # not in test, nor in each other
     dataset = dataset_of(*others, documents_of(test), **more)
     there = set(map(frozen, train))
     counts = [sum(frozen(document) in there for document in asked) for asked in (held_out, test)]
-    wanted = [("unlabelled_train", asked, count) for asked, count in zip(("unlabelled_dev", "test"), counts, strict=True)]
+    wanted = [
+        ("unlabelled_train", asked, count)
+        for asked, count in zip(("unlabelled_dev", "test"), counts, strict=True)
+    ]
     assert [leak[:3] for leak in find_leaks(dataset)] == [line for line in wanted if line[2]]
 
 
@@ -125,7 +139,9 @@ def test_points_of_an_unknown_kind_are_refused():
         def __len__(self):
             return 2
 
-    assert find_leaks(dataset_of(Other(torch.zeros(2, 3, 1, 1)), *[images_of([[1, 1, 1], [2, 2, 2]])] * 2))
+    assert find_leaks(
+        dataset_of(Other(torch.zeros(2, 3, 1, 1)), *[images_of([[1, 1, 1], [2, 2, 2]])] * 2)
+    )
     with pytest.raises(TypeError, match="Alien"):
         find_leaks(dataset_of(Alien(), Alien(), Alien()))
 
@@ -137,5 +153,5 @@ def test_built_in_images_share_no_point():
 def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
     """Sentences that occur twice are left out, but to the encoder all rare words are one word."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr("data.docstrings.PACKAGES", {"networkx": "networkx"})
+    monkeypatch.setattr("data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
     assert all(leak.shared < 0.02 * leak.points for leak in find_leaks(load_docstrings(80)))

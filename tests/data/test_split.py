@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from data.dataset import Dataset, pixel_statistics, split_off
 from data.errors import DataError
-from data.split import Documents, Images, Sentences, Split, fingerprint
+from data.points import Documents, Images, Sentences
+from data.split import Split, fingerprint
 
 Groups = list[list[list[int]]]  # class -> points -> word ids
 
@@ -22,7 +23,9 @@ def numbered(lengths: list[list[int]]) -> Groups:
 
 
 groups = st.lists(st.lists(st.integers(0, 4), max_size=5), min_size=1, max_size=4).map(numbered)
-fractions = st.sampled_from([0.125, 0.25, 0.5, 0.75, 1.0])  # exact in binary, so that both sides round alike
+fractions = st.sampled_from(
+    [0.125, 0.25, 0.5, 0.75, 1.0]
+)  # exact in binary, so that both sides round alike
 
 
 def sentences_of(points: list[list[int]]) -> Sentences:
@@ -53,7 +56,9 @@ def generator() -> torch.Generator:
 def test_from_labels_sorts_by_class_and_keeps_the_order_inside(labels):
     points = [[i] * (i % 3) for i in range(len(labels))]
     split = Split.from_labels(sentences_of(points), torch.tensor(labels), 5)
-    assert classes_of(split) == [[p for p, label in zip(points, labels, strict=True) if label == c] for c in range(5)]
+    assert classes_of(split) == [
+        [p for p, label in zip(points, labels, strict=True) if label == c] for c in range(5)
+    ]
     assert split.labels.tolist() == sorted(labels)
     assert split.sizes.tolist() == [labels.count(c) for c in range(5)]
 
@@ -62,8 +67,12 @@ def test_from_labels_sorts_by_class_and_keeps_the_order_inside(labels):
 def test_take_and_drop_cut_every_class(classes, data):
     counts = [data.draw(st.integers(0, len(points) + 1)) for points in classes]
     split = split_of(classes)
-    assert classes_of(split.take(torch.tensor(counts))) == [c[:n] for c, n in zip(classes, counts, strict=True)]
-    assert classes_of(split.drop(torch.tensor(counts))) == [c[n:] for c, n in zip(classes, counts, strict=True)]
+    assert classes_of(split.take(torch.tensor(counts))) == [
+        c[:n] for c, n in zip(classes, counts, strict=True)
+    ]
+    assert classes_of(split.drop(torch.tensor(counts))) == [
+        c[n:] for c, n in zip(classes, counts, strict=True)
+    ]
 
 
 @given(groups, fractions)
@@ -96,7 +105,9 @@ def test_shuffled_keeps_every_class(classes, seed):
 
 def test_shuffled_reaches_every_order_of_a_class():
     split = split_of([[[9]], [[1], [2], [3]]])
-    orders = {str(classes_of(split.shuffled(torch.Generator().manual_seed(seed)))) for seed in range(100)}
+    orders = {
+        str(classes_of(split.shuffled(torch.Generator().manual_seed(seed)))) for seed in range(100)
+    }
     assert len(orders) == 6
 
 
@@ -105,7 +116,9 @@ def test_select_and_gather_return_the_points_asked_for(classes, data):
     points = [point for c in classes for point in c]
     index = data.draw(st.lists(st.integers(0, len(points) - 1), max_size=8))
     sentences = sentences_of(points)
-    assert lists_of(sentences.select(torch.tensor(index, dtype=torch.int64))) == [points[i] for i in index]
+    assert lists_of(sentences.select(torch.tensor(index, dtype=torch.int64))) == [
+        points[i] for i in index
+    ]
     batch = sentences.gather(torch.tensor(index, dtype=torch.int64))
     width = max([len(points[i]) for i in index] + [1])
     assert batch.tolist() == [points[i] + [0] * (width - len(points[i])) for i in index]
@@ -121,7 +134,9 @@ def test_reading_order_visits_every_sentence_once_by_length(classes):
 
 def documents_of(texts: Groups) -> Documents:
     counts = torch.tensor([0, *(len(sentences) for sentences in texts)])
-    return Documents(sentences_of([sentence for sentences in texts for sentence in sentences]), counts.cumsum(0))
+    return Documents(
+        sentences_of([sentence for sentences in texts for sentence in sentences]), counts.cumsum(0)
+    )
 
 
 def texts_of(documents: Documents) -> Groups:
@@ -137,15 +152,23 @@ def test_documents_select_and_gather_keep_their_sentences_together(texts, data):
     assert texts_of(documents.select(where)) == [texts[i] for i in index]
     wanted = [sentence for i in index for sentence in texts[i]]
     width = max([len(sentence) for sentence in wanted] + [1])
-    assert documents.gather(where).tolist() == [sentence + [0] * (width - len(sentence)) for sentence in wanted]
-    assert documents.reading_order().tolist() == sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    assert documents.gather(where).tolist() == [
+        sentence + [0] * (width - len(sentence)) for sentence in wanted
+    ]
+    assert documents.reading_order().tolist() == sorted(
+        range(len(texts)), key=lambda i: len(texts[i])
+    )
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 3))
 def test_the_feature_of_a_document_is_the_mean_over_its_sentences(counts, dimension):
     documents = documents_of([[[1]] * count for count in counts])
     features = torch.randn(sum(counts), dimension, generator=generator())
-    wanted = [torch.stack(list(islice(rows, count))).mean(0) for rows in [iter(features)] for count in counts]
+    wanted = [
+        torch.stack(list(islice(rows, count))).mean(0)
+        for rows in [iter(features)]
+        for count in counts
+    ]
     torch.testing.assert_close(documents.means(features), torch.stack(wanted))
 
 
@@ -186,17 +209,29 @@ def test_fingerprint_changes_with_any_point_label_or_place(classes, data):
     tensors = [*splits[at].points.tensors(), splits[at].offsets]
     which = data.draw(st.sampled_from([i for i in range(3) if len(tensors[i])]))
     place = data.draw(st.integers(0, len(tensors[which]) - 1))
-    tensors[which] = tensors[which].index_add(0, torch.tensor([place]), torch.ones(1, dtype=tensors[which].dtype))
+    tensors[which] = tensors[which].index_add(
+        0, torch.tensor([place]), torch.ones(1, dtype=tensors[which].dtype)
+    )
     splits[at] = Split(Sentences(*tensors[:2]), tensors[2])
     assert fingerprint(splits) != before
 
 
 def test_fingerprint_sees_where_one_split_ends_and_how_images_are_shaped():
-    one, two, both = split_of([[[1]], [[2]]]), split_of([[[3]], [[4]]]), split_of([[[1], [3]], [[2], [4]]])
-    assert len({fingerprint(s) for s in ([one, two], [two, one], [both], [one], [one, two, both])}) == 5
+    one, two, both = (
+        split_of([[[1]], [[2]]]),
+        split_of([[[3]], [[4]]]),
+        split_of([[[1], [3]], [[2], [4]]]),
+    )
+    assert (
+        len({fingerprint(s) for s in ([one, two], [two, one], [both], [one], [one, two, both])})
+        == 5
+    )
     pixels = torch.arange(48, dtype=torch.uint8)
     shapes = [(1, 3, 4, 4), (1, 3, 2, 8), (1, 3, 8, 2)]
-    assert len({fingerprint([Split(Images(pixels.view(s)), torch.tensor([0, 1]))]) for s in shapes}) == 3
+    assert (
+        len({fingerprint([Split(Images(pixels.view(s)), torch.tensor([0, 1]))]) for s in shapes})
+        == 3
+    )
 
 
 def test_pixel_statistics_are_those_of_the_pixels():
@@ -214,9 +249,15 @@ def test_a_dataset_needs_two_classes_and_a_point_of_each_in_every_split():
     full, hole = split_of([[[1]], [[2]]]), split_of([[[1]], []])
     assert len(Dataset("name", ["a", "b"], full, full, full).fingerprint()) == 16
     for role in ("train", "dev", "test"):
-        with pytest.raises(DataError, match=f"^dataset name: class 'b' has no {role} point; give it more points$"):
-            Dataset("name", ["a", "b"], **{**dict.fromkeys(("train", "dev", "test"), full), role: hole})
-    with pytest.raises(DataError, match=r"^dataset name: 1 usable class\(es\); at least 2 are needed$"):
+        with pytest.raises(
+            DataError, match=f"^dataset name: class 'b' has no {role} point; give it more points$"
+        ):
+            Dataset(
+                "name", ["a", "b"], **{**dict.fromkeys(("train", "dev", "test"), full), role: hole}
+            )
+    with pytest.raises(
+        DataError, match=r"^dataset name: 1 usable class\(es\); at least 2 are needed$"
+    ):
         Dataset("name", ["a"], full, full, full)
 
 
@@ -226,7 +267,9 @@ def test_similar_points_are_of_the_labelled_classes_or_of_unlabelled_documents()
     assert [s.sizes.tolist() for s in plain.similar()] == [[10, 20], [1, 1]]
     assert plain.similar(0.5)[0].sizes.tolist() == [5, 10]
     many = split_of(numbered([[1] * i for i in range(10)]))
-    other = Dataset("name", ["a", "b"], labelled, dev, dev, unlabelled_train=many, unlabelled_dev=labelled)
+    other = Dataset(
+        "name", ["a", "b"], labelled, dev, dev, unlabelled_train=many, unlabelled_dev=labelled
+    )
     assert [s.sizes.tolist() for s in other.similar()] == [[1, *range(1, 10)], [10, 20]]
     assert classes_of(other.similar(0.3)[0]) == classes_of(many)[:3]  # whole documents
     assert classes_of(other.similar(0.01)[0]) == classes_of(many)[:2]  # one alone has no negatives

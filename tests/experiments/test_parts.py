@@ -10,21 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from crl.quick_thoughts import quick_thoughts_loss
-from data.files import write_json
-from data.sampler import generator
-from data.split import Images, Split
-from experiments.config import compose_config
-from experiments.evaluation import _first_share
-from experiments.objectives import OBJECTIVES
-from experiments.optimizers import build_optimizer, learning_rate
-from experiments.paper import TABLE_1, table_1
-from experiments.run_folder import RunFolder
-from experiments.table import result_table
+from cli.result_table import result_table
+from crl.losses.quick_thoughts import quick_thoughts_loss
+from data.files.atomic import write_json
+from data.points import Images
+from data.seeding import generator
+from data.split import Split
+from experiments.config.compose import compose_config
+from experiments.evaluation.accuracy import _first_share
+from experiments.report.paper_numbers import TABLE_1, table_1
+from experiments.storage.run_folder import RunFolder
+from experiments.training.objectives import OBJECTIVES
+from experiments.training.optimizers import build_optimizer, learning_rate
 
 
 @given(st.integers(1, 300), st.floats(0, 0.9), st.sampled_from(["cosine", "constant"]))
-def test_the_learning_rate_rises_once_then_never_again(steps: int, warmup: float, schedule: str) -> None:
+def test_the_learning_rate_rises_once_then_never_again(
+    steps: int, warmup: float, schedule: str
+) -> None:
     options = OmegaConf.create({"lr": 0.1, "warmup": warmup, "schedule": schedule})
     rates = [learning_rate(options, step, steps) for step in range(steps)]
     top = rates.index(max(rates))
@@ -36,8 +39,15 @@ def test_the_learning_rate_rises_once_then_never_again(steps: int, warmup: float
 def test_weight_decay_spares_biases_and_norms() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     for name in ("adamw", "sgd"):
-        optimizer = build_optimizer(compose_config([f"optimizer={name}"]).optimizer, model.parameters())
-        decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
+        optimizer = build_optimizer(
+            compose_config([f"optimizer={name}"]).optimizer, model.parameters()
+        )
+        decayed = {
+            id(p)
+            for group in optimizer.param_groups
+            if group["weight_decay"] > 0
+            for p in group["params"]
+        }
         assert decayed == {id(model[0].weight)}
 
 
@@ -53,15 +63,21 @@ def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class(
     with torch.no_grad():
         objective.head.weight.copy_(torch.eye(3, 4))  # some right, some wrong
     scores = objective.head(features)
-    slow = torch.stack([torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]).mean()
+    slow = torch.stack(
+        [torch.logsumexp(scores[i], 0) - scores[i, labels[i]] for i in index.tolist()]
+    ).mean()
     torch.testing.assert_close(objective(features[batch.points], batch), slow)
     errors = [int(scores[i].argmax()) != labels[i] for i in index.tolist()]
     assert 0 < sum(errors) < len(errors)
-    assert float(objective.dev_loss(features[batch.points], batch)) == pytest.approx(sum(errors) / len(errors))
+    assert float(objective.dev_loss(features[batch.points], batch)) == pytest.approx(
+        sum(errors) / len(errors)
+    )
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.floats(0.01, 0.99))
-def test_a_share_of_the_labels_is_of_the_points_that_a_share_of_the_data_keeps(sizes: list[int], share: float) -> None:
+def test_a_share_of_the_labels_is_of_the_points_that_a_share_of_the_data_keeps(
+    sizes: list[int], share: float
+) -> None:
     points = torch.arange(sum(sizes))
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     split = Split.from_labels(Images(points.view(-1, 1, 1, 1)), labels, len(sizes)).fraction(share)
@@ -72,21 +88,27 @@ def test_a_share_of_the_labels_is_of_the_points_that_a_share_of_the_data_keeps(s
 
 @pytest.mark.parametrize("encoders", [1, 2])
 def test_quick_thoughts_takes_an_anchor_and_its_positives_for_a_block(encoders: int) -> None:
-    options = compose_config(["objective=quick_thoughts", "objective.block_size=2", f"objective.encoders={encoders}"])
+    options = compose_config(
+        ["objective=quick_thoughts", "objective.block_size=2", f"objective.encoders={encoders}"]
+    )
     objective = OBJECTIVES["quick_thoughts"](options.objective, 4, 3)
     batch = objective.sampler(torch.tensor([0, 3, 5, 9])).draw(5, generator(0, "test", 0))
     features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     rows = batch.points.T.tolist()
     blocks = torch.stack([features[row] for row in rows])
     first, second = (blocks[..., :2], blocks[..., 2:]) if encoders == 2 else (blocks, blocks)
-    torch.testing.assert_close(objective(features[batch.points], batch), quick_thoughts_loss(first, second))
+    torch.testing.assert_close(
+        objective(features[batch.points], batch), quick_thoughts_loss(first, second)
+    )
 
 
 @pytest.mark.parametrize("source", ["fresh", "pooled"])
 def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> None:
     """Against margins built point by point from the drawn indices."""
     offsets = torch.tensor([0, 6, 11, 20])
-    options = compose_config([f"objective.negative_source={source}", "objective.block_size=3", "objective.negatives=2"])
+    options = compose_config(
+        [f"objective.negative_source={source}", "objective.block_size=3", "objective.negatives=2"]
+    )
     objective = OBJECTIVES["contrastive"](options.objective, 4, 3)
     batch = objective.sampler(offsets).draw(6, generator(1, "test", 0))
     features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -99,7 +121,9 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
             pairs = []
             for place in range(4):
                 rest = [i for i in range(4) if i != place]
-                others = [5 if u == t else u for u in range(5)]  # the last one in the place of its own
+                others = [
+                    5 if u == t else u for u in range(5)
+                ]  # the last one in the place of its own
                 for draw in (others[0:4:2], others[1:4:2]):
                     blocks = [batch.points[rest, u] for u in draw]
                     pairs.append((column[place], batch.points[rest, t], blocks))
@@ -111,7 +135,9 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
     torch.testing.assert_close(found, torch.stack(losses).mean())
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "file"
     target.write_text("old")
 
@@ -138,7 +164,11 @@ def test_metrics_past_the_checkpoint_and_broken_lines_go(tmp_path: Path) -> None
 
 
 def _result(classes: int) -> dict[str, Any]:
-    metrics = {f"test.{c}.{m}": 0.5 for c in ("mean", "mean5", "linear") for m in ("avg2", "avg5", "top1", "top5")}
+    metrics = {
+        f"test.{c}.{m}": 0.5
+        for c in ("mean", "mean5", "linear")
+        for m in ("avg2", "avg5", "top1", "top5")
+    }
     return {"metrics": metrics, "dataset": {"classes": classes}}
 
 
@@ -154,7 +184,9 @@ def _result(classes: int) -> dict[str, Any]:
         ([], False),
     ],
 )
-def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(overrides: list[str], shown: bool) -> None:
+def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(
+    overrides: list[str], shown: bool
+) -> None:
     config = compose_config(overrides)
     table = result_table(config, _result(100))
     assert ("paper" in table) == shown

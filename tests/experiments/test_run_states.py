@@ -14,7 +14,7 @@ from made_up_runs import CONFIG, make_cell, make_run, make_study
 
 from cli.main import main
 from experiments.status import RunStatus, overview, run_status
-from experiments.studies import Cell, Manifest, Study, write_manifest
+from experiments.storage.manifest import Cell, Manifest, Study, write_manifest
 
 
 def begun(root: Path, name: str, seed: int, step: int = 0, **more: Any) -> Path:
@@ -24,7 +24,12 @@ def begun(root: Path, name: str, seed: int, step: int = 0, **more: Any) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"seed": seed}))
     (folder / ".lock").touch()
     if step:
-        line = {"step": step, "train_loss": 0.5, "points_per_second": 1234.4, "seconds": 60.0} | more
+        line = {
+            "step": step,
+            "train_loss": 0.5,
+            "points_per_second": 1234.4,
+            "seconds": 60.0,
+        } | more
         (folder / "metrics.jsonl").write_text(f'{{"step": 1}}\n{json.dumps(line)}\n{{"step": 1')
     return folder
 
@@ -36,17 +41,24 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Two cells of three runs: 2 complete; 1 running, 1 failed, 1 interrupted; 1 waiting. Complete ones took 1.5 s."""
+    """Two cells of three runs: 2 complete; 1 running, 1 failed, 1 interrupted; 1 waiting. Complete
+    ones took 1.5 s."""
     cell = make_cell(tmp_path, {"method": "CURL"}, [0.9, 0.8], name="a")
     failed = begun(tmp_path, "b", 1, 3)
-    (failed / "failed.json").write_text('{"reason": "the loss is nan", "time": "2026-01-02T03:04:05+00:00"}')
+    (failed / "failed.json").write_text(
+        '{"reason": "the loss is nan", "time": "2026-01-02T03:04:05+00:00"}'
+    )
     others = (begun(tmp_path, "b", 0, 10), failed, begun(tmp_path, "b", 2, 15))
     waiting = tmp_path / "runs" / "a" / "seed2"
-    make_study(tmp_path, "table2", Cell(cell.labels, (*cell.runs, waiting)), Cell({"method": "QT"}, others))
+    make_study(
+        tmp_path, "table2", Cell(cell.labels, (*cell.runs, waiting)), Cell({"method": "QT"}, others)
+    )
     return tmp_path
 
 
-def test_every_state_is_told_with_the_time_left(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_state_is_told_with_the_time_left(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with FileLock(study / "runs" / "b" / "seed0" / ".lock"):
         text = printed(capsys, str(study), code=1)
     lines = [re.sub(" {2,}", "  ", line.strip()) for line in text.splitlines()]
@@ -57,8 +69,8 @@ def test_every_state_is_told_with_the_time_left(study: Path, capsys: pytest.Capt
         "interrupted  method=QT  seed2  step 15/30",
         "waiting  method=CURL  seed2",
         "",
-        # whole runs: 1.5 s twice, at their speed 180 s (running) and 120 s (interrupted), so 75.75 s the waiting one;
-        # of these 120 s, 60 s and 75.75 s are left, one at a time
+        # whole runs: 1.5 s twice, at their speed 180 s (running) and 120 s (interrupted), so 75.75
+        # s the waiting one; of these 120 s, 60 s and 75.75 s are left, one at a time
         "2 of 6 complete, 1 running, 1 failed, 1 interrupted, 1 waiting; about 4 min left",
     ]
 
@@ -67,21 +79,33 @@ def test_with_nothing_running_the_time_is_that_of_one_after_the_other(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, str(study), code=1)
-    assert text.splitlines()[-1].endswith("; nothing is running, the rest would take about 4 min, one run at a time")
+    assert text.splitlines()[-1].endswith(
+        "; nothing is running, the rest would take about 4 min, one run at a time"
+    )
 
 
-def test_nothing_is_written_and_no_lock_is_left(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_and_no_lock_is_left(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (study / "runs" / "b" / "seed2" / ".lock").unlink()
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in study.rglob("*")}
     printed(capsys, str(study), code=1)
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in study.rglob("*")} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in study.rglob("*")
+    } == before
     FileLock(study / "runs" / "b" / "seed0" / ".lock").acquire(timeout=0).lock.release()
 
 
 def test_json_says_the_same(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with FileLock(study / "runs" / "b" / "seed0" / ".lock"):
         found = json.loads(printed(capsys, str(study), "--json", code=1))
-    assert found["counts"] == {"complete": 2, "running": 1, "failed": 1, "interrupted": 1, "waiting": 1}
+    assert found["counts"] == {
+        "complete": 2,
+        "running": 1,
+        "failed": 1,
+        "interrupted": 1,
+        "waiting": 1,
+    }
     assert found["total"] == 6 and found["seconds_left"] == pytest.approx(255.75)
     (run,) = (run for run in found["runs"] if run["state"] == "running")
     assert (run["study"], run["setting"], run["share"]) == ("table2 on glyphs", "method=QT", 0.3333)
@@ -89,8 +113,14 @@ def test_json_says_the_same(study: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_runs_side_by_side_share_the_time(tmp_path: Path) -> None:
-    runs = [begun(tmp_path, "a", seed, step, seconds=10.0) for seed, step in enumerate((10, 10, 29))]
-    make_study(tmp_path, "sweep", Cell({}, (*runs, *(tmp_path / "runs" / "a" / f"seed{seed}" for seed in range(3, 10)))))
+    runs = [
+        begun(tmp_path, "a", seed, step, seconds=10.0) for seed, step in enumerate((10, 10, 29))
+    ]
+    make_study(
+        tmp_path,
+        "sweep",
+        Cell({}, (*runs, *(tmp_path / "runs" / "a" / f"seed{seed}" for seed in range(3, 10)))),
+    )
     with FileLock(runs[0] / ".lock"), FileLock(runs[1] / ".lock"):
         found = overview([tmp_path])
         usual = (30 + 30 + 10 * 30 / 29) / 3
@@ -114,10 +144,15 @@ def test_without_a_manifest_every_run_below_is_told(
     assert f"\n  interrupted   {tmp_path.resolve() / 'runs' / 'b'}   seed0   step 0/30\n" in text
     monkeypatch.chdir(tmp_path)
     assert "\n  interrupted   runs/b   seed0   step 0/30\n" in printed(capsys, ".")
-    assert printed(capsys, str(tmp_path / "runs" / "a" / "seed0")) == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
+    assert (
+        printed(capsys, str(tmp_path / "runs" / "a" / "seed0"))
+        == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
+    )
 
 
-def test_a_run_of_two_studies_and_one_of_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_two_studies_and_one_of_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cell = make_cell(tmp_path, {"k": 4}, [0.9])
     make_run(tmp_path, "single", 0, 0.5)
     studies = (Study("table1", "glyphs", (cell,)), Study("fig2c", "glyphs", (Cell({}, cell.runs),)))
@@ -131,8 +166,13 @@ def test_a_run_of_two_studies_and_one_of_none(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
-def test_what_waits_is_gathered_when_it_is_much(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cells = [Cell({"k": k}, tuple(tmp_path / "runs" / f"k{k}" / f"seed{seed}" for seed in (0, 1))) for k in range(30)]
+def test_what_waits_is_gathered_when_it_is_much(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [
+        Cell({"k": k}, tuple(tmp_path / "runs" / f"k{k}" / f"seed{seed}" for seed in (0, 1)))
+        for k in range(30)
+    ]
     make_study(tmp_path, "sweep", *cells[:8])
     assert printed(capsys, str(tmp_path)).count("seed0 seed1") == 8
     make_study(tmp_path, "sweep", *cells)
@@ -147,17 +187,31 @@ def test_what_waits_is_gathered_when_it_is_much(tmp_path: Path, capsys: pytest.C
         (lambda run: (run / "result.json").write_text("{"), "damaged"),
         (lambda run: (run / "result.json").write_bytes(b"\xff\x00"), "damaged"),
         (lambda run: (run / "config.yaml").write_text("[1"), "config.yaml is damaged"),
-        (lambda run: (run / "config.yaml").write_text("training: {steps: many}"), "config.yaml is damaged"),
-        (lambda run: (run / "config.yaml").write_text("training: {steps: .inf}"), "config.yaml is damaged"),
-        (lambda run: (run / "config.yaml").write_text("training: {steps: 0}"), "config.yaml is damaged"),
+        (
+            lambda run: (run / "config.yaml").write_text("training: {steps: many}"),
+            "config.yaml is damaged",
+        ),
+        (
+            lambda run: (run / "config.yaml").write_text("training: {steps: .inf}"),
+            "config.yaml is damaged",
+        ),
+        (
+            lambda run: (run / "config.yaml").write_text("training: {steps: 0}"),
+            "config.yaml is damaged",
+        ),
         (lambda run: (run / "config.yaml").write_text("[" * 100_000), "config.yaml is damaged"),
-        (lambda run: (run / "config.yaml").write_text("training: &a {steps: 3}\nagain: *a"), "config.yaml is damaged"),
+        (
+            lambda run: (run / "config.yaml").write_text("training: &a {steps: 3}\nagain: *a"),
+            "config.yaml is damaged",
+        ),
         (lambda run: (run / "failed.json").write_text("[]"), "failed.json is damaged"),
         (lambda run: (run / "failed.json").write_text("[" * 100_000), "failed.json is damaged"),
         (lambda run: os.mkfifo(run / "failed.json"), "failed.json is damaged"),
     ],
 )
-def test_a_damaged_file_is_named(damage: Any, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_named(
+    damage: Any, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = begun(tmp_path, "a", 0, 10)
     make_run(tmp_path, "b", 0, 0.5)
     damage(run)
@@ -169,7 +223,17 @@ def test_a_damaged_file_is_named(damage: Any, words: str, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]\n", '{"step": "x"}\n', '{"step": Infinity}\n', '{"step": -3}', "\xff\xfe\n", "[" * 5000]
+    "text",
+    [
+        "",
+        "{",
+        "[]\n",
+        '{"step": "x"}\n',
+        '{"step": Infinity}\n',
+        '{"step": -3}',
+        "\xff\xfe\n",
+        "[" * 5000,
+    ],
 )
 def test_damaged_metrics_are_no_step(text: str, tmp_path: Path) -> None:
     run = begun(tmp_path, "a", 0)
@@ -178,7 +242,9 @@ def test_damaged_metrics_are_no_step(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, -1, "text", 10**400])
-def test_seconds_that_no_clock_says_are_not_counted(value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_seconds_that_no_clock_says_are_not_counted(
+    value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = begun(tmp_path, "a", 0, 10, seconds=value, points_per_second=value)
     with FileLock(run / ".lock"):
         assert "seed0   step 10/30\n" in printed(capsys, str(tmp_path))
@@ -190,7 +256,9 @@ def test_metrics_that_are_a_pipe_do_not_block(tmp_path: Path) -> None:
     assert run_status(run) == RunStatus(run, "interrupted", "step 0/30")
 
 
-def test_a_damaged_manifest_is_named_and_the_runs_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_manifest_is_named_and_the_runs_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(tmp_path, "a", 0, 0.5)
     (tmp_path / "m.study.json").write_text("{")
     text = printed(capsys, str(tmp_path), code=1)

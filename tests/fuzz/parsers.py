@@ -1,7 +1,7 @@
 """What reads files and words that others wrote, each with the inputs that it is tried on.
 
-An input is well-formed in most of its parts, so that what is wrong is met deep inside. What a parser may say is DataError or
-ConfigError; any other exception is a fault of ours.
+An input is well-formed in most of its parts, so that what is wrong is met deep inside. What a
+parser may say is DataError or ConfigError; any other exception is a fault of ours.
 """
 
 import bz2
@@ -23,23 +23,24 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from crl.encoders import ENCODERS
-from data.archive import read_texts
-from data.documents import guess_layout, read_text
-from data.files import _canonical_digest, sha256_of
-from data.registry import DATASETS
-from data.sentences import split_sentences
-from data.vectors import glove_vectors
-from experiments.config import combinations, compose_config, load_config
-from experiments.results import read_run
-from experiments.schema import SCHEMAS
-from experiments.studies import read_manifest
+from data.datasets.documents import guess_layout, read_text
+from data.datasets.registry import DATASETS
+from data.files.archive import read_texts
+from data.files.atomic import _canonical_digest, sha256_of
+from data.text.sentences import split_sentences
+from data.text.word_vectors import glove_vectors
+from experiments.config.compose import combinations, compose_config, load_config
+from experiments.config.schema import SCHEMAS
+from experiments.storage.manifest import read_manifest
+from experiments.storage.results import read_run
 
 VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 
 
 @dataclass(frozen=True)
 class Parser:
-    """``read`` an input in a folder of its own; so many cases in the fast suite and in the slow one."""
+    """``read`` an input in a folder of its own; so many cases in the fast suite and in the slow
+    one."""
 
     name: str
     inputs: st.SearchStrategy[Any]
@@ -52,19 +53,28 @@ class Parser:
 # Word vectors
 
 _numbers = st.one_of(
-    st.sampled_from(["0", "1", "-0.5", "1e-2", "1e99", "nan", "-inf", "1_0", "0x1", "٣", "²", "", "x"]),
+    st.sampled_from(
+        ["0", "1", "-0.5", "1e-2", "1e99", "nan", "-inf", "1_0", "0x1", "٣", "²", "", "x"]
+    ),
     st.floats().map(str),
     st.integers().map(str),
 )
 _words = st.one_of(st.sampled_from([*VOCABULARY, "4", "²", "٣", ""]), st.text(max_size=5))
-_rows = st.builds(lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4))
+_rows = st.builds(
+    lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4)
+)
 _whole_rows = st.builds(lambda word, numbers: " ".join([word, *map(str, numbers)]), st.sampled_from(VOCABULARY),
                         st.tuples(*[st.floats(-9, 9)] * 2))  # fmt: skip
 _lines = st.one_of(
-    st.lists(_whole_rows, min_size=1, max_size=6), st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6)
+    st.lists(_whole_rows, min_size=1, max_size=6),
+    st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6),
 )
 _vector_files = st.one_of(
-    st.builds(lambda lines, end: end.join(lines).encode("utf-8", "surrogatepass"), _lines, st.sampled_from(["\n", "\r\n"])),
+    st.builds(
+        lambda lines, end: end.join(lines).encode("utf-8", "surrogatepass"),
+        _lines,
+        st.sampled_from(["\n", "\r\n"]),
+    ),
     st.binary(max_size=200),
 )
 
@@ -79,7 +89,24 @@ def _read_vectors(folder: Path, body: bytes) -> None:
 # Texts
 
 _pieces = st.sampled_from(
-    ["Mr. ", "e.g. ", "A. ", ". ", "! ", '?" ', "\n", "\n\n", "\r", "\x85", "\u2028", " ", "Ä", "a", "1", "("]
+    [
+        "Mr. ",
+        "e.g. ",
+        "A. ",
+        ". ",
+        "! ",
+        '?" ',
+        "\n",
+        "\n\n",
+        "\r",
+        "\x85",
+        "\u2028",
+        " ",
+        "Ä",
+        "a",
+        "1",
+        "(",
+    ]
 )
 _texts = st.one_of(
     st.lists(st.one_of(_pieces, _pieces, st.text(max_size=5)), max_size=30)
@@ -95,14 +122,19 @@ def _read_documents(folder: Path, body: bytes) -> None:
     text = read_text(path)
     assert guess_layout([text]) in ("lines", "running")
     sentences = split_sentences(text)
-    assert [word for sentence in sentences for word in sentence.split()] == text.split()  # nothing is lost
+    assert [
+        word for sentence in sentences for word in sentence.split()
+    ] == text.split()  # nothing is lost
     assert all(sentence and sentence == " ".join(sentence.split()) for sentence in sentences)
 
 
 # Archives
 
 _kinds = st.sampled_from([bytes([kind]) for kind in b"00001234567LKSVxXgAD\0"])
-_names = st.one_of(st.sampled_from(["a.txt", "b/c.txt", "../d.txt", "/e.txt", "a\nb.txt", ".f.txt"]), st.text(max_size=12))
+_names = st.one_of(
+    st.sampled_from(["a.txt", "b/c.txt", "../d.txt", "/e.txt", "a\nb.txt", ".f.txt"]),
+    st.text(max_size=12),
+)
 _records = st.one_of(
     st.binary(max_size=60),
     st.tuples(
@@ -122,7 +154,11 @@ _records = st.one_of(
                 "",
             ]
         ),
-        st.one_of(st.integers(-9, 2**40).map(str), st.text(max_size=9), st.sampled_from(["1,2,3", "BINARY", "1e9", "nan"])),
+        st.one_of(
+            st.integers(-9, 2**40).map(str),
+            st.text(max_size=9),
+            st.sampled_from(["1,2,3", "BINARY", "1e9", "nan"]),
+        ),
     ).map(lambda record: _record(*record)),
 )
 
@@ -137,13 +173,23 @@ def _record(key: str, value: str) -> bytes:
 
 @st.composite
 def _members(draw: st.DrawFn) -> bytes:
-    """A header with a checksum that fits, fields that may not, and what may or may not be behind it."""
+    """A header with a checksum that fits, fields that may not, and what may or may not be behind
+    it."""
     kind = draw(_kinds)
-    body = b"".join(draw(st.lists(_records, max_size=4))) if kind in b"xXg" else draw(st.binary(max_size=40))
+    body = (
+        b"".join(draw(st.lists(_records, max_size=4)))
+        if kind in b"xXg"
+        else draw(st.binary(max_size=40))
+    )
     info = tarfile.TarInfo(draw(_names))
-    info.type, info.size = kind, draw(st.one_of(st.just(len(body)), st.just(len(body)), st.integers(0, 8**11 - 1)))
+    info.type, info.size = (
+        kind,
+        draw(st.one_of(st.just(len(body)), st.just(len(body)), st.integers(0, 8**11 - 1))),
+    )
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogatepass")[-512:])
-    for place, value in draw(st.lists(st.tuples(st.integers(0, 511), st.integers(0, 255)), max_size=3)):
+    for place, value in draw(
+        st.lists(st.tuples(st.integers(0, 511), st.integers(0, 255)), max_size=3)
+    ):
         header[place] = value
     if draw(st.integers(0, 9)):
         header[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(header))[0]
@@ -152,12 +198,22 @@ def _members(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _archives(draw: st.DrawFn) -> bytes:
-    whole = b"".join(draw(st.lists(_members(), max_size=4))) + bytes(draw(st.sampled_from([1024, 1024, 0, 100])))
-    packed = draw(st.sampled_from([bytes, bytes, gzip.compress, bz2.compress, lzma.compress]))(whole)
+    whole = b"".join(draw(st.lists(_members(), max_size=4))) + bytes(
+        draw(st.sampled_from([1024, 1024, 0, 100]))
+    )
+    packed = draw(st.sampled_from([bytes, bytes, gzip.compress, bz2.compress, lzma.compress]))(
+        whole
+    )
     if packed and draw(st.booleans()):
         place = draw(st.integers(0, len(packed) - 1))
         packed = draw(
-            st.sampled_from([packed[:place], packed[:place] + b"?" + packed[place + 1 :], packed + packed[place:]])
+            st.sampled_from(
+                [
+                    packed[:place],
+                    packed[:place] + b"?" + packed[place + 1 :],
+                    packed + packed[place:],
+                ]
+            )
         )
     return packed
 
@@ -177,18 +233,39 @@ _scalars = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=8),
-    st.sampled_from([2**70, 1e308, float("inf"), "${oc.env:HOME}", "???", "a/../b", "\0", "1e3", "glyphs", "contrastive"]),
+    st.sampled_from(
+        [
+            2**70,
+            1e308,
+            float("inf"),
+            "${oc.env:HOME}",
+            "???",
+            "a/../b",
+            "\0",
+            "1e3",
+            "glyphs",
+            "contrastive",
+        ]
+    ),
 )
 _values = st.recursive(
     _scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """(container, key) of every part of a value of dicts and lists."""
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield value, key
         yield from _places(inner)
 
@@ -219,7 +296,9 @@ def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[b
         text = write(draw(_forged(original))).encode("utf-8", "surrogatepass")
         if text and draw(st.integers(0, 4)) == 0:
             place = draw(st.integers(0, len(text) - 1))
-            text = text[:place] + draw(st.binary(max_size=3)) + text[place + draw(st.integers(0, 3)) :]
+            text = (
+                text[:place] + draw(st.binary(max_size=3)) + text[place + draw(st.integers(0, 3)) :]
+            )
         return text
 
     return texts()
@@ -232,10 +311,18 @@ _RESULT = {
     "name": "glyphs-small_cnn-contrastive-00000000",
     "config_hash": "00000000",
     "seed": 0,
-    "dataset": {"name": "glyphs", "classes": 100, "train_points": 90, "test_points": 10, "fingerprint": "0" * 16},
+    "dataset": {
+        "name": "glyphs",
+        "classes": 100,
+        "train_points": 90,
+        "test_points": 10,
+        "fingerprint": "0" * 16,
+    },
     "metrics": {"test.mean.avg2": 0.9, "test.linear.avg2": 0.9, "dev.loss": 1.0, "dev.step": 3},
     "theory": {"tau": 0.01, "lemma_4_3": _BOUND, "train": {"tau": 0.01, "lemma_4_3": _BOUND}},
-    "warnings": [{"kind": "leak", "message": "3 of 9 test points are train points too", "share": 0.3}],
+    "warnings": [
+        {"kind": "leak", "message": "3 of 9 test points are train points too", "share": 0.3}
+    ],
     "map": {
         "method": "pca",
         "variance": [0.5, 0.2],
@@ -245,14 +332,23 @@ _RESULT = {
         "means": [[1.0, 0.5], [-0.2, 0.1]],
     },
     "timing": {"train_seconds": 1.5},
-    "environment": {"command": ["crl", "train"], "versions": {"crl": "0"}, "device": "cpu", "commit": None},
+    "environment": {
+        "command": ["crl", "train"],
+        "versions": {"crl": "0"},
+        "device": "cpu",
+        "commit": None,
+    },
 }
 _MANIFEST = {
     "schema": 1,
     "title": "a title",
     "command": ["crl", "reproduce"],
     "studies": [
-        {"name": "table2", "dataset": "glyphs", "cells": [{"labels": {"method": "CURL", "b": 2}, "runs": ["runs/a/seed0"]}]}
+        {
+            "name": "table2",
+            "dataset": "glyphs",
+            "cells": [{"labels": {"method": "CURL", "b": 2}, "runs": ["runs/a/seed0"]}],
+        }
     ],
 }
 
@@ -264,18 +360,28 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
-    with suppress(ValueError, AttributeError):  # checksums are no secret: whoever forges a file forges them too
+    with suppress(
+        ValueError, AttributeError
+    ):  # checksums are no secret: whoever forges a file forges them too
         result = json.loads(files[0])
-        result.setdefault("files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")})
-        (folder / "result.json").write_text(json.dumps(result | {"checksum": _canonical_digest(result)}))
+        result.setdefault(
+            "files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")}
+        )
+        (folder / "result.json").write_text(
+            json.dumps(result | {"checksum": _canonical_digest(result)})
+        )
     run = read_run(folder)
     assert run is not None and run.seed >= 0 and run.name and run.dataset
     assert all(math.isfinite(value) for value in run.metrics.values())
-    assert all(run.theory("lemma_4_3", "slack", split=split) is not False for split in ("train", "test"))
+    assert all(
+        run.theory("lemma_4_3", "slack", split=split) is not False for split in ("train", "test")
+    )
     assert all(isinstance(line, dict) for line in run.curve())
     assert all(isinstance(doubt["kind"] + doubt["message"], str) for doubt in run.warnings)
     if found := run.result.get("map"):
-        assert set(found["classes"]) == set(found["labels"]) and len(found["labels"]) == len(found["points"])
+        assert set(found["classes"]) == set(found["labels"]) and len(found["labels"]) == len(
+            found["points"]
+        )
         assert all(abs(x) <= 1 and abs(y) <= 1 for x, y in [*found["points"], *found["means"]])
 
 
@@ -283,7 +389,12 @@ def _read_manifest(folder: Path, body: bytes) -> None:
     path = folder / "any.study.json"
     path.write_bytes(body)
     found = read_manifest(path)
-    assert all(isinstance(run, Path) for study in found.studies for cell in study.cells for run in cell.runs)
+    assert all(
+        isinstance(run, Path)
+        for study in found.studies
+        for cell in study.cells
+        for run in cell.runs
+    )
 
 
 def _load_config(folder: Path, body: bytes) -> None:
@@ -307,9 +418,23 @@ _keys = st.builds(
     st.tuples(
         st.sampled_from(["", "", "", "", "+", "++", "~", "-", " "]),
         st.one_of(
-            st.sampled_from([*SCHEMAS, "experiment", "training.steps", "training", "seed", "run_dir", "force"]),
+            st.sampled_from(
+                [*SCHEMAS, "experiment", "training.steps", "training", "seed", "run_dir", "force"]
+            ),
             st.sampled_from(_options),
-            st.sampled_from(["hydra", "hydra/launcher", "hydra.x", "rate", "preset", "schema", "_target_", "x", "x.y"]),
+            st.sampled_from(
+                [
+                    "hydra",
+                    "hydra/launcher",
+                    "hydra.x",
+                    "rate",
+                    "preset",
+                    "schema",
+                    "_target_",
+                    "x",
+                    "x.y",
+                ]
+            ),
             st.text(max_size=5),
         ),
         st.sampled_from(["", "", "", "", "@x", ".x", "._target_", ":", "/x"]),
@@ -317,16 +442,59 @@ _keys = st.builds(
 )
 _atoms = st.one_of(
     st.sampled_from(
-        [*DATASETS, *ENCODERS, "contrastive", "table1_cifar100", "null", "true", "3", "0.5", "-1", "1e400", "nan", "[2,5]"]
+        [
+            *DATASETS,
+            *ENCODERS,
+            "contrastive",
+            "table1_cifar100",
+            "null",
+            "true",
+            "3",
+            "0.5",
+            "-1",
+            "1e400",
+            "nan",
+            "[2,5]",
+        ]
     ),
     st.sampled_from(
-        ["${seed}", "${oc.env:HOME}", "${oc.env:NO}", "${oc.decode:'['}", "${hydra:job.name}", "${x:", "???", "${.}"]
+        [
+            "${seed}",
+            "${oc.env:HOME}",
+            "${oc.env:NO}",
+            "${oc.decode:'['}",
+            "${hydra:job.name}",
+            "${x:",
+            "???",
+            "${.}",
+        ]
     ),
     st.sampled_from(
-        ["range(3)", "choice(1,2)", "interval(0,1)", "glob(*)", "sort(2,1)", "int(x)", "extend_list(1)", "a,b", "tag(a,1)"]
+        [
+            "range(3)",
+            "choice(1,2)",
+            "interval(0,1)",
+            "glob(*)",
+            "sort(2,1)",
+            "int(x)",
+            "extend_list(1)",
+            "a,b",
+            "tag(a,1)",
+        ]
     ),
     st.sampled_from(
-        ["{a: 1}", "{_target_: os.mkdir}", "[[", "'", '"', "\\", "{", "[{a: [1]}]", "'a b'", "!!python/name:os.system"]
+        [
+            "{a: 1}",
+            "{_target_: os.mkdir}",
+            "[[",
+            "'",
+            '"',
+            "\\",
+            "{",
+            "[{a: [1]}]",
+            "'a b'",
+            "!!python/name:os.system",
+        ]
     ),
     st.text(max_size=8),
 )
@@ -335,7 +503,10 @@ _whole = st.sampled_from(
      "objective.loss=hinge", "optimizer=sgd", "objective=supervised", "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
 )  # fmt: skip
 _words_given = st.builds(
-    lambda key, equals, value: key + equals + value, _keys, st.sampled_from([*"====", "", "=="]), _atoms
+    lambda key, equals, value: key + equals + value,
+    _keys,
+    st.sampled_from([*"====", "", "=="]),
+    _atoms,
 )
 _overrides = st.lists(st.one_of(_whole, _whole, _words_given), min_size=1, max_size=3)
 
@@ -357,7 +528,9 @@ PARSERS = [
     Parser(
         "runs",
         st.tuples(
-            _texts_of(_RESULT, json.dumps), _texts_of(_CONFIG, _yaml), _texts_of({"step": 1, "loss": 0.5}, json.dumps)
+            _texts_of(_RESULT, json.dumps),
+            _texts_of(_CONFIG, _yaml),
+            _texts_of({"step": 1, "loss": 0.5}, json.dumps),
         ),
         _read_run,
         60,

@@ -1,4 +1,5 @@
-"""Every parser of ours on inputs that nobody would write: DataError or ConfigError, or a result, and nothing else."""
+"""Every parser of ours on inputs that nobody would write: DataError or ConfigError, or a result,
+and nothing else."""
 
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from trying import trial
 def test_some_inputs(parser: Parser, tmp_path: Path) -> None:
     case, outcomes = trial(parser, parser.short, tmp_path, derandomize=True)
     case()
-    assert outcomes["read"] and bool(outcomes["refused"]) == parser.refuses  # else the inputs would all be alike
+    assert (
+        outcomes["read"] and bool(outcomes["refused"]) == parser.refuses
+    )  # else the inputs would all be alike
 
 
 @pytest.mark.slow
@@ -22,7 +25,9 @@ def test_a_hundred_thousand_inputs(tmp_path: Path, capsys: pytest.CaptureFixture
         case()
         total += outcomes.total()
         with capsys.disabled():
-            print(f"\n{parser.name}: {outcomes['read']} read, {outcomes['refused']} refused", end="")
+            print(
+                f"\n{parser.name}: {outcomes['read']} read, {outcomes['refused']} refused", end=""
+            )
     with capsys.disabled():
         print(f"\n{total} cases in all")
     assert total >= 100_000

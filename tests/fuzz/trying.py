@@ -15,13 +15,21 @@ from data.errors import DataError
 from experiments.errors import ConfigError
 
 
-def trial(parser: Parser, cases: int, folder: Path, **options: Any) -> tuple[Callable[[], None], Counter[str]]:
-    """(what reads so many inputs, each in an empty folder; how many were "read" and "refused" so far).
+def trial(
+    parser: Parser, cases: int, folder: Path, **options: Any
+) -> tuple[Callable[[], None], Counter[str]]:
+    """(what reads so many inputs, each in an empty folder; how many were "read" and "refused" so
+    far).
 
     Any exception but DataError and ConfigError goes through.
     """
     outcomes: Counter[str] = Counter()
-    options |= {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+    options |= {
+        "deadline": None,
+        "database": None,
+        "suppress_health_check": list(HealthCheck),
+        "print_blob": True,
+    }
 
     @settings(max_examples=cases, **options)
     @given(parser.inputs)

@@ -24,7 +24,10 @@ def texts(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undistur
     folder = place / "documents"
     folder.mkdir()
     for topic in ("tea", "sea", "ore", "sky"):
-        lines = [f"the {topic}{i % 7} and the {topic}{i % 5} are {topic}{i % 3} on day {i} ." for i in range(40)]
+        lines = [
+            f"the {topic}{i % 7} and the {topic}{i % 5} are {topic}{i % 3} on day {i} ."
+            for i in range(40)
+        ]
         (folder / f"{topic}.txt").write_text("\n".join(lines))
     return undisturbed(
         crl, place, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=20", "encoder=bag_of_words",

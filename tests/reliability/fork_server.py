@@ -1,7 +1,9 @@
-"""A process that has imported everything, and forks one that runs a ``crl`` command for every line that it reads.
+"""A process that has imported everything, and forks one that runs a ``crl`` command for every line
+that it reads.
 
-A start takes milliseconds instead of seconds, so that hundreds of processes can be killed. Each is a process of its own
-for all that matters here: memory, open files, locks, signals. Requests and answers are lines of JSON.
+A start takes milliseconds instead of seconds, so that hundreds of processes can be killed. Each is
+a process of its own for all that matters here: memory, open files, locks, signals. Requests and
+answers are lines of JSON.
 """
 
 import json
@@ -14,10 +16,9 @@ from typing import Any
 
 
 def serve() -> None:
-    import experiments.evaluation
-    import experiments.run
-    import experiments.theory  # noqa: F401
-    from experiments.config import compose_config
+    import experiments.evaluation.accuracy
+    import experiments.evaluation.theory  # noqa: F401
+    from experiments.config.compose import compose_config
 
     for dataset in ("glyphs", "documents"):
         compose_config([f"dataset={dataset}"])
@@ -64,7 +65,8 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def _die_at(what: str, number: int) -> None:
-    """SIGKILL at the so-maniest time that a file is ``synced``, or before or after one is ``renamed``."""
+    """SIGKILL at the so-maniest time that a file is ``synced``, or before or after one is
+    ``renamed``."""
     left = number
 
     def counted() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.results import read_run
+from experiments.storage.results import read_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = ["training.steps=12", "training.log_every=3", "training.dev_every=4", "training.batch_size=8",
@@ -92,7 +92,8 @@ class ForkServer:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A command, without ``run_dir``, and what it gives when nobody disturbs it; ``seconds``: how long that takes."""
+    """A command, without ``run_dir``, and what it gives when nobody disturbs it; ``seconds``: how
+    long that takes."""
 
     command: tuple[str, ...]
     metrics: dict[str, float]
@@ -114,14 +115,24 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> None:
 def log_of(run: Path) -> list[dict[str, float]]:
     """The lines of metrics.jsonl without what the clock says."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in ("points_per_second", "seconds")} for line in lines]
+    return [
+        {
+            name: value
+            for name, value in line.items()
+            if name not in ("points_per_second", "seconds")
+        }
+        for line in lines
+    ]
 
 
 def same(run: Path, undisturbed: Undisturbed) -> bool:
-    """Whether a run gives the very numbers of the undisturbed one, and left nothing but whole files."""
+    """Whether a run gives the very numbers of the undisturbed one, and left nothing but whole
+    files."""
     found = read_run(run)
     assert found is not None, f"{run} is not complete"
-    leftovers = [path for path in run.rglob("*") if path.suffix == ".tmp" or path.name == "replaced"]
+    leftovers = [
+        path for path in run.rglob("*") if path.suffix == ".tmp" or path.name == "replaced"
+    ]
     assert not leftovers
     return (found.metrics, found.result["theory"], log_of(run)) == (
         undisturbed.metrics, undisturbed.theory, undisturbed.log,
@@ -129,7 +140,8 @@ def same(run: Path, undisturbed: Undisturbed) -> bool:
 
 
 def undisturbed(crl: ForkServer, place: Path, *options: str) -> Undisturbed:
-    """Run a command twice: it is repeatable, and the second time says how long it takes once its code is loaded."""
+    """Run a command twice: it is repeatable, and the second time says how long it takes once its
+    code is loaded."""
     command = ("train", *options, *TINY)
     seconds = []
     for number in range(2):
@@ -139,7 +151,13 @@ def undisturbed(crl: ForkServer, place: Path, *options: str) -> Undisturbed:
         assert ended.code == 0, ended.text
     result = json.loads((place / "run0" / "result.json").read_text())
     found = Undisturbed(
-        command, result["metrics"], result["theory"], log_of(place / "run0"), min(seconds), place / "run0", place / "cache0"
+        command,
+        result["metrics"],
+        result["theory"],
+        log_of(place / "run0"),
+        min(seconds),
+        place / "run0",
+        place / "cache0",
     )
     assert same(place / "run1", found)
     return found

@@ -1,4 +1,5 @@
-"""A SLURM of one node on this machine, for as long as a test runs: munge, controller and node daemon in one folder."""
+"""A SLURM of one node on this machine, for as long as a test runs: munge, controller and node
+daemon in one folder."""
 
 import getpass
 import os
@@ -12,7 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "scancel", "sinfo")
+PROGRAMS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "srun",
+    "scontrol",
+    "squeue",
+    "scancel",
+    "sinfo",
+)
 
 CONF = """ClusterName=crl
 SlurmctldHost={host}(127.0.0.1)
@@ -51,10 +62,13 @@ class CannotStart(Exception):
 
 @contextmanager
 def slurm_node() -> Iterator[dict[str, str]]:
-    """The environment in which its commands find it. Raises CannotStart; however this ends, no daemon is left behind."""
+    """The environment in which its commands find it. Raises CannotStart; however this ends, no
+    daemon is left behind."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=PLACES) is None]
     if missing:
-        raise CannotStart(f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client munge)")
+        raise CannotStart(
+            f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client munge)"
+        )
     daemons: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder:
         place = Path(folder)
@@ -67,31 +81,57 @@ def slurm_node() -> Iterator[dict[str, str]]:
         conf = CONF.format(host=host, user=getpass.getuser(), place=place, ports=_free_ports(2))
         (place / "slurm.conf").write_text(conf)
         environment = os.environ | {"SLURM_CONF": str(place / "slurm.conf"), "PATH": PLACES}
-        munge = [f"--socket={place}/munge.socket", f"--key-file={place}/munge.key", f"--pid-file={place}/munge.pid"]
-        munge += [f"--log-file={place}/munged.log", f"--seed-file={place}/munge.seed", "--force", "--foreground"]
+        munge = [
+            f"--socket={place}/munge.socket",
+            f"--key-file={place}/munge.key",
+            f"--pid-file={place}/munge.pid",
+        ]
+        munge += [
+            f"--log-file={place}/munged.log",
+            f"--seed-file={place}/munge.seed",
+            "--force",
+            "--foreground",
+        ]
         try:
             for command in (["munged", *munge], ["slurmctld", "-D"], ["slurmd", "-D"]):
                 log = (place / f"{command[0]}.out").open("wb")
-                daemons.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
+                daemons.append(
+                    subprocess.Popen(
+                        command, env=environment, stdout=log, stderr=log, start_new_session=True
+                    )
+                )
                 time.sleep(1)
             _wait_until_idle(environment, daemons, place)
             yield environment
         finally:
-            subprocess.run(["scancel", "--user", getpass.getuser()], env=environment, check=False, capture_output=True)
+            subprocess.run(
+                ["scancel", "--user", getpass.getuser()],
+                env=environment,
+                check=False,
+                capture_output=True,
+            )
             time.sleep(1 if daemons else 0)
             for daemon in reversed(daemons):
                 daemon.terminate()
                 daemon.wait(timeout=30)
 
 
-def _wait_until_idle(environment: dict[str, str], daemons: list[subprocess.Popen[bytes]], place: Path) -> None:
+def _wait_until_idle(
+    environment: dict[str, str], daemons: list[subprocess.Popen[bytes]], place: Path
+) -> None:
     for _ in range(60):
         for daemon in daemons:
             if daemon.poll() is not None:
                 name = str(daemon.args[0])  # type: ignore[index]
                 lines = (place / f"{name}.out").read_text().splitlines()
                 raise CannotStart(f"{name} ended: {lines[-1] if lines else 'it says nothing'}")
-        shown = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, check=False, capture_output=True, text=True)
+        shown = subprocess.run(
+            ["sinfo", "-h", "-o", "%T"],
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
         if shown.stdout.strip() == "idle":
             return
         time.sleep(0.5)

@@ -1,4 +1,5 @@
-"""Files that lost their end or a bit: the command gives the very numbers all the same, or names the file and the way out."""
+"""Files that lost their end or a bit: the command gives the very numbers all the same, or names the
+file and the way out."""
 
 import os
 import random
@@ -11,9 +12,9 @@ import torch
 from processes import ForkServer, Undisturbed, log_of, same
 
 from cli.main import main
-from data.files import DamagedFile, _Digesting, load_tensors, save_tensors
+from data.files.atomic import DamagedFile, _Digesting, load_tensors, save_tensors
 from experiments.errors import ConfigError
-from experiments.results import read_run
+from experiments.storage.results import read_run
 
 SEED = 20190609
 
@@ -40,18 +41,27 @@ Damage = Callable[[bytes, random.Random], bytes]
 
 
 @pytest.fixture(scope="module")
-def unfinished(crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unfinished(
+    crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run folder as a kill in the middle leaves it."""
     run = tmp_path_factory.mktemp("unfinished") / "run"
     for number in range(1, 20):
         shutil.rmtree(run, ignore_errors=True)
-        assert crl.run(*texts.command, f"run_dir={run}", cache=texts.cache, die_at=("synced", 5 + number)).code == -9
+        assert (
+            crl.run(
+                *texts.command, f"run_dir={run}", cache=texts.cache, die_at=("synced", 5 + number)
+            ).code
+            == -9
+        )
         if (run / "checkpoint.pt").exists() and len(log_of(run)) == 3:
             return run
     pytest.fail("no kill hit the middle")
 
 
-def damaged_copy(source: Path, name: str, damage: Damage, chance: random.Random, place: Path) -> Path:
+def damaged_copy(
+    source: Path, name: str, damage: Damage, chance: random.Random, place: Path
+) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(source, place)
     body = (place / name).read_bytes()
@@ -68,12 +78,15 @@ def answered(ended_code: int, text: str, file: Path) -> None:
 
 
 def goes_on(wanted: Undisturbed, run: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Start the command in a folder with a damaged file, do what it says, end with the very numbers."""
+    """Start the command in a folder with a damaged file, do what it says, end with the very
+    numbers."""
     capsys.readouterr()
     code = main([*wanted.command, f"run_dir={run}"])
     text = capsys.readouterr().err
     answer = "went on" if code == 0 else "named"
-    if code == 2 and "force=true to replace it" in text:  # an option of config.yaml is another one now
+    if (
+        code == 2 and "force=true to replace it" in text
+    ):  # an option of config.yaml is another one now
         assert file.name == "config.yaml" and str(run) in text and "config.yaml: " in text
         file.unlink()
     elif code != 0:
@@ -90,14 +103,22 @@ def rounds(count: int, *names: str) -> list[tuple[str, Damage, int]]:
     """So many times every file in every way; 0: every file once."""
     if count == 0:
         return [(name, DAMAGE[number % len(DAMAGE)], 0) for number, name in enumerate(names)]
-    return [(name, damage, number) for name in names for damage in DAMAGE for number in range(count)]
+    return [
+        (name, damage, number) for name in names for damage in DAMAGE for number in range(count)
+    ]
 
 
 def check_unfinished(
-    count: int, wanted: Undisturbed, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    count: int,
+    wanted: Undisturbed,
+    unfinished: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> dict[str, int]:
     answers: dict[str, int] = {}
-    for name, damage, number in rounds(count, "checkpoint.pt", "config.yaml", "metrics.jsonl", "environment.json"):
+    for name, damage, number in rounds(
+        count, "checkpoint.pt", "config.yaml", "metrics.jsonl", "environment.json"
+    ):
         chance = random.Random(f"{SEED} {name} {damage.__name__} {number}")
         run = damaged_copy(unfinished, name, damage, chance, tmp_path / "run")
         key = f"{name} {goes_on(wanted, run, run / name, capsys)}"
@@ -105,10 +126,14 @@ def check_unfinished(
     return answers
 
 
-def check_finished(count: int, wanted: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
+def check_finished(
+    count: int, wanted: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> dict[str, int]:
     """What is complete is never silently another; what is not damaged stays as it was."""
     answers: dict[str, int] = {}
-    for name, damage, number in rounds(count, "result.json", "config.yaml", "metrics.jsonl", "checkpoint.pt"):
+    for name, damage, number in rounds(
+        count, "result.json", "config.yaml", "metrics.jsonl", "checkpoint.pt"
+    ):
         chance = random.Random(f"{SEED} {name} {damage.__name__} {number}")
         run = damaged_copy(wanted.folder, name, damage, chance, tmp_path / "run")
         capsys.readouterr()
@@ -123,7 +148,10 @@ def check_finished(count: int, wanted: Undisturbed, tmp_path: Path, capsys: pyte
         text = capsys.readouterr().err
         if code != 0:
             answered(code, text, run / name)
-        assert name == "result.json" or (run / "result.json").read_bytes() == (wanted.folder / "result.json").read_bytes()
+        assert (
+            name == "result.json"
+            or (run / "result.json").read_bytes() == (wanted.folder / "result.json").read_bytes()
+        )
         key = f"{name} {'went on' if code == 0 else 'named'}"
         answers[key] = answers.get(key, 0) + 1
         if code != 0 and name != "checkpoint.pt":
@@ -136,12 +164,16 @@ def _cache(texts: Undisturbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRL_DATA", str(texts.cache))
 
 
-def test_an_unfinished_run(texts: Undisturbed, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_run(
+    texts: Undisturbed, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = check_unfinished(0, texts, unfinished, tmp_path, capsys)
     assert "checkpoint.pt went on" not in answers and "metrics.jsonl named" not in answers
 
 
-def test_a_finished_run(texts: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_run(
+    texts: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = check_finished(0, texts, tmp_path, capsys)
     assert {"config.yaml named", "checkpoint.pt named"} <= set(answers)
 
@@ -150,7 +182,10 @@ def test_a_finished_run(texts: Undisturbed, tmp_path: Path, capsys: pytest.Captu
 def test_many_unfinished_and_finished_runs(
     texts: Undisturbed, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = [check_unfinished(25, texts, unfinished, tmp_path, capsys), check_finished(25, texts, tmp_path, capsys)]
+    found = [
+        check_unfinished(25, texts, unfinished, tmp_path, capsys),
+        check_finished(25, texts, tmp_path, capsys),
+    ]
     with capsys.disabled():
         print(f"\nseed {SEED}; unfinished: {found[0]}; finished: {found[1]}")
 
@@ -164,7 +199,8 @@ def refusal(run: Path) -> str | None:
 
 
 def readers(count: int, wanted: Undisturbed, tmp_path: Path) -> int:
-    """Whatever a bit or a length is, the readers say the same as before, or say that it is damaged."""
+    """Whatever a bit or a length is, the readers say the same as before, or say that it is
+    damaged."""
     before = read_run(wanted.folder)
     assert before is not None
     said = 0
@@ -177,7 +213,11 @@ def readers(count: int, wanted: Undisturbed, tmp_path: Path) -> int:
         else:
             found = read_run(run)
             assert found is not None
-            assert (found.config, found.result, found.curve()) == (before.config, before.result, before.curve())
+            assert (found.config, found.result, found.curve()) == (
+                before.config,
+                before.result,
+                before.curve(),
+            )
     cache, *_ = sorted((wanted.cache / "prepared").glob("*.pt"))
     for source in (wanted.folder / "checkpoint.pt", cache):
         for _, damage, number in rounds(count, source.name):
@@ -197,11 +237,17 @@ def test_readers_notice_what_they_read(texts: Undisturbed, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_readers_notice_what_they_read_in_thousands(texts: Undisturbed, tmp_path: Path) -> None:
-    print(f"\n{readers(700, texts, tmp_path)} of {5 * 3 * 700} damaged files were named, the others said the same as before")
+    print(
+        f"\n{readers(700, texts, tmp_path)} of {5 * 3 * 700} damaged files were named, the others said the same as before"
+    )
 
 
 def test_a_damaged_cache_is_named_and_made_again(
-    crl: ForkServer, texts: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    crl: ForkServer,
+    texts: Undisturbed,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(texts.cache, tmp_path / "cache")
     monkeypatch.setenv("CRL_DATA", str(tmp_path / "cache"))
@@ -218,14 +264,24 @@ def test_a_damaged_cache_is_named_and_made_again(
 
 
 def test_torch_reads_what_has_a_checksum(tmp_path: Path) -> None:
-    value = {"weights": torch.randn(300, 70), "step": 3, "log": [{"step": 1, "loss": 0.5}], "none": None}
+    value = {
+        "weights": torch.randn(300, 70),
+        "step": 3,
+        "log": [{"step": 1, "loss": 0.5}],
+        "none": None,
+    }
     save_tensors(tmp_path / "file.pt", value)
-    for found in (torch.load(tmp_path / "file.pt", weights_only=True), load_tensors(tmp_path / "file.pt")):
+    for found in (
+        torch.load(tmp_path / "file.pt", weights_only=True),
+        load_tensors(tmp_path / "file.pt"),
+    ):
         assert torch.equal(found.pop("weights"), value["weights"])
         assert found == {name: value[name] for name in ("step", "log", "none")}
 
 
-def test_writing_takes_no_second_copy_of_the_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_takes_no_second_copy_of_the_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     value = {"weights": torch.zeros(30_000_000)}  # 120 MB
     held, write = [resident_bytes()], _Digesting.write
 

@@ -1,4 +1,5 @@
-"""A full disk and a folder that cannot be written end in one line; what was complete stays, and the same command goes on."""
+"""A full disk and a folder that cannot be written end in one line; what was complete stays, and the
+same command goes on."""
 
 import os
 import shutil
@@ -11,7 +12,9 @@ import pytest
 from processes import Ended, ForkServer, Undisturbed, same, until
 
 NOBODY = 65534
-as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to mount or to be another")
+as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to mount or to be another"
+)
 
 
 def one_line(ended: Ended, code: int, *words: str) -> None:
@@ -27,23 +30,32 @@ def test_a_file_that_grows_too_large(crl: ForkServer, images: Undisturbed, tmp_p
     run = tmp_path / "run"
     command = [*images.command, f"run_dir={run}"]
     shutil.copytree(images.cache, tmp_path / "cache")
-    for largest in (9000, size // 2, size - 1):  # the first one at its start or later, and the last one at its end
+    for largest in (
+        9000,
+        size // 2,
+        size - 1,
+    ):  # the first one at its start or later, and the last one at its end
         ended = crl.run(*command, cache=tmp_path / "cache", largest_file=largest)
         one_line(ended, 1, f"{run}/checkpoint.pt cannot be written", "the same command goes on")
         assert not list(run.rglob("*.tmp"))
     ended = crl.run(*command, cache=tmp_path / "other", largest_file=cache.stat().st_size - 1)
     one_line(ended, 2, f"cache {tmp_path}/other/prepared: ", "CRL_DATA")
-    assert not list((tmp_path / "other").rglob("*.pt*.tmp")) and not list((tmp_path / "other").rglob("*.pt"))
+    assert not list((tmp_path / "other").rglob("*.pt*.tmp")) and not list(
+        (tmp_path / "other").rglob("*.pt")
+    )
     assert crl.run(*command, cache=tmp_path / "other").code == 0
     assert same(run, images)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own in memory, with room for one checkpoint, but not for the next beside it."""
+    """A file system of its own in memory, with room for one checkpoint, but not for the next beside
+    it."""
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=False, capture_output=True
+    )
     if mounted.returncode != 0:
         pytest.skip("mounting is not allowed here")
     try:
@@ -75,7 +87,12 @@ def test_a_full_disk_in_the_middle(crl: ForkServer, images: Undisturbed, small_d
     whole = (run / "result.json").read_bytes()
     leave(small_disk, 0)
     assert "complete already" in crl.run(*command, cache=images.cache).text
-    one_line(crl.run("evaluate", str(run), "evaluation.ks=[3]", cache=images.cache), 2, "No space left", "evaluations")
+    one_line(
+        crl.run("evaluate", str(run), "evaluation.ks=[3]", cache=images.cache),
+        2,
+        "No space left",
+        "evaluations",
+    )
     one_line(crl.run(*command, "force=true", cache=images.cache), 2, "No space left on device")
     assert (run / "result.json").read_bytes() == whole  # what is complete stays
 
@@ -85,7 +102,9 @@ def test_write_permission_taken_away(crl: ForkServer, texts: Undisturbed) -> Non
     """As another user: root may write everywhere."""
     place = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
-        documents = Path(next(option for option in texts.command if "dataset.root" in option).partition("=")[2])
+        documents = Path(
+            next(option for option in texts.command if "dataset.root" in option).partition("=")[2]
+        )
         shutil.copytree(documents, place / "documents")
         place.chmod(0o777)
         run, cache = place / "run", place / "cache"
@@ -95,14 +114,26 @@ def test_write_permission_taken_away(crl: ForkServer, texts: Undisturbed) -> Non
         process = crl.start(*long, cache=cache, user=NOBODY)
         until((run / "checkpoint.pt").exists)
         run.chmod(0o555)
-        one_line(process.wait(), 1, f"{run}/checkpoint.pt cannot be written (Permission denied)", "goes on")
-        one_line(crl.run(*long, cache=cache, user=NOBODY), 2, f"{run} cannot be written", "writable run_dir")
+        one_line(
+            process.wait(),
+            1,
+            f"{run}/checkpoint.pt cannot be written (Permission denied)",
+            "goes on",
+        )
+        one_line(
+            crl.run(*long, cache=cache, user=NOBODY),
+            2,
+            f"{run} cannot be written",
+            "writable run_dir",
+        )
         run.chmod(0o755)
         shutil.rmtree(run)
         (cache / "prepared").chmod(0o555)
         for path in (cache / "prepared").iterdir():
             path.unlink()
-        one_line(crl.run(*command, cache=cache, user=NOBODY), 2, "cache", "Permission denied", "CRL_DATA")
+        one_line(
+            crl.run(*command, cache=cache, user=NOBODY), 2, "cache", "Permission denied", "CRL_DATA"
+        )
         (cache / "prepared").chmod(0o755)
         assert crl.run(*command, cache=cache, user=NOBODY).code == 0
         assert same(run, texts)

@@ -1,4 +1,5 @@
-"""Killed at any moment, the same command again gives the very numbers of a run that nobody disturbed."""
+"""Killed at any moment, the same command again gives the very numbers of a run that nobody
+disturbed."""
 
 import random
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from processes import ForkServer, Undisturbed, same
 
-from experiments.results import read_run
+from experiments.storage.results import read_run
 
 SEED = 20190609
 KINDS = ("synced", "before renamed", "after renamed")
@@ -21,11 +22,16 @@ def phase(run: Path) -> str:
         return "complete"
     if not (run / "checkpoint.pt").exists():
         return "training began" if (run / "config.yaml").exists() else "preparing"
-    return "evaluating" if len((run / "metrics.jsonl").read_text().splitlines()) == 6 else "training"
+    return (
+        "evaluating" if len((run / "metrics.jsonl").read_text().splitlines()) == 6 else "training"
+    )
 
 
-def kill_at_random(crl: ForkServer, wanted: Undisturbed, place: Path, chance: random.Random) -> list[str]:
-    """The same command killed once or several times, with a cache of its own, then left alone: where each kill hit."""
+def kill_at_random(
+    crl: ForkServer, wanted: Undisturbed, place: Path, chance: random.Random
+) -> list[str]:
+    """The same command killed once or several times, with a cache of its own, then left alone:
+    where each kill hit."""
     command, cache = [*wanted.command, f"run_dir={place}/run"], place / "cache"
     hits = []
     while not hits or chance.random() < 0.3:
@@ -33,7 +39,9 @@ def kill_at_random(crl: ForkServer, wanted: Undisturbed, place: Path, chance: ra
         seconds = chance.uniform(0, wanted.seconds / 2)
         if chance.random() < 0.7:  # training and evaluation are short beside what comes before
             begun, seconds = time.monotonic(), seconds / 4
-            while not (place / "run" / "environment.json").exists() and time.monotonic() < begun + 60:
+            while (
+                not (place / "run" / "environment.json").exists() and time.monotonic() < begun + 60
+            ):
                 time.sleep(0.001)
         process.kill_after(seconds)
         hits.append(phase(place / "run"))
@@ -48,15 +56,23 @@ def kill_at_random(crl: ForkServer, wanted: Undisturbed, place: Path, chance: ra
 
 
 @pytest.mark.parametrize("kind", ["images", "texts"])
-def test_killed_at_random_moments(kind: str, crl: ForkServer, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_killed_at_random_moments(
+    kind: str, crl: ForkServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     wanted = request.getfixturevalue(kind)
     chance = random.Random(f"{SEED} {kind}")
-    hits = [hit for number in range(2) for hit in kill_at_random(crl, wanted, tmp_path / str(number), chance)]
+    hits = [
+        hit
+        for number in range(2)
+        for hit in kill_at_random(crl, wanted, tmp_path / str(number), chance)
+    ]
     assert set(hits) - {"complete"}, hits  # a kill that comes too late says nothing
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_while_files_are_written(kind: str, crl: ForkServer, images: Undisturbed, tmp_path: Path) -> None:
+def test_killed_while_files_are_written(
+    kind: str, crl: ForkServer, images: Undisturbed, tmp_path: Path
+) -> None:
     """Every write has a number; some of them here, all of them in the long suite."""
     chance = random.Random(f"{SEED} {kind}")
     for number in chance.sample(range(1, 12), 1):
@@ -96,20 +112,28 @@ def same_numbers(run: Path, wanted: Undisturbed) -> bool:
 
 
 @pytest.mark.slow
-def test_hundreds_of_kills(crl: ForkServer, images: Undisturbed, texts: Undisturbed, tmp_path: Path) -> None:
+def test_hundreds_of_kills(
+    crl: ForkServer, images: Undisturbed, texts: Undisturbed, tmp_path: Path
+) -> None:
     chance, hits, started = random.Random(SEED), Counter[str](), time.monotonic()
     number = 0
     while hits.total() - hits["complete"] < 200:  # a kill that comes too late counts for nothing
         number += 1
-        hits.update(kill_at_random(crl, chance.choice([images, texts]), tmp_path / str(number), chance))
+        hits.update(
+            kill_at_random(crl, chance.choice([images, texts]), tmp_path / str(number), chance)
+        )
     seconds, counted = time.monotonic() - started, hits.total() - hits["complete"]
-    print(f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run")
+    print(
+        f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run"
+    )
     assert {"preparing", "training", "evaluating"} <= set(hits)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_at_every_write(kind: str, crl: ForkServer, images: Undisturbed, tmp_path: Path) -> None:
+def test_killed_at_every_write(
+    kind: str, crl: ForkServer, images: Undisturbed, tmp_path: Path
+) -> None:
     number = 1
     while _killed_at(crl, images, tmp_path / str(number), kind, number):
         number += 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.interrupts import Interrupted, Postponed, ending, interrupt
+from experiments.runtime.signals import Interrupted, Postponed, ending, interrupt
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
@@ -29,7 +29,9 @@ def slowly(wanted: Undisturbed) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def long_log(crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
+def long_log(
+    crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, float]]:
     run = tmp_path_factory.mktemp("long") / "run"
     ended = crl.run(*slowly(texts), f"run_dir={run}", cache=texts.cache)
     assert ended.code == 0, ended.text
@@ -38,9 +40,14 @@ def long_log(crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempP
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])
 def test_a_signal_in_training(
-    signum: signal.Signals, crl: ForkServer, texts: Undisturbed, long_log: list[dict[str, float]], tmp_path: Path
+    signum: signal.Signals,
+    crl: ForkServer,
+    texts: Undisturbed,
+    long_log: list[dict[str, float]],
+    tmp_path: Path,
 ) -> None:
-    """Wherever it hits between two lines of the log, the lines and the result become those of an undisturbed run."""
+    """Wherever it hits between two lines of the log, the lines and the result become those of an
+    undisturbed run."""
     run = tmp_path / "run"
     command = [*slowly(texts), f"run_dir={run}"]
     process = crl.start(*command, cache=texts.cache)
@@ -48,7 +55,10 @@ def test_a_signal_in_training(
     process.signal(signum)
     ended = process.wait()
     assert ended.code == 128 + signum
-    assert ended.last == f"crl: ended by {signum.name}; the same command goes on: {shlex.join(['crl', *command])}"
+    assert (
+        ended.last
+        == f"crl: ended by {signum.name}; the same command goes on: {shlex.join(['crl', *command])}"
+    )
     assert (run / "checkpoint.pt").exists() and not (run / "result.json").exists()
     assert "Traceback" not in ended.text
     again = crl.run(*command, cache=texts.cache)
@@ -56,16 +66,24 @@ def test_a_signal_in_training(
     assert log_of(run) == long_log
 
 
-def test_sigterm_to_the_real_command(crl: ForkServer, texts: Undisturbed, long_log: Any, tmp_path: Path) -> None:
+def test_sigterm_to_the_real_command(
+    crl: ForkServer, texts: Undisturbed, long_log: Any, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     command = [*slowly(texts), f"run_dir={run}"]
     environment = {**os.environ, "CRL_DATA": str(texts.cache)}
-    process = subprocess.Popen([*COMMAND, *command], env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *command], env=environment, stderr=subprocess.PIPE, text=True
+    )
     until(lambda: lines(run) > 2)
     process.terminate()
     _, error = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert error.strip().splitlines()[-1].startswith("crl: ended by SIGTERM; the same command goes on: crl train dataset=")
+    assert (
+        error.strip()
+        .splitlines()[-1]
+        .startswith("crl: ended by SIGTERM; the same command goes on: crl train dataset=")
+    )
     assert (run / "checkpoint.pt").exists()
     assert crl.run(*command, cache=texts.cache).code == 0
     assert log_of(run) == long_log
@@ -116,9 +134,15 @@ def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
             signal.signal(signum, handler)
 
 
-@pytest.mark.parametrize("where", ["experiments.run.prepare", "experiments.scoring.evaluate"])
+@pytest.mark.parametrize(
+    "where", ["experiments.run.prepare", "experiments.evaluation.score.evaluate"]
+)
 def test_sigterm_outside_of_training(
-    where: str, texts: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    where: str,
+    texts: Undisturbed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from cli.main import main
 
@@ -127,14 +151,17 @@ def test_sigterm_outside_of_training(
     with monkeypatch.context() as patch:
         patch.setattr(where, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         assert main(command) == 143
-    assert "crl: ended by SIGTERM; the same command goes on: crl train dataset=documents" in capsys.readouterr().err
+    assert (
+        "crl: ended by SIGTERM; the same command goes on: crl train dataset=documents"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "run" / "result.json").exists()
     assert main(command) == 0
     assert same(tmp_path / "run", texts)
 
 
 def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: Path) -> None:
-    from experiments.workers import run_side_by_side
+    from experiments.launch.worker_pool import run_side_by_side
 
     job = (*slowly(texts)[1:], f"run_dir={tmp_path}/run", "training.steps=1000000")
 
@@ -161,7 +188,8 @@ def gone(session: int) -> bool:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["reproduce", "joblib", "basic"])
 def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) -> None:
-    """Every run under way has a checkpoint, no process is left, and the same command completes them all."""
+    """Every run under way has a checkpoint, no process is left, and the same command completes them
+    all."""
     small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "evaluation.linear_steps=5",
              "runtime.progress=false", f"output_dir={tmp_path}", LONG]  # fmt: skip
     if verb == "reproduce":
@@ -170,18 +198,27 @@ def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) ->
         launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if verb == "joblib" else []
         command = ["train", "-m", "seed=0,1,2,3", *small, *launcher]
     long = [*command, "training.steps=800"]
-    process = subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     wanted = 1 if verb == "basic" else 2
     until(lambda: sum(lines(run) > 2 for run in tmp_path.glob("runs/*/*")) >= wanted, 120)
     os.kill(process.pid, signum)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 128 + signum, error
-    assert f"crl: ended by {signum.name}; the same command goes on: crl {command[0]}" in error.strip().splitlines()[-1]
+    assert (
+        f"crl: ended by {signum.name}; the same command goes on: crl {command[0]}"
+        in error.strip().splitlines()[-1]
+    )
     assert "Traceback" not in error
     begun = [run for run in tmp_path.glob("runs/*/*") if lines(run)]
     assert len(begun) == wanted and all((run / "checkpoint.pt").exists() for run in begun)
     until(lambda: gone(process.pid), 10)
-    steps = [json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] for run in begun]
+    steps = [
+        json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] for run in begun
+    ]
     assert all(step < 800 for step in steps)
-    again = subprocess.run([*COMMAND, *long], check=False, capture_output=True, text=True, timeout=600)
+    again = subprocess.run(
+        [*COMMAND, *long], check=False, capture_output=True, text=True, timeout=600
+    )
     assert again.returncode == 0, again.stderr

@@ -16,22 +16,39 @@ from cli.main import main
 
 pytestmark = pytest.mark.slow
 
-TINY = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "training.batch_size=8"]
-TINY += ["training.dev_every=100", "training.log_every=10", "training.checkpoint_seconds=0", "runtime.device=cpu"]
+TINY = [
+    "dataset.points_per_class=10",
+    "dataset.test_per_class=2",
+    "encoder.width=2",
+    "training.batch_size=8",
+]
+TINY += [
+    "training.dev_every=100",
+    "training.log_every=10",
+    "training.checkpoint_seconds=0",
+    "runtime.device=cpu",
+]
 TINY += ["evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.threads=1"]
 LONG = [*TINY, "training.steps=400"]
-JOBS = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=test", "hydra.launcher.timeout_min=9"]
+JOBS = [
+    "hydra/launcher=submitit_slurm",
+    "hydra.launcher.partition=test",
+    "hydra.launcher.timeout_min=9",
+]
 # Below 10 minutes submitit takes every SIGUSR2 for the one that announces the time limit.
 
 
 class Cluster:
-    """Commands against the node; each is printed with what it says (pytest -s shows a transcript)."""
+    """Commands against the node; each is printed with what it says (pytest -s shows a
+    transcript)."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
 
     def run(self, *command: str) -> str:
-        done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=self.environment, check=True, capture_output=True, text=True, timeout=60
+        )
         print(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}", flush=True)
         return done.stdout
 
@@ -44,7 +61,9 @@ class Cluster:
     def job(self, number: int | None = None) -> str:
         """Id of the newest job, or of the newest array's job of that number."""
         asked = ["squeue", "-h", "-o", "%F"]
-        queue = subprocess.run(asked, env=self.environment, check=True, capture_output=True, text=True).stdout
+        queue = subprocess.run(
+            asked, env=self.environment, check=True, capture_output=True, text=True
+        ).stdout
         newest = str(max(map(int, queue.split())))
         return newest if number is None else f"{newest}_{number}"
 
@@ -68,15 +87,23 @@ def outcome(process: "subprocess.Popen[str]", timeout: float = 300) -> tuple[str
 
 def metrics(output: Path) -> dict[str, dict[str, float]]:
     """seed<k> -> metrics of every complete run."""
-    return {path.parent.name: json.loads(path.read_text())["metrics"] for path in output.glob("runs/*/*/result.json")}
+    return {
+        path.parent.name: json.loads(path.read_text())["metrics"]
+        for path in output.glob("runs/*/*/result.json")
+    }
 
 
 def lines(output: Path, seed: int) -> int:
     """How many lines of metrics the run has written."""
-    return sum(len(path.read_text().splitlines()) for path in output.glob(f"runs/*/seed{seed}/metrics.jsonl"))
+    return sum(
+        len(path.read_text().splitlines())
+        for path in output.glob(f"runs/*/seed{seed}/metrics.jsonl")
+    )
 
 
-def wait_for(what: Callable[[], Any], process: "subprocess.Popen[str] | None" = None, seconds: float = 120) -> None:
+def wait_for(
+    what: Callable[[], Any], process: "subprocess.Popen[str] | None" = None, seconds: float = 120
+) -> None:
     start = time.monotonic()
     while not what():
         assert process is None or process.poll() is None, process.communicate()
@@ -86,18 +113,31 @@ def wait_for(what: Callable[[], Any], process: "subprocess.Popen[str] | None" = 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    """Metrics of the runs that are disturbed below, made one after the other by ``crl train`` here."""
+    """Metrics of the runs that are disturbed below, made one after the other by ``crl train``
+    here."""
     output = tmp_path_factory.mktemp("undisturbed")
-    assert main(["train", "-m", *LONG, "seed=0,1,2", "runtime.progress=false", f"output_dir={output}"]) == 0
+    assert (
+        main(["train", "-m", *LONG, "seed=0,1,2", "runtime.progress=false", f"output_dir={output}"])
+        == 0
+    )
     return metrics(output)
 
 
 def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
     cluster: Cluster, undisturbed: dict[str, dict[str, float]], tmp_path: Path
 ) -> None:
-    """One gets the signal that SLURM sends before a time limit, one is killed and requeued as for a pre-emption."""
+    """One gets the signal that SLURM sends before a time limit, one is killed and requeued as for a
+    pre-emption."""
     cluster.run("sinfo")
-    command = ["train", "-m", *LONG, *JOBS, "hydra.launcher.array_parallelism=2", "seed=0,1,2", f"output_dir={tmp_path}"]
+    command = [
+        "train",
+        "-m",
+        *LONG,
+        *JOBS,
+        "hydra.launcher.array_parallelism=2",
+        "seed=0,1,2",
+        f"output_dir={tmp_path}",
+    ]
     sweep = cluster.crl(*command)
     wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 10, sweep)
     cluster.run("squeue")
@@ -118,8 +158,14 @@ def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
     assert (tmp_path / "report" / "index.html").exists()
 
 
-def test_jobs_go_on_without_the_command_that_submitted_them(cluster: Cluster, tmp_path: Path) -> None:
-    longer = [*LONG, "training.steps=4000", "seed=0,1"]  # both still run when the second command is there
+def test_jobs_go_on_without_the_command_that_submitted_them(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    longer = [
+        *LONG,
+        "training.steps=4000",
+        "seed=0,1",
+    ]  # both still run when the second command is there
     command = ["train", "-m", *longer, *JOBS, f"output_dir={tmp_path}"]
     sweep = cluster.crl(*command)
     wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 1, sweep)
@@ -128,16 +174,29 @@ def test_jobs_go_on_without_the_command_that_submitted_them(cluster: Cluster, tm
     again = cluster.crl(*command)
     _, err = again.communicate(timeout=120)
     assert again.returncode == 1
-    assert len(re.findall(r"^failed: seed=\d: .* is in use by another crl process", err, re.MULTILINE)) == 2
+    assert (
+        len(re.findall(r"^failed: seed=\d: .* is in use by another crl process", err, re.MULTILINE))
+        == 2
+    )
     wait_for(lambda: len(metrics(tmp_path)) == 2)
     _, err = outcome(cluster.crl(*command))
     assert "2 of them complete already" in err
-    assert main(["train", "-m", *longer, "runtime.progress=false", f"output_dir={tmp_path}/alone"]) == 0
+    assert (
+        main(["train", "-m", *longer, "runtime.progress=false", f"output_dir={tmp_path}/alone"])
+        == 0
+    )
     assert metrics(tmp_path) == metrics(tmp_path / "alone")
 
 
 def test_reproduce_hands_its_runs_to_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
-    asked = ["only=glyphs,table1", "seeds=1", *TINY, "training.steps=20", "training.dev_every=10", f"output_dir={tmp_path}"]
+    asked = [
+        "only=glyphs,table1",
+        "seeds=1",
+        *TINY,
+        "training.steps=20",
+        "training.dev_every=10",
+        f"output_dir={tmp_path}",
+    ]
     _, err = outcome(cluster.crl("reproduce", *asked, *JOBS))
     assert "2 runs in 1 studies, 0 complete already" in err
     assert (tmp_path / "report" / "index.html").exists()
@@ -149,7 +208,15 @@ def test_reproduce_hands_its_runs_to_the_cluster(cluster: Cluster, tmp_path: Pat
 def test_a_run_whose_time_is_up_too_often_is_named_and_goes_on_later(
     cluster: Cluster, undisturbed: dict[str, dict[str, float]], tmp_path: Path
 ) -> None:
-    command = ["train", "-m", *LONG, *JOBS, "hydra.launcher.max_num_timeout=0", "seed=0", f"output_dir={tmp_path}"]
+    command = [
+        "train",
+        "-m",
+        *LONG,
+        *JOBS,
+        "hydra.launcher.max_num_timeout=0",
+        "seed=0",
+        f"output_dir={tmp_path}",
+    ]
     sweep = cluster.crl(*command)
     wait_for(lambda: lines(tmp_path, 0) >= 10, sweep)
     cluster.run("scancel", "--signal=USR2", cluster.job())

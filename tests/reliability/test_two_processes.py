@@ -1,4 +1,5 @@
-"""Two processes at once on one run folder: one runs, the other gets one line; on one cache: one waits and reads."""
+"""Two processes at once on one run folder: one runs, the other gets one line; on one cache: one
+waits and reads."""
 
 import os
 import re
@@ -8,7 +9,9 @@ from pathlib import Path
 from processes import ForkServer, Undisturbed, same, until
 
 
-def test_one_runs_and_the_other_is_told_who(crl: ForkServer, texts: Undisturbed, tmp_path: Path) -> None:
+def test_one_runs_and_the_other_is_told_who(
+    crl: ForkServer, texts: Undisturbed, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     command = [*texts.command, f"run_dir={run}", "training.steps=100000"]
     first = crl.start(*command, cache=texts.cache)
@@ -16,7 +19,9 @@ def test_one_runs_and_the_other_is_told_who(crl: ForkServer, texts: Undisturbed,
     second = crl.run(*command, cache=texts.cache)
     assert second.code == 2
     who = rf"another crl process \(pid {first.pid} on {socket.gethostname()}, since 20\d\d-.*\)"
-    assert re.fullmatch(rf"crl: {run} is in use by {who}; wait for it, or choose a run_dir", second.last)
+    assert re.fullmatch(
+        rf"crl: {run} is in use by {who}; wait for it, or choose a run_dir", second.last
+    )
     first.kill_after(0)
     third = crl.start(*command, cache=texts.cache)  # the lock went with the process
     size = (run / "metrics.jsonl").stat().st_size
@@ -24,7 +29,9 @@ def test_one_runs_and_the_other_is_told_who(crl: ForkServer, texts: Undisturbed,
     third.kill_after(0)
 
 
-def test_started_at_once_again_and_again(crl: ForkServer, texts: Undisturbed, tmp_path: Path) -> None:
+def test_started_at_once_again_and_again(
+    crl: ForkServer, texts: Undisturbed, tmp_path: Path
+) -> None:
     """The one that is told may come too late, and read the result of the other instead."""
     for number in range(3):
         command = [*texts.command, f"run_dir={tmp_path}/{number}"]
@@ -40,7 +47,9 @@ def test_started_at_once_again_and_again(crl: ForkServer, texts: Undisturbed, tm
         assert made[0] == made[1]  # each once, and nothing half made
 
 
-def test_what_a_killed_process_left_is_not_believed(crl: ForkServer, texts: Undisturbed, tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_not_believed(
+    crl: ForkServer, texts: Undisturbed, tmp_path: Path
+) -> None:
     from filelock import FileLock
 
     (tmp_path / "run").mkdir()
@@ -48,7 +57,9 @@ def test_what_a_killed_process_left_is_not_believed(crl: ForkServer, texts: Undi
     if gone == 0:
         os._exit(0)
     os.waitpid(gone, 0)
-    (tmp_path / "run" / ".holder.json").write_text(f'{{"pid": {gone}, "host": "{socket.gethostname()}", "since": "then"}}')
+    (tmp_path / "run" / ".holder.json").write_text(
+        f'{{"pid": {gone}, "host": "{socket.gethostname()}", "since": "then"}}'
+    )
     with FileLock(tmp_path / "run" / ".lock"):
         ended = crl.run(*texts.command, f"run_dir={tmp_path}/run", cache=texts.cache)
     assert ended.code == 2 and "is in use by another crl process; wait" in ended.last

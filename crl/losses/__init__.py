@@ -1,0 +1,1 @@
+"""The losses that encoders are trained on."""

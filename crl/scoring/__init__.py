@@ -1,0 +1,1 @@
+"""Classifiers on features, accuracy over tasks, and other measures of features."""

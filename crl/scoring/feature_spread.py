@@ -1,0 +1,56 @@
+"""Whether features have collapsed: onto a point, onto a line, or in some of their dimensions."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# that the effective rank is taken from: many more than are needed to tell a rank near 1 from others
+_POINTS = 4096
+
+
+class Spread(NamedTuple):
+    """How features lie. No number changes when all features are scaled alike.
+
+    - ``relative``: root mean square distance from the mean feature, divided by the root mean square
+      norm: in [0, 1], 0 for a constant
+    - ``effective_rank``: ``(tr Sigma)^2 / ||Sigma||_F^2`` of the covariance, the participation
+      ratio of its eigenvalues: 1 on a line, d where all directions are alike; 0 for a constant
+    - ``dead``: share of the dimensions whose standard deviation is under a thousandth of the
+      largest one's
+    """
+
+    relative: float
+    effective_rank: float
+    dead: float
+
+
+def feature_spread(features: Tensor) -> Spread:
+    """The spread of features [n, d]; the effective rank is that of at most 4096 of them, evenly
+    spaced.
+
+    Raises ValueError for a feature that is not finite.
+    """
+    largest = features.abs().max()
+    if not largest.isfinite():
+        raise ValueError("features must be finite")
+    if largest == 0:
+        return Spread(0.0, 0.0, 1.0)
+    points = features / largest  # so that no square overflows or vanishes
+    variance, mean = torch.var_mean(points, 0, correction=0)
+    total = float(variance.double().sum())
+    relative = (total / (total + float(mean.double().square().sum()))) ** 0.5
+    dead = variance <= 1e-6 * variance.max()
+    return Spread(relative, _effective_rank(points), float(dead.double().mean()))
+
+
+def _effective_rank(points: Tensor) -> float:
+    """Of points in the order of their classes, of which evenly spaced ones are a fair sample."""
+    some = points[:: -(-len(points) // _POINTS)].double()
+    centred = some - some.mean(0)
+    largest = centred.abs().max()
+    if largest == 0:
+        return 0.0
+    centred = (centred / largest).float()
+    covariance = (centred.T @ centred).double()
+    return float(covariance.trace().square() / covariance.square().sum())

@@ -1,0 +1,1 @@
+"""The paper's quantities and bounds on the features of a finite split."""

@@ -1,0 +1,77 @@
+"""CIFAR-100 (Krizhevsky 2009) through torchvision: 100 classes, 50,000 + 10,000 images of
+32x32x3."""
+
+from pathlib import Path
+
+import torch
+from torchvision.datasets import CIFAR100
+
+from data.dataset import Dataset, shuffled_by, split_off
+from data.errors import DataError
+from data.files.archive import unpack
+from data.files.cache import data_home, find, locked
+from data.files.download import Source, fetched
+from data.points import Images
+from data.split import Split
+
+SOURCE = Source(
+    url=CIFAR100.url,
+    name=CIFAR100.filename,
+    what="CIFAR-100",
+    # as Keras pins it; torchvision's md5 is that of the same file
+    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    size=169_001_437,
+)
+MD5S = {
+    **dict(CIFAR100.train_list),
+    **dict(CIFAR100.test_list),
+    CIFAR100.meta["filename"]: CIFAR100.meta["md5"],
+}
+_FOLDER = CIFAR100.base_folder
+
+
+def load_cifar100(root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
+    """The official split; dev is a share of every training class.
+
+    root is the folder that holds ``cifar-100-python/``. Without it the folder is searched where crl
+    keeps its data and made of a download if it is not there. torchvision checks the md5 of every
+    file before it unpickles any.
+    """
+    found = find(root, _FOLDER)
+    if found is None and root is not None:
+        raise DataError(
+            f"dataset.root: {root} holds no folder {_FOLDER}; give the folder that does"
+        )
+    folder = _made() if found is None else found
+    try:
+        train_set, test_set = (CIFAR100(str(folder.parent), train=train) for train in (True, False))
+    except RuntimeError as error:  # torchvision's word for a checksum that does not fit
+        raise DataError(
+            f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
+    whole = shuffled_by(_split(train_set), split_seed)
+    dev, train = split_off(whole, dev_fraction)
+    return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
+
+
+def _made() -> Path:
+    """The folder where crl keeps its data, unpacked from the archive there, which is downloaded if
+    need be."""
+    folder = data_home() / _FOLDER
+    with locked(folder):
+        if not folder.exists():
+            archive = fetched(SOURCE)
+            try:
+                unpack(archive, MD5S, folder, SOURCE.name)
+            except OSError as error:
+                raise DataError(
+                    f"{folder} cannot be written ({error.strerror}); set CRL_DATA to another folder"
+                ) from error
+    return folder
+
+
+def _split(images: CIFAR100) -> Split:
+    pixels = torch.from_numpy(images.data).permute(0, 3, 1, 2)
+    return Split.from_labels(Images(pixels), torch.tensor(images.targets), len(images.classes))

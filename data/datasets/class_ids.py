@@ -1,0 +1,36 @@
+"""Classes whose points are all the same: what is left of the problem when an encoder can put every
+class where it likes.
+
+A point is a sentence of one word, its class's own; with word vectors that are trained along, every
+class has a free embedding, and nothing but the objective decides where it goes.
+"""
+
+import torch
+
+from data.dataset import Dataset
+from data.points import Sentences
+from data.split import Split
+from data.text.tokens import SPECIAL
+
+_HELD_OUT = 2  # points of a class that are dev points, and as many test points
+
+
+def load_class_ids(
+    classes: int, points_per_class: int, dev_fraction: float, split_seed: int
+) -> Dataset:
+    """So many training points of each class beside dev and test points that equal them: there is
+    nothing to generalise to.
+
+    ``dev_fraction`` and ``split_seed``, which every data set has, decide nothing here.
+    """
+    names = [f"class {c}" for c in range(classes)]
+    train, dev, test = (
+        _split(classes, count) for count in (points_per_class, _HELD_OUT, _HELD_OUT)
+    )
+    return Dataset("class_ids", names, train, dev, test, vocabulary=[*SPECIAL, *names])
+
+
+def _split(classes: int, count: int) -> Split:
+    words = torch.arange(classes, dtype=torch.int32).repeat_interleave(count) + len(SPECIAL)
+    ends = torch.arange(len(words) + 1)
+    return Split(Sentences(words, ends), ends[::count].contiguous())

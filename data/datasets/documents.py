@@ -1,0 +1,96 @@
+"""Any folder of text files: every file is a class (a document), its sentences are the points."""
+
+import re
+from pathlib import Path
+
+from data.dataset import Dataset
+from data.datasets.cached import prepared
+from data.errors import DataError
+from data.files.cache import find, stamps
+from data.text.sentences import split_sentences
+from data.text.tokens import TextOptions, text_dataset
+
+_LARGEST_FILE = 2**28  # bytes; split into words it takes many times that of memory
+_TERMINATED = re.compile(r"[.!?][\"'”’)\]]*\s*$")
+
+
+def load_documents(root: str | None, layout: str, min_sentences: int, **text: object) -> Dataset:
+    """The ``*.txt`` files under root.
+
+    layout "lines": one sentence a line; "running": paragraphs that are split into sentences; "auto"
+    looks. Repeated sentences of a document count once; documents with fewer than ``min_sentences``
+    are dropped and counted in a note.
+    """
+    if root is None:
+        raise DataError("dataset.root: missing; give a folder of .txt files, one document each")
+    folder = find(root, ".")
+    assert folder is not None  # find has checked that root exists
+    files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
+    if not files:
+        raise DataError(
+            f"dataset.root: {root} holds no .txt file; one file per document is expected"
+        )
+    options = TextOptions(**text)  # type: ignore[arg-type]
+
+    def make() -> Dataset:
+        texts = {str(f.relative_to(folder).with_suffix("")): read_text(f) for f in files}
+        chosen = guess_layout(list(texts.values())[:50]) if layout == "auto" else layout
+        documents = {name: _sentences(body, chosen) for name, body in texts.items()}
+        large, small = keep_large(documents, min_sentences)
+        if len(large) < 2:
+            raise DataError(
+                f"dataset.root: {len(large)} of {len(documents)} documents have {min_sentences} sentences; "
+                "at least 2 are needed (dataset.min_sentences)"
+            )
+        how = "one sentence a line" if chosen == "lines" else "running text, split into sentences"
+        notes = [f"{len(large)} documents read as {how}"]
+        if small:
+            shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+            notes.append(
+                f"{len(small)} documents with fewer than {min_sentences} sentences dropped: {shown}"
+            )
+        return text_dataset("documents", large, options, notes)
+
+    key = {"files": stamps(files), "layout": layout, "least": min_sentences, "text": vars(options)}
+    return prepared("documents", key, make)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, undecodable bytes replaced. Raises DataError where it cannot be read or
+    is far too large."""
+    try:
+        if (size := path.stat().st_size) > _LARGEST_FILE:
+            raise DataError(
+                f"{path} has {size} bytes; a document has at most {_LARGEST_FILE}, so divide it"
+            )
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def keep_large(
+    documents: dict[str, list[str]], least: int
+) -> tuple[dict[str, list[str]], list[str]]:
+    """(documents with at least so many sentences, names of the others)."""
+    large = {name: sentences for name, sentences in documents.items() if len(sentences) >= least}
+    return large, [name for name in documents if name not in large]
+
+
+def guess_layout(texts: list[str]) -> str:
+    """ "lines" if most lines end as a sentence does and hold about one sentence each, else
+    "running"."""
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    terminated = sum(bool(_TERMINATED.search(line)) for line in lines)
+    sentences = sum(len(split_sentences(line)) for line in lines)
+    return (
+        "lines" if terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines) else "running"
+    )
+
+
+def _sentences(text: str, layout: str) -> list[str]:
+    found = (
+        split_sentences(text)
+        if layout == "running"
+        else [" ".join(line.split()) for line in text.splitlines()]
+    )
+    return [sentence for sentence in dict.fromkeys(found) if len(sentence.split()) > 1]

@@ -1,0 +1,135 @@
+"""Features that some other program computed, as a data set whose points are vectors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.dataset import Dataset, shuffled_by, split_off
+from data.errors import DataError
+from data.points import Vectors
+from data.split import Split
+
+_MOST_CLASSES = 1_000_000
+_LARGEST = 64 * 2**30  # bytes; ImageNet's 1.3 million points in 4096 dimensions are 21 GB
+_WANTED = "arrays train_features, train_labels, test_features, test_labels and, if you like, dev_features, dev_labels"
+
+
+def load_features(root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
+    """The data set in an NPZ or safetensors file: ``<split>_features`` [n, d], or [n, T, d] for T
+    tokens of each point, and ``<split>_labels`` [n], whole numbers from 0, for train, test and dev.
+
+    Without dev arrays, dev is a share of every training class. ``classes``, an array of names, is
+    welcome in an NPZ file. Nothing in the file is executed. Raises DataError for a file that does
+    not hold that.
+    """
+    if root is None:
+        raise DataError(f"dataset.root: missing; give an NPZ or safetensors file with {_WANTED}")
+    path = Path(root).expanduser()
+    if not path.is_file():
+        raise DataError(
+            f"dataset.root: {root} is no file; give an NPZ or safetensors file with {_WANTED}"
+        )
+    arrays = _safetensors(path) if path.suffix == ".safetensors" else _npz(path)
+    labels = {
+        role: _labels(path, arrays, role)
+        for role in ("train", "dev", "test")
+        if f"{role}_labels" in arrays
+    }
+    for role in ("train", "test"):
+        if role not in labels:
+            raise DataError(f"{path} holds no {role}_labels; {_WANTED} are expected")
+    count = 1 + max(int(one.max()) for one in labels.values())
+    splits = {
+        role: Split.from_labels(_vectors(path, arrays, role, len(one)), one, count)
+        for role, one in labels.items()
+    }
+    shapes = {tuple(_held(split).shape[1:]) for split in splits.values()}
+    if len(shapes) > 1:
+        raise DataError(
+            f"{path}: features of different shapes in its splits ({', '.join(map(str, sorted(shapes)))})"
+        )
+    if "dev" not in splits:
+        splits["dev"], splits["train"] = split_off(
+            shuffled_by(splits["train"], split_seed), dev_fraction
+        )
+    names = (
+        [str(name) for name in arrays["classes"].ravel().tolist()]
+        if "classes" in arrays
+        else list(map(str, range(count)))
+    )
+    if len(names) != count:
+        raise DataError(f"{path}: {len(names)} names in classes, but labels reach {count - 1}")
+    return Dataset("features", names, splits["train"], splits["dev"], splits["test"])
+
+
+def _held(split: Split) -> Tensor:
+    assert isinstance(split.points, Vectors)
+    return split.points.features
+
+
+def _npz(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:  # a pickle could run anything
+            if sum(member.file_size for member in archive.zip.infolist()) > _LARGEST:
+                raise ValueError(f"it unpacks to more than {_LARGEST >> 30} GiB")
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # numpy, zipfile and zlib raise many kinds for what they cannot read
+        why = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise DataError(
+            f"{path} is not a readable NPZ file ({why}); give one with {_WANTED}"
+        ) from error
+
+
+def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise DataError(
+            f"{path}: to read safetensors, pip install safetensors; or give an NPZ file"
+        ) from error
+    try:
+        return {
+            name: (t.float() if t.is_floating_point() else t).numpy()
+            for name, t in load_file(path).items()
+        }
+    except (OSError, ValueError, SafetensorError) as error:
+        why = str(error).split("\n")[0]
+        raise DataError(
+            f"{path} is not a readable safetensors file ({why}); give one with {_WANTED}"
+        ) from error
+
+
+def _labels(path: Path, arrays: Mapping[str, np.ndarray], role: str) -> Tensor:
+    found = arrays[f"{role}_labels"]
+    whole = found.ndim == 1 and np.issubdtype(found.dtype, np.integer) and len(found) > 0
+    if not whole or found.min() < 0 or found.max() > _MOST_CLASSES:
+        raise DataError(
+            f"{path}: {role}_labels must be whole numbers from 0 to {_MOST_CLASSES} in one dimension, one for each point; "
+            "number your classes from 0"
+        )
+    return torch.from_numpy(found.astype(np.int64))
+
+
+def _vectors(path: Path, arrays: Mapping[str, np.ndarray], role: str, count: int) -> Vectors:
+    name = f"{role}_features"
+    found = arrays.get(name)
+    if found is None:
+        raise DataError(f"{path} holds {role}_labels, but no {name}; {_WANTED} are expected")
+    if (
+        found.ndim not in (2, 3)
+        or len(found) != count
+        or not found.size
+        or not np.issubdtype(found.dtype, np.floating)
+    ):
+        raise DataError(
+            f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, with n = {count} as in "
+            f"{role}_labels; it is {found.dtype} {[*found.shape]}"
+        )
+    values = torch.from_numpy(np.ascontiguousarray(found, dtype=np.float32))
+    if not bool(values.isfinite().all()):
+        raise DataError(f"{path}: {name} holds numbers that are not finite")
+    return Vectors(values)

@@ -1,0 +1,1 @@
+"""Data of Wiki-3029's kind from a Wikipedia dump."""

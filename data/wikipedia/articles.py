@@ -1,0 +1,153 @@
+"""Which pages of a Wikipedia dump become articles like those of Wiki-3029, and which of their
+sentences."""
+
+import random
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from data.errors import DataError
+from data.wikipedia.dump import Page
+from data.wikipedia.wikitext import is_disambiguation, prose_sentences, split_sections
+
+# Why a page is dropped, in the order in which it is asked.
+REASONS = (
+    "no title",
+    "other namespace",
+    "redirect",
+    "too large",
+    "title not in the list",
+    "repeated title",
+    "not wikitext",
+    "disambiguation",
+    "list",
+    "too few sections",
+    "too few sentences",
+)
+_REDIRECT = re.compile(r"\s*#\s*redirect\b", re.IGNORECASE)  # in dumps that have no element for it
+_LIST = re.compile(
+    r"(?:lists?|index|outline) of |listen? (?:der|von|des) |liste (?:de|des|du|d'|der) ?",
+    re.IGNORECASE,
+)
+_DISAMBIGUATION = re.compile(
+    r"\((?:disambiguation|Begriffsklärung|homonymie|desambiguación|disambigua)\)$", re.IGNORECASE
+)
+_ENDS = re.compile(r"[.!?]")
+_LEAST = {
+    "min_sections": 1,
+    "sentences": 10,
+    "max_page_bytes": 1024,
+}  # 10: dataset=wiki3029 splits an article in three
+_HIDDEN = frozenset(
+    {"file", "image", "category", "media"}
+)  # namespaces whose links show no text; every wiki knows these names
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The paper's rule for Wiki-3029 (section 7; details ours): articles whose title is in a list
+    (WordNet's), with at least ``min_sections`` sections of at least ``section_sentences`` distinct
+    sentences of at least ``min_words`` words; ``sentences`` of these are drawn, by a seed.
+
+    ``titles``: as :func:`normal_title` gives them, None for all. ``max_page_bytes``: the longest
+    wikitext that is looked at; 2 MiB is the most that Wikipedia itself lets a page have. Raises
+    DataError for a number that is too small.
+    """
+
+    min_sections: int = 8
+    section_sentences: int = 12
+    min_words: int = 4
+    sentences: int = 200
+    seed: int = 0
+    max_page_bytes: int = 2 * 2**20
+    titles: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in (spec.name for spec in fields(self) if spec.name != "titles"):
+            if (value := getattr(self, name)) < _LEAST.get(name, 0):
+                raise DataError(
+                    f"{name}: {value} is too small; choose at least {_LEAST.get(name, 0)}"
+                )
+
+
+def normal_title(title: str) -> str:
+    """As titles are compared: case does not count, nor whether words are joined by spaces or by
+    underscores."""
+    return " ".join(title.replace("_", " ").split()).casefold()
+
+
+def read_titles(path: Path) -> frozenset[str]:
+    """The titles in a file, one a line. Raises DataError where it cannot be read or holds none."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(
+            f"titles: {path} cannot be read ({error.strerror}); give a file of titles, one a line"
+        ) from error
+    titles = frozenset(title for line in text.splitlines() if (title := normal_title(line)))
+    if not titles:
+        raise DataError(f"titles: {path} holds no title; one a line is expected")
+    return titles
+
+
+def hidden_namespaces(namespaces: Mapping[int, str]) -> frozenset[str]:
+    """Names, in lower case, of the namespaces of files and categories."""
+    return _HIDDEN | {
+        namespaces[number].casefold() for number in (-2, 6, 14) if namespaces.get(number)
+    }
+
+
+def reason_to_drop(page: Page, rule: Rule, known: Container[str]) -> str | None:
+    """One of :data:`REASONS` that shows without a look at the sections, or None. ``known``: titles
+    that are taken."""
+    text = page.text
+    checks = (
+        ("no title", lambda: not page.title),
+        ("other namespace", lambda: page.namespace != 0),
+        ("redirect", lambda: page.redirect or (text is not None and _REDIRECT.match(text))),
+        ("too large", lambda: text is None),
+        (
+            "title not in the list",
+            lambda: rule.titles is not None and normal_title(page.title) not in rule.titles,
+        ),
+        ("repeated title", lambda: page.title in known),
+        ("not wikitext", lambda: page.model != "wikitext"),
+        (
+            "disambiguation",
+            lambda: _DISAMBIGUATION.search(page.title) or is_disambiguation(text or ""),
+        ),
+        ("list", lambda: _LIST.match(page.title)),
+    )
+    return next((reason for reason, holds in checks if holds()), None)
+
+
+def article(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] | str:
+    """The drawn sentences of a page that :func:`reason_to_drop` leaves, or one of :data:`REASONS`.
+
+    Sections with fewer sentences than the rule asks for count neither as sections nor for their
+    sentences. The draw depends on seed and title alone.
+    """
+    # A sentence has an end: sections with too few of . ! ? need no parser, which is what takes the
+    # time.
+    long = [
+        section
+        for section in split_sections(page.text or "")
+        if _ends(section) >= max(rule.section_sentences, 1)
+    ]
+    if len(long) < rule.min_sections:
+        return "too few sections"
+    found = [
+        list(dict.fromkeys(prose_sentences(section, rule.min_words, hidden))) for section in long
+    ]
+    kept = [section for section in found if len(section) >= max(rule.section_sentences, 1)]
+    if len(kept) < rule.min_sections:
+        return "too few sections"
+    distinct = list(dict.fromkeys(sentence for section in kept for sentence in section))
+    if len(distinct) < rule.sentences:
+        return "too few sentences"
+    return random.Random(f"{rule.seed} {page.title}").sample(distinct, rule.sentences)
+
+
+def _ends(section: str) -> int:
+    return sum(1 for _ in _ENDS.finditer(section))

@@ -1,0 +1,224 @@
+"""Data in the format of Wiki-3029 from a Wikipedia dump: one file per article, resumable at any
+moment."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from data.errors import DataError
+from data.files.atomic import write_json, written_whole
+from data.wikipedia.articles import REASONS, Rule, article, hidden_namespaces, reason_to_drop
+from data.wikipedia.dump import BrokenDump, PageReader
+from data.wikipedia.file_names import ArticleNames
+
+STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
+_DUMP = {"size": int, "head": int, "sha256": str}  # by what a dump is recognised
+_HEAD = 2**20  # bytes by which a dump is recognised
+_SAVE_SECONDS = 10.0
+
+
+@dataclass
+class _State:
+    """What is done. ``pages``: of the dump, from its beginning; every one of them is an article or
+    dropped."""
+
+    dump: dict[str, Any]
+    rule: dict[str, Any]
+    pages: int
+    dropped: dict[str, int]
+    articles: dict[str, str]  # file name -> title
+    status: str = "running"  # or "broken": the dump ended too early; "complete"
+
+
+def build_wiki(
+    dump: Path,
+    out: Path,
+    rule: Rule,
+    say: Callable[[str], None],
+    save_seconds: float = _SAVE_SECONDS,
+) -> dict[str, Any]:
+    """Write every article of the dump that passes the rule to ``out/<Title>.txt``, one sentence a
+    line, and return the report that ``out/report.json`` holds: counts of pages read, of pages
+    dropped by each filter, of articles.
+
+    Killed at any moment, the same call goes on from at most ``save_seconds`` of work before, and
+    leaves the same files. Complete, it returns the report. Raises DataError, with nothing written,
+    for a file that is no dump and for a folder that holds anything but this; at the end, with all
+    articles before kept, for a dump that is cut off or damaged.
+    """
+    PageReader(dump, rule.max_page_bytes).check()
+    with _alone(out):
+        state = _resumed(dump, out, rule)
+        if state.status == "complete":
+            say(f"{out} is complete already")
+            return _report(dump, rule, state)
+        if state.pages:
+            say(
+                f"going on after page {state.pages:,} of {dump}, with {len(state.articles):,} articles in {out}"
+            )
+        for leftover in out.glob(".*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink()
+        state.status = "running"
+        _save(out, state)
+        try:
+            _build(dump, out, rule, state, save_seconds)
+        except BrokenDump as error:
+            state.status = "broken"
+            _save(out, state)
+            raise DataError(
+                f"{error}; {len(state.articles):,} articles are kept in {out}, and with a whole copy of the same dump the "
+                "same command goes on from there"
+            ) from error
+        report = _report(dump, rule, state)
+        write_json(out / REPORT, report)
+        state.status = "complete"
+        _save(out, state)
+        return report
+
+
+def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float) -> None:
+    """Raises BrokenDump, the state being that of the last whole page."""
+    size = dump.stat().st_size
+    with tqdm(
+        total=size,
+        desc=f"reading {dump.name}",
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+    ) as bar:
+        reader = PageReader(
+            dump, rule.max_page_bytes, state.pages, lambda position: bar.update(position - bar.n)
+        )
+        names = ArticleNames(state.articles)
+        hidden: frozenset[str] | None = None
+        saved = time.monotonic()
+        for page in reader:
+            hidden = hidden_namespaces(reader.namespaces) if hidden is None else hidden
+            found = reason_to_drop(page, rule, names) or article(page, rule, hidden)
+            if isinstance(found, str):
+                state.dropped[found] += 1
+            else:
+                name = names.choose(page.title)
+                with written_whole(out / name) as stream:
+                    stream.write("".join(f"{sentence}\n" for sentence in found).encode())
+                names.add(name, page.title)
+                bar.set_postfix(articles=len(state.articles), refresh=False)
+            state.pages += 1
+            if time.monotonic() - saved >= save_seconds:
+                _save(out, state)
+                saved = time.monotonic()
+
+
+def _report(dump: Path, rule: Rule, state: _State) -> dict[str, Any]:
+    titles = None if rule.titles is None else len(rule.titles)
+    return {
+        "dump": dump.name,
+        "rule": asdict(rule) | {"titles": titles},
+        "pages": state.pages,
+        "dropped": state.dropped,
+        "articles": len(state.articles),
+        "sentences": len(state.articles) * rule.sentences,
+    }
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """The folder is there, and no other process builds in it. Raises DataError."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give a folder, new or empty")
+    if out.is_dir() and not (out / STATE).exists() and (others := _others(out)):
+        raise DataError(
+            f"{out} holds something else ({others[0]!r}); give a folder that is new or empty"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / _LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise DataError(
+            f"{out}: another crl data build-wiki is writing there; wait for it or give another folder"
+        ) from error
+
+
+def _others(out: Path) -> list[str]:
+    """What is there that a process killed before its first word on what is done cannot have
+    left."""
+    return sorted(
+        path.name for path in out.iterdir() if not path.name.startswith((_LOCK, f".{STATE}"))
+    )
+
+
+def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
+    """The state in the folder, or that of a beginning. Raises DataError for a folder of another
+    dump or rule."""
+    chosen = asdict(rule) | {
+        "titles": None if rule.titles is None else _digest("\n".join(sorted(rule.titles)).encode())
+    }
+    try:
+        text = (out / STATE).read_bytes()
+    except FileNotFoundError:
+        return _State(_identity(dump, _HEAD), chosen, 0, dict.fromkeys(REASONS, 0), {})
+    state = _parsed(text, out)
+    for name, value in chosen.items():
+        if state.rule[name] != value:
+            other = "another list" if name == "titles" else f"{name}={state.rule[name]}"
+            raise DataError(
+                f"{out} was begun with {other}; give the same option, or another folder"
+            )
+    found = _identity(dump, state.dump["head"])
+    if state.status == "broken":  # a whole copy begins as the one that was cut off, but is longer
+        state.dump["size"] = found["size"]
+    if found != state.dump:
+        raise DataError(
+            f"{out} was begun with another dump than {dump}; give that one, or another folder"
+        )
+    return replace(state, dump=_identity(dump, _HEAD))
+
+
+def _parsed(text: bytes, out: Path) -> _State:
+    try:
+        state = _State(**json.loads(text))
+        whole = state.pages == sum(state.dropped.values()) + len(state.articles.values())
+        whole = whole and {name: type(value) for name, value in state.dump.items()} == _DUMP
+        whole = whole and 0 <= state.dump["head"] <= _HEAD
+        whole = (
+            whole
+            and set(state.dropped) == set(REASONS)
+            and set(state.rule) == {spec.name for spec in fields(Rule)}
+        )
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise DataError(
+            f"{out / STATE} is damaged, or of another version of crl; delete {out} and start again"
+        )
+    if missing := sorted(state.articles.keys() - {path.name for path in out.iterdir()}):
+        raise DataError(
+            f"{out} has lost {len(missing)} of its articles ({missing[0]!r}); delete it and start again"
+        )
+    return state
+
+
+def _identity(dump: Path, head: int) -> dict[str, Any]:
+    """By what a dump is recognised wherever it lies: its size and how it begins."""
+    with dump.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        return {"size": size, "head": min(head, size), "sha256": _digest(stream.read(head))}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _save(out: Path, state: _State) -> None:
+    write_json(out / STATE, vars(state))

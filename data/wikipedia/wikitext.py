@@ -1,0 +1,194 @@
+"""From an article's wikitext to its sections and their sentences."""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from data.errors import DataError
+from data.text.sentences import split_sentences
+
+try:
+    import mwparserfromhell
+    from mwparserfromhell import nodes
+    from mwparserfromhell.definitions import is_single_only, is_visible
+    from mwparserfromhell.wikicode import Wikicode
+except ImportError as _error:
+    raise DataError(
+        "wikitext needs the package mwparserfromhell; pip install mwparserfromhell"
+    ) from _error
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HEADING = re.compile(r"^(={1,2})(?!=)[^\n]*?(?<!=)\1[ \t]*$", re.MULTILINE)
+_SWITCH = re.compile(r"__[A-Z]+__")  # __NOTOC__ and its like
+_QUOTES = re.compile(r"''+")  # italics, bold
+_EMPTY_BRACKETS = re.compile(
+    r" ?\([\s,;:]*\)"
+)  # what a template, say of a pronunciation, leaves behind
+_SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
+# Of wikitext that is broken; of a sentence whose beginning was not text.
+_RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:|^[,.;:!?)]")
+_FORMULA = "{}"  # stands for one, so that its sentence is dropped: without it there would be a hole
+_CLOSING = "\"'”’)]"
+_ITEM = "\0"  # stands for the mark of a list item; a dump has no such character
+_MARK = re.compile(r"[{}\[\]]|<(/?)([a-z][a-z0-9]*)[^<>]*(/?>)?", re.IGNORECASE)
+_MOST_WORK = (
+    10_000_000  # characters times marks that are never closed: about 2 seconds of the parser
+)
+_BLOCKS = frozenset({"blockquote", "p", "div", "center", "poem", "hr", "section"})
+_HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "timeline", "style", "script", "pre", "score"})
+_DISAMBIGUATION = re.compile(
+    r"\{\{\s*(?:template:)?(?:(?:[^{}|\n]*[ _-])?disambig(?:uation)?(?:[ _](?:page|cleanup))?|dab|hndis|geodis|numberdis|"
+    r"begriffsklärung|homonymie|desambiguación|desambiguação|disambigua|dp|förgrening|ujednoznacznienie|неоднозначность)"
+    r"\s*(?:\||\}\})|__DISAMBIG__",
+    re.IGNORECASE,
+)
+# Template -> which of its arguments it shows.
+_SHOWN = {
+    "lang": 1,
+    "nowrap": 0,
+    "nobr": 0,
+    "em": 0,
+    "strong": 0,
+    "abbr": 0,
+    "smallcaps": 0,
+    "transl": -1,
+}
+_FORMULAS = frozenset(
+    {"math", "mvar", "chem", "chem2", "ce", "frac", "sfrac", "val", "su"}
+)  # tags and templates
+_DASHES = frozenset({"snd", "spnd", "spaced ndash", "ndash", "mdash", "spaced en dash"})
+_BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})  # numbers of {{convert}}
+
+
+def is_disambiguation(wikitext: str) -> bool:
+    """Whether a template says so, under one of the names that large Wikipedias give it."""
+    return _DISAMBIGUATION.search(wikitext) is not None
+
+
+def split_sections(wikitext: str) -> list[str]:
+    """The wikitext of the lead and of every section below a heading of the top level, in order;
+    comments are gone."""
+    text = _COMMENT.sub("", wikitext)
+    starts = [0, *(match.end() for match in _HEADING.finditer(text))]
+    ends = [*(match.start() for match in _HEADING.finditer(text)), len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
+    """The sentences, of at least ``min_words`` words between white space, of a section's running
+    text.
+
+    Tables, lists, references, pictures and headings are no running text; of templates only what a
+    few common ones show is kept, and sentences with a formula are dropped. A sentence ends in ``. !
+    ?``. Wikitext so broken that the parser would take minutes has none. ``hidden``: names of
+    namespaces, in lower case, whose links show nothing.
+    """
+    if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
+        return []
+    sentences = (
+        s for s in split_sentences(plain_text(wikitext, hidden)) if len(s.split()) >= min_words
+    )
+    return [
+        s
+        for s in sentences
+        if s.rstrip(_CLOSING).endswith((".", "!", "?")) and not _RESIDUE.search(s)
+    ]
+
+
+def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
+    """What a reader sees as running text, paragraphs separated by blank lines."""
+    code = mwparserfromhell.parse(wikitext, skip_style_tags=True)
+    lines = ("" if line.startswith(_ITEM) else line for line in _shown(code, hidden).split("\n"))
+    text = _QUOTES.sub("", _SWITCH.sub("", "\n".join(lines)))
+    return _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+
+
+def _unclosed(wikitext: str) -> int:
+    """Brackets and tags without an end: for each the parser reads on to the end of the text, and
+    then goes back."""
+    left = Counter[str]()
+    for mark in _MARK.finditer(wikitext):
+        text = mark[0]
+        if text in ("{", "["):
+            left[text] += 1
+        elif text in ("}", "]"):
+            left["{" if text == "}" else "["] = max(left["{" if text == "}" else "["] - 1, 0)
+        elif mark[1]:
+            left["<"] = max(left["<"] - 1, 0)
+        elif not text.endswith("/>") and not is_single_only(mark[2]):
+            left["<"] += 1
+    return left.total()
+
+
+def _shown(code: Wikicode | None, hidden: frozenset[str]) -> str:
+    return "" if code is None else "".join(_node(node, hidden) for node in code.nodes)
+
+
+def _node(node: nodes.Node, hidden: frozenset[str]) -> str:
+    if isinstance(node, nodes.Text):
+        return str(node.value)
+    if isinstance(node, nodes.HTMLEntity):
+        return html.unescape(str(node))
+    shown = _SHOWN_BY.get(type(node))
+    return "" if shown is None else shown(node, hidden)
+
+
+def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
+    title = str(node.title).strip()
+    namespace, colon, _ = title.partition(":")
+    if (
+        colon and namespace.strip().casefold() in hidden
+    ):  # [[:File:X]] shows its name: the part before its colon is empty
+        return ""
+    return _shown(node.text if node.text is not None else node.title, hidden).lstrip(":")
+
+
+def _tag(node: nodes.Tag, hidden: frozenset[str]) -> str:
+    name = str(node.tag).strip().casefold()
+    if name in ("li", "dd", "dt"):
+        return _ITEM if node.wiki_markup else "\n" + _ITEM
+    if name == "br":
+        return " "
+    if name in _FORMULAS:
+        return _FORMULA
+    if name in _HIDDEN_TAGS or not is_visible(name):
+        return "\n\n" if name in ("table", "gallery", "pre") else ""
+    shown = _shown(node.contents, hidden)
+    return f"\n\n{shown}\n\n" if name in _BLOCKS else shown
+
+
+def _template(node: nodes.Template, hidden: frozenset[str]) -> str:
+    name = " ".join(str(node.name).replace("_", " ").split()).casefold()
+    if name in _DASHES or name in _FORMULAS:
+        return " – " if name in _DASHES else _FORMULA
+    if name not in _SHOWN and name not in ("convert", "cvt"):
+        return ""
+    given = [
+        _shown(parameter.value, hidden).strip()
+        for parameter in node.params
+        if not parameter.showkey
+    ]
+    if name not in _SHOWN:
+        return _measure(given)
+    return given[_SHOWN[name]] if len(given) > _SHOWN[name] else "".join(given[-1:])
+
+
+def _measure(given: list[str]) -> str:
+    """Numbers and unit of {{convert}}, as they are: ``5 to 10 km``."""
+    numbers = next(
+        (i for i, part in enumerate(given) if part not in _BETWEEN and not part[:1].isdigit()),
+        len(given),
+    )
+    return " ".join(given[: numbers + 1])
+
+
+_SHOWN_BY: dict[type[nodes.Node], Callable[[Any, frozenset[str]], str]] = {  # comments show nothing
+    nodes.Wikilink: _link,
+    nodes.Template: _template,
+    nodes.Tag: _tag,
+    nodes.ExternalLink: lambda node, hidden: _shown(node.title, hidden),
+    nodes.Argument: lambda node, hidden: _shown(node.default, hidden),
+    nodes.Heading: lambda node, hidden: "\n\n",
+}

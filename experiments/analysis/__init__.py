@@ -1,0 +1,1 @@
+"""Studies of finished runs: alignment of encoders, geometry of class means."""

@@ -1,0 +1,1 @@
+"""The configuration: its typed options, composing and checking it, and what it names."""

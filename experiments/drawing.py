@@ -1,0 +1,131 @@
+"""Drawing: a matplotlib figure becomes an SVG that takes the page's colours, and one that stands by
+itself."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Drawing
+
+# What is drawn in these colours is drawn in the page's instead, so that a figure reads on light and
+# dark. Okabe and Ito's palette, darkened where it would be pale on white; markers and dashes tell
+# curves apart without any colour.
+INK, GRID = "#1b1b1f", "#d3d3d8"
+COLOURS = ("#0072b2", "#c24e00", "#007a5a", "#a8478a", "#7a6000", "#55555f")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)))
+# of the drawing, in the SVG's own units: about a phone's, so that text keeps its size there
+WIDTH = 360
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": 10.5,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 10.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "errorbar.capsize": 3,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "path.simplify": False,
+}
+_FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``description`` says in words what is drawn; ``svg``: for the page, in its colours."""
+
+    slug: str
+    title: str
+    description: str
+    svg: str
+
+    def standalone(self) -> str:
+        """The same with colours of its own, on white."""
+        text = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", self.svg).replace(
+            "currentColor", INK
+        )
+        white = '<rect width="100%" height="100%" fill="#ffffff"/>'
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>\n'
+            + text.replace("</desc>", f"</desc>{white}", 1)
+            + "\n"
+        )
+
+
+def draw(
+    slug: str, title: str, description: str, paint: Callable[[Drawing], None], height: int = 270
+) -> Figure:
+    """Let ``paint`` draw on an empty figure. The same drawing gives the same bytes."""
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever the user's matplotlibrc says
+        mpl.rcParams.update(_STYLE | {"svg.hashsalt": slug})
+        drawing = Drawing(figsize=(WIDTH / 72, height / 72), layout="constrained")
+        FigureCanvasSVG(drawing)
+        paint(drawing)
+        out = io.StringIO()
+        drawing.savefig(
+            out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    return Figure(slug, title, description, _adapt(out.getvalue(), slug, title, description))
+
+
+def _adapt(svg: str, slug: str, title: str, description: str) -> str:
+    """Colours of the page, ids of its own (a page holds many figures), the page's font, a title and
+    a description."""
+    body = svg[svg.index("<svg") :]
+    head, _, body = body.partition(">")
+    box = re.search(r'viewBox="[^"]+"', head)
+    assert box is not None
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = (
+        re.sub(r'\bid="', f'id="{slug}-', body)
+        .replace('href="#', f'href="#{slug}-')
+        .replace("url(#", f"url(#{slug}-")
+    )
+    body = re.sub(
+        r"(font(?:-family)?: [^;\"]*?)'DejaVu Sans'", lambda m: m[1] + _FONT, body
+    ).replace(INK, "currentColor")
+    for number, colour in enumerate((GRID, *COLOURS)):
+        body = body.replace(colour, f"var(--figure-{number}, {colour})")
+    space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    head = f'<svg {space} {box[0]} role="img" aria-labelledby="{slug}-title {slug}-desc">'
+    said = f'<title id="{slug}-title">{escape(title)}</title><desc id="{slug}-desc">{escape(description)}</desc>'
+    return (head + said + body).strip()
+
+
+def curve(
+    axes: Axes, number: int, x: list[float], y: list[float], error: list[float] | None, label: str
+) -> None:
+    """The number-th curve of a figure, with error bars."""
+    i = number % len(COLOURS)
+    axes.errorbar(
+        x, y, yerr=error, color=COLOURS[i], marker=MARKERS[i], linestyle=DASHES[i], label=label
+    )
+
+
+def legend(drawing: Drawing, axes: Axes, columns: int) -> None:
+    """Names of the curves, below the axes, where they cover nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=columns)

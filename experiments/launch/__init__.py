@@ -1,0 +1,1 @@
+"""Running many runs, or one run on many devices."""

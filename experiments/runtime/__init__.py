@@ -1,0 +1,1 @@
+"""The process that a run lives in: devices, ranks, signals, environment, time."""

@@ -1,0 +1,1 @@
+"""Training an encoder: the loop, one step, objectives, optimisers."""

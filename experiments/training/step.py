@@ -1,0 +1,138 @@
+"""One step of training, the same for every modality and objective: from a batch of tuples to the
+next weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from data.augment import AUGMENTATIONS, Share
+from data.seeding import generator, seed_of
+from data.split import Split
+from data.tuples import TupleBatch, TupleStream
+from experiments.config.schema import OptimizerConfig
+from experiments.runtime.ranks import gather_columns, own_columns, with_global_batch_norm
+from experiments.training.objectives import OBJECTIVES, Objective
+from experiments.training.optimizers import build_optimizer, learning_rate
+
+
+class Trained(nn.Module):
+    """Encoder and objective as one module, so that one forward is one training step.
+
+    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it
+    as it is. With several ranks the points are those of this rank's tuples, the loss is that of
+    all.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, objective: Objective, fabric: Fabric, compiled: bool
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+        self._fabric = fabric
+        self._shared = fabric.world_size > 1
+        self._encode: Callable[[Tensor], Tensor] = (
+            torch.compile(encoder.forward) if compiled else encoder.__call__
+        )
+
+    def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
+        with (
+            self._fabric.autocast()
+        ):  # the encoder alone: scores of thousands of pairs want all their digits
+            features = self._encode(points)
+        features = features.float().unflatten(0, (len(batch.points), -1))
+        return self.objective(gather_columns(features) if self._shared else features, batch)
+
+
+class TrainingStep:
+    """Call it with 0, 1, ... for one step each. Every random draw depends on (seed, stream, step)
+    alone.
+
+    With several ranks all call it together. Each draws the whole batch and encodes its share of the
+    tuples; loss and update are those of the whole batch, the same on every rank and, but for the
+    order of sums, for any number of ranks. Only dropout draws otherwise on each rank.
+    """
+
+    def __init__(
+        self, config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split
+    ) -> None:
+        self.fabric = fabric
+        self._shared = fabric.world_size > 1
+        self.encoder = with_global_batch_norm(encoder, fabric.device) if self._shared else encoder
+        self.train = train.to(fabric.device)
+        self.objective: Objective = OBJECTIVES[config.objective.name](
+            config.objective, config.encoder.dimension, len(train.sizes)
+        )
+        self._trained = Trained(self.encoder, self.objective, fabric, config.runtime.compile).to(
+            fabric.device
+        )
+        self._optimizer = build_optimizer(config.optimizer, self._trained.parameters())
+        # Not Fabric.setup: nothing here needs its wrappers, and a small encoder's step feels them.
+        self._model = fabric.strategy.setup_module(self._trained)
+        sampler = self.objective.sampler(self.train.offsets, self.train.rho)
+        self.points_per_step: int = config.training.batch_size * sampler.points_per_tuple
+        self._tuples = TupleStream(sampler, config.training.batch_size, config.seed, "tuples")
+        self._augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
+        # Read once: to ask a configuration takes as long as a small operation.
+        self._seed: int = config.seed
+        self._dropout = f"dropout/{fabric.global_rank}" if fabric.global_rank else "dropout"
+        self._clip_norm: float | None = config.training.clip_norm
+        self._steps: int = config.training.steps
+        self._schedule: OptimizerConfig = OmegaConf.to_object(config.optimizer)  # type: ignore[assignment]
+
+    def __call__(self, step: int) -> Tensor:
+        """Train on the tuples of this step; their loss before it, a scalar on the device.
+
+        On images nothing here waits for the device; sentences ask it for the longest of the batch.
+        """
+        batch = self._tuples.batch(step)
+        points = self._points(batch, step)
+        _seed_dropout(seed_of(self._seed, self._dropout, step), self.fabric.device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._schedule, step, self._steps)
+        self._optimizer.zero_grad()
+        loss = self._model(points, batch)
+        loss.backward()
+        if self._clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._trained.parameters(), self._clip_norm)
+        self._optimizer.step()
+        return loss.detach()
+
+    def _points(self, batch: TupleBatch, step: int) -> Tensor:
+        """What the encoder reads on this rank, augmented as in the whole batch."""
+        index, share = batch.points.flatten(), None
+        if self._shared:
+            columns = own_columns(batch.points.shape[1], self.fabric)
+            places = torch.arange(len(index), device=index.device).view_as(batch.points)
+            share = Share(places[:, columns].flatten(), len(index))
+            index = index[share.index]
+        draws = generator(self._seed, "augment", step, self.fabric.device)
+        return self._augment(self.train.points.gather(index), draws, share)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return self._optimizer.param_groups[0]["lr"]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of model and optimiser."""
+        return {"model": self._trained.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up :meth:`state`. Raises KeyError, ValueError or RuntimeError where it does not
+        fit."""
+        self._trained.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(
+            seed
+        )  # torch.manual_seed takes half a millisecond to look for other devices
+    else:
+        torch.manual_seed(seed)

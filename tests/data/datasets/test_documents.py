@@ -1,0 +1,228 @@
+"""Folders of text files: layouts, what is dropped, what is refused."""
+
+import pytest
+
+from data.datasets.documents import guess_layout, load_documents
+from data.errors import DataError
+
+WORDS = [
+    "Alpha",
+    "Beta",
+    "Gamma",
+    "Delta",
+    "Epsilon",
+    "Zeta",
+    "Eta",
+    "Theta",
+    "Iota",
+    "Kappa",
+    "Lambda",
+    "Mu",
+]
+
+
+def sentences(name: str, count: int = 12) -> list[str]:
+    return [f"{word} is what {name} says." for word in WORDS[:count]]
+
+
+def write(folder, documents, joint="\n"):
+    folder.mkdir(exist_ok=True)
+    for name, lines in documents.items():
+        (folder / f"{name}.txt").parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.txt").write_text(joint.join(lines), encoding="utf-8")
+    return str(folder)
+
+
+def load(root, layout="auto", min_sentences=10, **text):
+    return load_documents(root, layout, min_sentences, **{"min_count": 1, **text})
+
+
+def words(dataset, label):
+    """The set of sentences of a class, over all splits."""
+    found = set()
+    for split in (dataset.train, dataset.dev, dataset.test):
+        starts = split.points.offsets
+        for i in (split.labels == label).nonzero().flatten().tolist():
+            found.add(
+                " ".join(
+                    dataset.vocabulary[w] for w in split.points.words[starts[i] : starts[i + 1]]
+                )
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("joint", "how"), [("\n", "one sentence a line"), (" ", "running text, split into sentences")]
+)
+def test_every_file_is_a_class_whatever_the_layout(tmp_path, joint, how):
+    root = write(
+        tmp_path / "texts",
+        {"b": sentences("b"), "a": sentences("a"), "deep/c": sentences("c")},
+        joint,
+    )
+    dataset = load(root)
+    assert dataset.classes == ["a", "b", "deep/c"]
+    assert dataset.notes == [f"3 documents read as {how}"]
+    assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [12] * 3
+    assert (
+        load(root, "lines" if joint == "\n" else "running").fingerprint() == dataset.fingerprint()
+    )
+
+
+def test_both_layouts_of_the_same_text_are_the_same_data(tmp_path):
+    documents = {"a": sentences("a"), "b": sentences("b")}
+    lines = load(write(tmp_path / "lines", documents))
+    paragraphs = {
+        name: [" ".join(s[:5]), " ".join(s[5:9]), " ".join(s[9:])] for name, s in documents.items()
+    }
+    running = load(write(tmp_path / "running", paragraphs, "\n\n"))
+    assert running.fingerprint() == lines.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("texts", "layout"),
+    [
+        (["One here.\nTwo there!\n\nThree where?\n"], "lines"),
+        (['He said "One."\n(Two there.)\n“Three?”\n'], "lines"),
+        (["One here. Two there! Three where?\nFour. Five. Six.\n"], "running"),
+        (["These lines are\nbroken where the\npage was full. And\nso on.\n"], "running"),
+        (["One.\nTwo.\nThree.\n", "no end\nnor here\n"], "running"),
+        (["One.\nTwo.\nThree.\nFour.\n", "no end\n"], "lines"),
+        ([], "lines"),
+    ],
+)
+def test_guess_of_the_layout(texts, layout):
+    assert guess_layout(texts) == layout
+
+
+def test_a_given_layout_is_obeyed(tmp_path):
+    one_line = [" ".join([*sentences("x"), f"Line {i} ends."]) for i in range(10)]
+    root = write(tmp_path / "texts", {"a": one_line, "b": one_line})
+    for layout, size in (
+        ("lines", 10),
+        ("running", 22),
+        ("auto", 22),
+    ):  # 12 sentences are in every line
+        dataset = load(root, layout)
+        assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [size] * 2
+
+
+def test_repeated_and_one_word_sentences_count_once_and_not_at_all(tmp_path):
+    root = write(
+        tmp_path / "texts",
+        {"a": ["Title.", *sentences("a"), *sentences("a")], "b": ["", *sentences("b")]},
+    )
+    dataset = load(root)
+    assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [12, 12]
+
+
+def test_small_documents_are_dropped_and_named(tmp_path):
+    small = {name: sentences(name, 3) for name in "wxyz"}
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 10), **small})
+    dataset = load(root)
+    assert dataset.classes == ["a", "b"]
+    assert dataset.notes == [
+        "2 documents read as one sentence a line",
+        "4 documents with fewer than 10 sentences dropped: w, x, y, ...",
+    ]
+    for name in "wyz":
+        write(tmp_path / "texts", {name: sentences(name)})
+    assert load(root).notes[1] == "1 documents with fewer than 10 sentences dropped: x"
+
+
+def test_undecodable_bytes_are_replaced(tmp_path):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
+    (tmp_path / "texts" / "c.txt").write_bytes(
+        b"\n".join(b"%s has \xe9\xff here." % w.encode() for w in WORDS)
+    )
+    assert "alpha has � � here ." in words(load(root), 2)
+
+
+def test_hidden_files_and_other_files_are_no_documents(tmp_path):
+    root = write(
+        tmp_path / "texts", {name: sentences(name) for name in ("a", "b", ".hidden", "._a")}
+    )
+    (tmp_path / "texts" / ".#a.txt").symlink_to("nobody@nowhere")  # an editor's lock
+    (tmp_path / "texts" / "README.md").write_text("Nothing. At all.")
+    assert load(root).classes == ["a", "b"]
+
+
+def test_a_changed_file_is_read_again_an_unchanged_one_is_not(tmp_path, monkeypatch):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
+    first = load(root)
+    monkeypatch.setattr("data.datasets.documents.read_text", None)
+    again = load(root)
+    assert again.fingerprint() == first.fingerprint()
+    assert (again.classes, again.vocabulary, again.notes) == (
+        first.classes,
+        first.vocabulary,
+        first.notes,
+    )
+    monkeypatch.undo()
+    write(tmp_path / "texts", {"b": sentences("b", 11)})
+    assert (
+        int(load(root).test.sizes.sum() + load(root).train.sizes.sum() + load(root).dev.sizes.sum())
+        == 23
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{"split_seed": 1}, {"max_words": 3}, {"dev_fraction": 0.2}, {"min_count": 5}]
+)
+def test_every_option_makes_other_data(tmp_path, options):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
+    assert load(root, **options).fingerprint() != load(root).fingerprint()
+
+
+def refused(root, **options):
+    with pytest.raises(DataError) as error:
+        load(root, **options)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_bad_root_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("One. Two.")
+    absent = str(tmp_path / "absent")
+    assert refused(None) == "dataset.root: missing; give a folder of .txt files, one document each"
+    assert refused(absent) == f"dataset.root: {absent} does not exist; give an existing folder"
+    for name in ("empty", "file"):
+        root = str(tmp_path / name)
+        assert (
+            refused(root)
+            == f"dataset.root: {root} holds no .txt file; one file per document is expected"
+        )
+
+
+def test_too_few_large_documents_are_refused(tmp_path):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 9), "c": []})
+    assert refused(root) == (
+        "dataset.root: 1 of 3 documents have 10 sentences; at least 2 are needed (dataset.min_sentences)"
+    )
+
+
+def test_a_class_without_a_dev_point_is_refused(tmp_path):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 4)})
+    assert refused(root, min_sentences=3) == (
+        "dataset documents: class 'b' has no dev point; give it more points"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
+    (tmp_path / "texts" / "c.txt").mkdir()
+    assert refused(root) == f"{tmp_path}/texts/c.txt is not a regular file; remove or replace it"
+    (tmp_path / "texts" / "c.txt").rmdir()
+    (tmp_path / "texts" / "c.txt").symlink_to("nowhere")
+    assert refused(root).startswith(
+        f"{tmp_path}/texts/c.txt cannot be read (No such file or directory)"
+    )
+
+
+def test_real_pages_are_running_text(real_data):
+    dataset = load_documents(str(real_data("Wiki-pages", 8)), "auto", 30)
+    assert dataset.notes[0].endswith("documents read as running text, split into sentences")
+    assert len(dataset.classes) >= 4 and len(dataset.vocabulary) > 500
+    assert int(dataset.train.points.offsets.diff().min()) > 0

@@ -1,0 +1,63 @@
+"""Manifests: written, moved with their runs, read again, and refused where they are none."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import ConfigError
+from experiments.storage.manifest import (
+    Cell,
+    Manifest,
+    Study,
+    find_manifests,
+    read_manifest,
+    write_manifest,
+)
+
+
+def manifest(root: Path) -> Manifest:
+    cells = (
+        Cell(
+            {"method": "CURL", "block_size": 2},
+            (root / "runs" / "a" / "seed0", root / "runs" / "a" / "seed1"),
+        ),
+        Cell({"method": "QT", "block_size": 2}, ()),
+    )
+    return Manifest("a title", ("crl", "reproduce"), (Study("table2", "glyphs", cells),))
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    write_manifest(root / "deep" / "m.study.json", manifest(root))
+    assert read_manifest(root / "deep" / "m.study.json") == manifest(root)
+
+
+def test_a_manifest_moves_with_its_runs(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    write_manifest(root / "old" / "m.study.json", manifest(root / "old"))
+    shutil.move(root / "old", root / "new")
+    assert read_manifest(root / "new" / "m.study.json") == manifest(root / "new")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"schema": 1}', '{"schema": 1, "title": "", "command": [], "studies": [{}]}'],
+)
+def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.study.json").write_text(text)
+    with pytest.raises(ConfigError, match="not a readable manifest"):
+        read_manifest(tmp_path / "m.study.json")
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.study.json").write_text('{"schema": 99}')
+    with pytest.raises(ConfigError, match="schema 99"):
+        read_manifest(tmp_path / "m.study.json")
+
+
+def test_manifests_are_found_once(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        write_manifest(tmp_path / name / "m.study.json", manifest(tmp_path))
+    found = find_manifests([tmp_path, tmp_path / "a"])
+    assert [path.parent.name for path in found] == ["a", "b"]
