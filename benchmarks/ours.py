@@ -34,7 +34,7 @@ def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
     fabric = build_fabric(config)
     if dataset is None:
         dataset = prepare(config, lambda said: None)[0]
-    train = dataset.similar()[0]
+    train = dataset.contrastive_splits()[0]
     encoder = make_encoder(config, dataset, train)[0]
     return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)
 

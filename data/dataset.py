@@ -57,7 +57,7 @@ class Dataset:
         """All splits there are, by the name of their field."""
         return {role: split for role in ROLES if (split := getattr(self, role)) is not None}
 
-    def similar(self, share: float = 1.0) -> tuple[Split, Split]:
+    def contrastive_splits(self, share: float = 1.0) -> tuple[Split, Split]:
         """(train, dev) that similar points are drawn from; of train a share.
 
         That is a share of the points of every class, but of whole documents where those are the

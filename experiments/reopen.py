@@ -21,9 +21,10 @@ from experiments.evaluation.attentive import check_attentive
 from experiments.evaluation.feature_map import check_map
 from experiments.evaluation.score import score
 from experiments.evaluation.warnings import check_numbers
+from experiments.runtime.console import Say
 from experiments.runtime.environment import environment
 from experiments.storage.run_folder import RunFolder
-from experiments.training.build import Say, about_data, build_fabric, prepare, restore_encoder
+from experiments.training.build import about_data, build_fabric, prepare, restore_encoder
 
 _ALLOWED = ("evaluation.", "runtime.", "dataset.root=")
 
@@ -47,7 +48,7 @@ class FinishedRun:
         return class_distribution(train.sizes) if train.rho is None else train.rho
 
 
-def take_up(run_dir: str, overrides: list[str], verb: str, say: Say) -> FinishedRun:
+def load_finished_run(run_dir: str, overrides: list[str], verb: str, say: Say) -> FinishedRun:
     """The finished run in a folder. Of its options, evaluation.*, runtime.* and dataset.root can be
     overridden.
 
@@ -98,10 +99,10 @@ def evaluate_again(
     """(configuration, result) of scoring a finished run under other evaluation options or on
     another copy of the data.
 
-    The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises as :func:`take_up`
+    The result is also written to ``RUN_DIR/evaluations/<hash8>.json``. Raises as :func:`load_finished_run`
     does.
     """
-    run = take_up(run_dir, overrides, "evaluate", say)
+    run = load_finished_run(run_dir, overrides, "evaluate", say)
     check_attentive(run.config, run.encoder)
     check_map(run.config)
     config, dataset = run.config, run.dataset

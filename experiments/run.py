@@ -18,12 +18,13 @@ from experiments.evaluation.attentive import check_attentive
 from experiments.evaluation.feature_map import check_map
 from experiments.evaluation.score import score
 from experiments.evaluation.warnings import check_numbers
+from experiments.runtime.console import Say
 from experiments.runtime.environment import environment
-from experiments.runtime.ranks import ALONE, Ranks, part, together
+from experiments.runtime.ranks import ALONE, Ranks, leave_process_group, rank_zero_first
 from experiments.storage.run_folder import RunFolder
 from experiments.trackers import Loggers
-from experiments.training.build import Say, about_data, build_fabric, make_encoder, prepare
-from experiments.training.loop import fit, leave_as_it_is
+from experiments.training.build import about_data, build_fabric, make_encoder, prepare
+from experiments.training.loop import fit, save_untrained
 from experiments.training.loss_curves import curve
 
 SCHEMA = 1
@@ -51,12 +52,12 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
 
     def ready() -> tuple[Dataset, str, Split, Split, nn.Module, str | None]:
         dataset, fingerprint = prepare(config, say)
-        train, dev = dataset.similar(config.dataset.train_fraction)
+        train, dev = dataset.contrastive_splits(config.dataset.train_fraction)
         encoder, note = make_encoder(config, dataset, train)
         check_attentive(config, encoder)
         return dataset, fingerprint, train, dev, encoder, note
 
-    dataset, fingerprint, train, dev, encoder, note = together(fabric, ready)
+    dataset, fingerprint, train, dev, encoder, note = rank_zero_first(fabric, ready)
     watch = curve(config, fabric, encoder, train, dataset)
     if config.objective.name == "supervised":
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
@@ -71,7 +72,7 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
                 held.enter_context(folder.recording_failure())
             return None if config.force else folder.read_result()
 
-        if (stored := together(fabric, begin)) is not None:
+        if (stored := rank_zero_first(fabric, begin)) is not None:
             return stored  # another process was faster
         if folder.replaced.exists():
             say(
@@ -92,11 +93,11 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
         keep["vocabulary"] = dataset.vocabulary
         if config.objective.name == "frozen":
             loggers.start(0)
-            progress = leave_as_it_is(encoder.to(fabric.device), folder, keep)
+            progress = save_untrained(encoder.to(fabric.device), folder, keep)
             say("evaluating the encoder as it is")
         else:
             progress = fit(config, fabric, encoder, train, dev, folder, keep, watch, loggers)
-            part()
+            leave_process_group()
             if not fabric.is_global_zero:
                 return {}
             say(

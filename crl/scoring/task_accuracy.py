@@ -24,14 +24,14 @@ def ranks(features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None
     """
     classes = len(weights)
     found = torch.empty(len(labels), dtype=torch.int64, device=labels.device)
-    for part, below in beaten(features, weights, labels, bias):
+    for part, below in lower_scoring_classes(features, weights, labels, bias):
         # "not below" rather than "at least": a NaN is never below, so it cannot pass for a correct
         # answer.
         found[part] = classes - 1 - below.view(torch.uint8).sum(1, dtype=torch.int32)
     return found
 
 
-def beaten(
+def lower_scoring_classes(
     features: Tensor, weights: Tensor, labels: Tensor, bias: Tensor | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """(which points, which classes score below their own: bool [m, N]), some points at a time; as

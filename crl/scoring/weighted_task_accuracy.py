@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crl.scoring.task_accuracy import beaten, class_means
+from crl.scoring.task_accuracy import class_means, lower_scoring_classes
 
 
 def weighted_average_accuracies(
@@ -45,7 +45,7 @@ def weighted_average_accuracies(
         raise ValueError(f"rho must be {classes} positive numbers")
     logs = _log_polynomials(rho, max(ks))
     solved = torch.empty(max(ks), len(labels), dtype=torch.float64, device=labels.device)
-    for part, below in beaten(features, weights, labels, bias):
+    for part, below in lower_scoring_classes(features, weights, labels, bias):
         solved[:, part] = _shares(below, rho, logs[:, :-1])
     found = []
     for k in ks:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.files.atomic import written_whole
+from data.files.atomic import atomic_write
 
 _LARGEST_FILE = 64 * 2**20  # bytes of a text; an article has about 30 kB
 _LARGEST_BINARY = 2**28  # bytes of any other file; CIFAR-100 has one of 155 MB
@@ -92,7 +92,7 @@ def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> No
     try:
         temporary.mkdir()
         for name, content in found.items():
-            with written_whole(temporary / name) as stream:
+            with atomic_write(temporary / name) as stream:
                 stream.write(content)
         temporary.replace(folder)
     finally:

@@ -25,7 +25,7 @@ class DamagedFile(Exception):
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A stream to a temporary file in the same folder, which takes the path's place once it is
     written and synced.
 
@@ -86,7 +86,7 @@ def _opened(path: Path) -> BinaryIO:
 def write_json(path: Path, value: Any) -> None:
     """Write plain types as JSON, atomically."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    with written_whole(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(text.encode())
 
 
@@ -126,7 +126,7 @@ def save_tensors(path: Path, value: dict[str, Any]) -> None:
     well. Raises OSError."""
     import torch
 
-    with written_whole(path) as stream:
+    with atomic_write(path) as stream:
         digesting = _Digesting(stream)
         torch.save(value, digesting)  # type: ignore[arg-type]
         if digesting.error is not None:

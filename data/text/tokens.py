@@ -101,7 +101,7 @@ def with_vocabulary(dataset: Dataset, ids: dict[str, int], min_count: int) -> Da
     A word that occurs fewer than ``min_count`` times there is unknown. Raises DataError where all
     words are.
     """
-    vocabulary, new_ids = _vocabulary(dataset.similar()[0], list(ids), min_count)
+    vocabulary, new_ids = _vocabulary(dataset.contrastive_splits()[0], list(ids), min_count)
     return _renamed(dataset, vocabulary, new_ids)
 
 

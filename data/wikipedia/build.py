@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.files.atomic import write_json, written_whole
+from data.files.atomic import atomic_write, write_json
 from data.wikipedia.articles import REASONS, Rule, article, hidden_namespaces, reason_to_drop
 from data.wikipedia.dump import BrokenDump, PageReader
 from data.wikipedia.file_names import ArticleNames
@@ -109,7 +109,7 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
                 state.dropped[found] += 1
             else:
                 name = names.choose(page.title)
-                with written_whole(out / name) as stream:
+                with atomic_write(out / name) as stream:
                     stream.write("".join(f"{sentence}\n" for sentence in found).encode())
                 names.add(name, page.title)
                 bar.set_postfix(articles=len(state.articles), refresh=False)

@@ -20,9 +20,9 @@ from experiments.drawing import COLOURS, Figure, draw, legend
 from experiments.errors import ConfigError
 from experiments.evaluation.accuracy import encode_splits
 from experiments.metric_names import metric_title
-from experiments.reopen import take_up
+from experiments.reopen import load_finished_run
+from experiments.runtime.console import Say
 from experiments.storage.results import Run, find_runs
-from experiments.training.build import Say
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
 
@@ -68,7 +68,7 @@ def compare(
 ) -> Comparison:
     """Alignment of every two finished runs in these folders on the same test points, at most
     ``points`` of them, by ``count`` nearest neighbours and by kernels. Overrides: see
-    :func:`experiments.reopen.take_up`.
+    :func:`experiments.reopen.load_finished_run`.
 
     Raises ConfigError, DataError or RunError.
     """
@@ -122,7 +122,7 @@ def _features(
     same = ""
     for run in runs:
         say(f"reading {run.path}")
-        finished = take_up(str(run.path), overrides, "compare", lambda line: None)
+        finished = load_finished_run(str(run.path), overrides, "compare", lambda line: None)
         vectors, labels = encode_splits(
             finished.config, finished.fabric, finished.encoder, finished.dataset
         )["test"]

@@ -23,9 +23,9 @@ from experiments.analysis.output import write_study
 from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
 from experiments.errors import ConfigError, RunError
 from experiments.evaluation.accuracy import encode_splits
-from experiments.reopen import FinishedRun, take_up
+from experiments.reopen import FinishedRun, load_finished_run
+from experiments.runtime.console import Say
 from experiments.storage.results import Run, find_runs
-from experiments.training.build import Say
 
 _CURVE = 25  # ratios at which a predicted curve is computed, where classes are few
 _FEW = 20  # classes
@@ -137,7 +137,7 @@ def study(
 ) -> tuple[list[RunGeometry], list[Path]]:
     """(geometry of every finished run in these folders, the files written to ``out``).
 
-    Overrides: see :func:`experiments.reopen.take_up`. Files: ``geometry.json``, a heat map of the
+    Overrides: see :func:`experiments.reopen.load_finished_run`. Files: ``geometry.json``, a heat map of the
     Gram matrix a run, with the predicted one beside it, and where predicted runs differ in their
     imbalance, minority cosines against it. Raises ConfigError, DataError or RunError.
     """
@@ -156,7 +156,8 @@ def study(
         say(f"reading {run.path}" + (f"; nothing is predicted: {why}" if why else ""))
         found.append(
             geometry_of(
-                take_up(str(run.path), overrides, "geometry", lambda line: None), why is None
+                load_finished_run(str(run.path), overrides, "geometry", lambda line: None),
+                why is None,
             )
         )
     figures = [heat_maps(one, number) for number, one in enumerate(found, 1)]

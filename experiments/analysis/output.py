@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.files.atomic import write_json, written_whole
+from data.files.atomic import atomic_write, write_json
 from experiments.drawing import Figure
 from experiments.errors import ConfigError
 
@@ -17,7 +17,7 @@ def write_study(out: Path, name: str, plain: Any, figures: Sequence[Figure]) -> 
         out.mkdir(parents=True, exist_ok=True)
         write_json(written[0], plain)
         for path, figure in zip(written[1:], figures, strict=True):
-            with written_whole(path) as stream:
+            with atomic_write(path) as stream:
                 stream.write(figure.standalone().encode())
     except OSError as error:
         raise ConfigError(

@@ -26,10 +26,9 @@ from experiments.errors import ConfigError, one_line
 from experiments.launch import slurm as cluster
 from experiments.launch.worker_pool import end_with_parent
 from experiments.metric_names import classifier_title
-from experiments.runtime.signals import Interrupted, passed_on, told
+from experiments.runtime.console import Say
+from experiments.runtime.signals import Interrupted, passed_on, worker_signals
 from experiments.storage.results import read_run
-
-Say = Callable[[str], None]
 
 _LOCAL = "joblib"  # whose processes are children of this one
 _PACKAGES = {
@@ -215,7 +214,7 @@ class _Task:
         config.runtime.progress = config.runtime.progress and self.launcher == "basic"
         head = _head(self.titles, job.job.num)
         try:
-            with told if self.launcher == _LOCAL else nullcontext():
+            with worker_signals if self.launcher == _LOCAL else nullcontext():
                 from experiments.run import run
 
                 log = (

@@ -27,8 +27,8 @@ from data.errors import DataError
 from experiments.errors import ConfigError, RunError
 from experiments.launch.worker_pool import end_with_parent
 from experiments.run import run
-from experiments.runtime.ranks import Ranks, part
-from experiments.training.build import Say
+from experiments.runtime.console import Say
+from experiments.runtime.ranks import Ranks, leave_process_group
 
 _CONTEXT = multiprocessing.get_context(
     "spawn"
@@ -154,7 +154,7 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
             other.kill()
         for other in others:
             other.join()
-        part()
+        leave_process_group()
 
 
 def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:

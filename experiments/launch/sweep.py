@@ -17,8 +17,9 @@ from experiments.config.compose import combinations, compose_config, is_launcher
 from experiments.config.identity import run_path
 from experiments.config.schema import SCHEMAS
 from experiments.errors import ConfigError
-from experiments.launch.hydra_launchers import Say, Start, launcher
+from experiments.launch.hydra_launchers import Start, launcher
 from experiments.metric_names import classifier_title
+from experiments.runtime.console import Say
 from experiments.statistics import summarise
 from experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
 from experiments.storage.results import Run, read_run

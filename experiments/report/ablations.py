@@ -1,7 +1,7 @@
 """What the ablations say, in plain sentences: the paper leaves these questions open, so there is no
 verdict."""
 
-from experiments.report.load_runs import Subject
+from experiments.report.load_runs import DatasetStudies
 from experiments.report.verdicts import Comparison, in_points
 from experiments.statistics import Interval
 from experiments.storage.results import paired_difference
@@ -10,12 +10,12 @@ AVG2 = "test.mean.avg2"
 _AXES = {"block_size": ("b", "Larger blocks"), "negatives": ("k", "More negatives")}
 
 
-def observations(subject: Subject) -> tuple[str, ...]:
+def observations(subject: DatasetStudies) -> tuple[str, ...]:
     """One sentence for each comparison of the studies ``collisions`` and ``budget``."""
     return (*_collisions(subject), *_budget(subject))
 
 
-def _collisions(subject: Subject) -> list[str]:
+def _collisions(subject: DatasetStudies) -> list[str]:
     found = []
     for k in subject.values("collisions", "negatives"):
         removed, allowed = (
@@ -30,7 +30,7 @@ def _collisions(subject: Subject) -> list[str]:
     return found
 
 
-def _budget(subject: Subject) -> list[str]:
+def _budget(subject: DatasetStudies) -> list[str]:
     found = []
     for axis, (letter, what) in _AXES.items():
         for equal in subject.values("budget", "equal", axis=axis):

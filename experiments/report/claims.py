@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.metric_names import few_shot, metric_title
-from experiments.report.load_runs import Subject
+from experiments.report.load_runs import DatasetStudies
 from experiments.report.paper_numbers import FIGURE_METRICS
 from experiments.report.table_formats import accuracy, names, short, table_2_metric, text
 from experiments.report.verdicts import (
@@ -41,7 +41,7 @@ BOUNDS = {
 AVG2 = "test.mean.avg2"
 
 
-def _mean_against_trained(subject: Subject) -> Finding:
+def _mean_against_trained(subject: DatasetStudies) -> Finding:
     runs = subject.runs("table1", method="unsupervised")
     found = Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, "test.linear.avg2"))
     measured = (
@@ -50,7 +50,7 @@ def _mean_against_trained(subject: Subject) -> Finding:
     return _differences([found], measured, runs, -MARGIN)
 
 
-def _unsupervised_against_supervised(subject: Subject) -> Finding:
+def _unsupervised_against_supervised(subject: DatasetStudies) -> Finding:
     ours, theirs = (
         subject.runs("table1", method="unsupervised"),
         subject.runs("table1", method="supervised"),
@@ -60,7 +60,7 @@ def _unsupervised_against_supervised(subject: Subject) -> Finding:
     return _differences([found], measured, [*ours, *theirs], -MARGIN)
 
 
-def _few_labels_against_all(subject: Subject) -> Finding:
+def _few_labels_against_all(subject: DatasetStudies) -> Finding:
     runs = subject.runs("table1", method="unsupervised")
     few = next((few_shot(run.metrics) for run in runs), "mean5")
     title = f"μ-{few.removeprefix('mean')}"
@@ -73,15 +73,15 @@ def _few_labels_against_all(subject: Subject) -> Finding:
     return _differences([found], measured, runs, -MARGIN)
 
 
-def _larger_blocks(subject: Subject) -> Finding:
+def _larger_blocks(subject: DatasetStudies) -> Finding:
     return _blocks(subject, 0)
 
 
-def _larger_blocks_do_not_hurt(subject: Subject) -> Finding:
+def _larger_blocks_do_not_hurt(subject: DatasetStudies) -> Finding:
     return _blocks(subject, -FALL)
 
 
-def _blocks(subject: Subject, bar: float) -> Finding:
+def _blocks(subject: DatasetStudies, bar: float) -> Finding:
     sizes = subject.values("table2", "block_size", method="CURL")
     if len(sizes) < 2:
         return not_testable("no runs at two block sizes (study table2)")
@@ -96,7 +96,7 @@ def _blocks(subject: Subject, bar: float) -> Finding:
     )
 
 
-def _against_quick_thoughts(subject: Subject) -> Finding:
+def _against_quick_thoughts(subject: DatasetStudies) -> Finding:
     sizes = subject.values("table2", "block_size", method="QT")
     if not sizes:
         return not_testable("no QT runs (study table2)")
@@ -116,7 +116,7 @@ def _against_quick_thoughts(subject: Subject) -> Finding:
     return _differences(found, f"{what} at " + "; ".join(measured), runs)
 
 
-def _more_data(subject: Subject) -> Finding:
+def _more_data(subject: DatasetStudies) -> Finding:
     study, metric = _curves(subject)
     found, runs = [], []
     for k in subject.values(study, "negatives"):
@@ -134,15 +134,15 @@ def _more_data(subject: Subject) -> Finding:
     return _differences(found, f"gain in {metric_title(metric)} of μ", runs)
 
 
-def _too_many_negatives(subject: Subject) -> Finding:
+def _too_many_negatives(subject: DatasetStudies) -> Finding:
     return _negatives(subject, slice(-2, None), falls=True)
 
 
-def _first_negatives(subject: Subject) -> Finding:
+def _first_negatives(subject: DatasetStudies) -> Finding:
     return _negatives(subject, slice(0, 2), falls=False)
 
 
-def _negatives(subject: Subject, which: slice, falls: bool) -> Finding:
+def _negatives(subject: DatasetStudies, which: slice, falls: bool) -> Finding:
     study, metric = _curves(subject)
     share = max(subject.values(study, "fraction"), default=None)
     counts = subject.values(study, "negatives", fraction=share)
@@ -157,7 +157,7 @@ def _negatives(subject: Subject, which: slice, falls: bool) -> Finding:
     return _differences([found], where, [*cells[few], *cells[many]])
 
 
-def _losses_together(subject: Subject) -> Finding:
+def _losses_together(subject: DatasetStudies) -> Finding:
     if "fig2c" not in subject.studies:
         return not_testable("no curves of both losses (study fig2c)")
     runs = subject.runs("fig2c")
@@ -196,7 +196,7 @@ def _fisher_interval(correlations: Sequence[float]) -> Interval:
     return Interval(math.tanh(found.mean), math.tanh(found.low), math.tanh(found.high), found.n)
 
 
-def _supervised_features(subject: Subject) -> Finding:
+def _supervised_features(subject: DatasetStudies) -> Finding:
     runs = subject.runs("table1", method="supervised")
     losses = [
         loss for run in runs if (loss := run.theory("unsupervised_loss", "total")) is not None
@@ -211,7 +211,7 @@ def _supervised_features(subject: Subject) -> Finding:
 
 
 def _ten_percent_of_labels(metric: str) -> Any:
-    def judge(subject: Subject) -> Finding:
+    def judge(subject: DatasetStudies) -> Finding:
         if "labels" not in subject.studies:
             return not_testable("no runs on 10 % of the labels (study labels)")
         ours = subject.runs("labels", method="unsupervised", classifier="mean10pct")
@@ -233,7 +233,7 @@ def _ten_percent_of_labels(metric: str) -> Any:
     return judge
 
 
-def _bounds_hold(subject: Subject) -> Finding:
+def _bounds_hold(subject: DatasetStudies) -> Finding:
     """Judged on every run for itself, not over seeds: the bounds are theorems about the features at
     hand."""
     smallest, broken, runs = [], [], []
@@ -265,7 +265,7 @@ def _bounds_hold(subject: Subject) -> Finding:
     )
 
 
-def _block_bound_tighter(subject: Subject) -> Finding:
+def _block_bound_tighter(subject: DatasetStudies) -> Finding:
     """Judged on every run for itself, as the bounds are: the slack is sampled with a standard error
     of its own."""
     slacks = []
@@ -304,7 +304,7 @@ def _differences(
     return Finding(verdict, why, measured, tuple(map(in_points, found)), names(runs))
 
 
-def _curves(subject: Subject) -> tuple[str, str]:
+def _curves(subject: DatasetStudies) -> tuple[str, str]:
     """Which of figures 2a and 2b the subject has, and the accuracy that it draws."""
     study = next((name for name in FIGURE_METRICS if name in subject.studies), "fig2a")
     return study, f"test.mean.{FIGURE_METRICS[study]}"

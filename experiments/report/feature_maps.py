@@ -7,12 +7,12 @@ from typing import Any
 from matplotlib.figure import Figure as Drawing
 
 from experiments.drawing import COLOURS, INK, MARKERS, Figure, draw
-from experiments.report.load_runs import Subject
+from experiments.report.load_runs import DatasetStudies
 from experiments.report.table_formats import slug
 from experiments.storage.results import Run
 
 
-def feature_maps(subject: Subject) -> Figure | None:
+def feature_maps(subject: DatasetStudies) -> Figure | None:
     """The first seed's map of each of these encoders; None where there is none."""
     found = list(_encoders(subject))
     if not found:
@@ -34,7 +34,7 @@ def feature_maps(subject: Subject) -> Figure | None:
     )
 
 
-def _encoders(subject: Subject) -> Iterator[tuple[str, Run]]:
+def _encoders(subject: DatasetStudies) -> Iterator[tuple[str, Run]]:
     """(title, a run that has a map)."""
     sizes = subject.values("table2", "block_size", method="CURL")
     wanted = [

@@ -12,7 +12,7 @@ from experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, lege
 from experiments.metric_names import metric_title
 from experiments.report.claims import BOUNDS
 from experiments.report.feature_maps import feature_maps
-from experiments.report.load_runs import Group, Subject
+from experiments.report.load_runs import DatasetStudies, SeedGroup
 from experiments.report.paper_numbers import FIGURE_METRICS
 from experiments.report.table_formats import measure, slug, table_2_metric
 from experiments.statistics import Summary, summarise
@@ -30,7 +30,7 @@ Curves = list[
 ]  # label and, for each x, the runs there
 
 
-def figures(subject: Subject) -> list[Figure]:
+def figures(subject: DatasetStudies) -> list[Figure]:
     """Every figure that the subject has runs for."""
     made = [amount_of_data(subject), losses(subject), blocks(subject), collisions(subject)]
     made += [budget(subject, axis) for axis in ("block_size", "negatives")]
@@ -39,7 +39,7 @@ def figures(subject: Subject) -> list[Figure]:
     ]
 
 
-def amount_of_data(subject: Subject) -> Figure | None:
+def amount_of_data(subject: DatasetStudies) -> Figure | None:
     """Figure 2a or 2b: accuracy against the share of unlabelled data, one curve per k."""
     study = next((name for name in FIGURE_METRICS if name in subject.studies), None)
     if study is None:
@@ -63,7 +63,7 @@ def amount_of_data(subject: Subject) -> Figure | None:
     )
 
 
-def blocks(subject: Subject) -> Figure | None:
+def blocks(subject: DatasetStudies) -> Figure | None:
     """Table 2 as curves: accuracy against the block size."""
     sizes = subject.values("table2", "block_size")
     curves: Curves = [
@@ -82,7 +82,7 @@ def blocks(subject: Subject) -> Figure | None:
     )
 
 
-def collisions(subject: Subject) -> Figure | None:
+def collisions(subject: DatasetStudies) -> Figure | None:
     """Accuracy against k, with collisions and without."""
     curves: Curves = [
         (
@@ -98,7 +98,7 @@ def collisions(subject: Subject) -> Figure | None:
     )
 
 
-def budget(subject: Subject, axis: str) -> Figure | None:
+def budget(subject: DatasetStudies, axis: str) -> Figure | None:
     """Accuracy against b or k at an equal number of tuples, and of encoded points."""
     values = subject.values("budget", "value", axis=axis)
     curves: Curves = [
@@ -115,7 +115,7 @@ def budget(subject: Subject, axis: str) -> Figure | None:
     )
 
 
-def imbalance(file: str, title: str, cells: Sequence[Group]) -> Figure | None:
+def imbalance(file: str, title: str, cells: Sequence[SeedGroup]) -> Figure | None:
     """Accuracy on majority and minority classes against their ratio; None for a sweep of anything
     else."""
     if any([*cell.labels] != ["dataset.imbalance"] for cell in cells):
@@ -134,7 +134,7 @@ def imbalance(file: str, title: str, cells: Sequence[Group]) -> Figure | None:
 def _accuracy_figure(
     kind: str,
     title: str,
-    subject: Subject,
+    subject: DatasetStudies,
     curves: Curves,
     axis: str,
     metric: str,
@@ -204,7 +204,7 @@ def _curves_figure(
     return draw(file, title, description, paint)
 
 
-def losses(subject: Subject) -> Figure | None:
+def losses(subject: DatasetStudies) -> Figure | None:
     """Figure 2c: the three losses over the epochs, mean and standard deviation over seeds."""
     curves = {name: _by_epoch(subject.runs("fig2c"), name) for name in _LOSSES}
     if not any(curves.values()):
@@ -246,7 +246,7 @@ def _by_epoch(runs: Sequence[Run], name: str) -> dict[float, list[float]]:
     return {epoch: values for epoch, values in sorted(found.items()) if len(values) == most}
 
 
-def bounds(subject: Subject) -> Figure | None:
+def bounds(subject: DatasetStudies) -> Figure | None:
     """Left against right of every bound, one mark a run; above the diagonal the bound holds."""
     runs = sorted(subject.every_run(), key=lambda run: (run.name, run.seed))
     kinds: dict[str, list[Run]] = {"supervised": [], "unsupervised": []}

@@ -15,7 +15,7 @@ _FREE = ("sweep",)  # studies that are shown as they are, however many there are
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedGroup:
     """Runs that differ in their seed alone, in its order; ``labels``: where they stand in a
     study."""
 
@@ -24,14 +24,14 @@ class Group:
 
 
 @dataclass
-class Subject:
+class DatasetStudies:
     """A data set and the studies made on it, by name; ``label`` tells two sets of studies on one
     data set apart."""
 
     label: str
     dataset: str
     title: str = ""
-    studies: dict[str, list[Group]] = field(default_factory=dict)
+    studies: dict[str, list[SeedGroup]] = field(default_factory=dict)
 
     def runs(self, study: str, **labels: Any) -> tuple[Run, ...]:
         """The runs of the first cell that has these labels; none where there is no such cell."""
@@ -58,15 +58,15 @@ class Subject:
 
 
 @dataclass
-class Material:
+class ReportData:
     """``configurations``: every run, by the name that its seeds share; ``notes``: what is missing
     or counted once."""
 
     home: Path
-    subjects: list[Subject]
-    sweeps: list[tuple[str, list[Group]]]
-    others: list[Group]
-    configurations: dict[str, Group]
+    subjects: list[DatasetStudies]
+    sweeps: list[tuple[str, list[SeedGroup]]]
+    others: list[SeedGroup]
+    configurations: dict[str, SeedGroup]
     notes: list[str]
 
     def place(self, path: Path) -> str:
@@ -75,7 +75,7 @@ class Material:
         return str(path.relative_to(self.home)) if path.is_relative_to(self.home) else str(path)
 
 
-def collect(folders: Sequence[Path]) -> Material:
+def collect(folders: Sequence[Path]) -> ReportData:
     """Read run folders and manifests. Raises ConfigError for no folder, a damaged run, or nothing
     to report."""
     for folder in folders:
@@ -83,12 +83,12 @@ def collect(folders: Sequence[Path]) -> Material:
             raise ConfigError(
                 f"{folder} is not a folder; crl report takes folders that hold runs (crl train makes them)"
             )
-    material = Material(folders[0].resolve(), [], [], [], {}, [])
+    material = ReportData(folders[0].resolve(), [], [], [], {}, [])
     runs = {run.path: run for run in find_runs(folders)}
     told: set[Path] = set()
     for path in find_manifests(folders):
         manifest = read_manifest(path)
-        by_dataset: dict[str, dict[str, list[Group]]] = {}
+        by_dataset: dict[str, dict[str, list[SeedGroup]]] = {}
         for study in manifest.studies:
             cells = _resolve(material, study, runs, told)
             if study.name in _FREE:
@@ -115,8 +115,8 @@ def collect(folders: Sequence[Path]) -> Material:
 
 
 def _resolve(
-    material: Material, study: Study, runs: dict[Path, Run], told: set[Path]
-) -> list[Group]:
+    material: ReportData, study: Study, runs: dict[Path, Run], told: set[Path]
+) -> list[SeedGroup]:
     """A study's cells with their runs read; what is not finished is noted once."""
     cells = []
     for cell in study.cells:
@@ -132,11 +132,13 @@ def _resolve(
                 )
                 material.notes.append(f"{material.place(path)}: {why_unfinished(path)} ({where})")
             told.add(path)
-        cells.append(Group(cell.labels, one_per_seed(found)))
+        cells.append(SeedGroup(cell.labels, one_per_seed(found)))
     return cells
 
 
-def _subject(material: Material, dataset: str, title: str, studies: Iterable[str]) -> Subject:
+def _subject(
+    material: ReportData, dataset: str, title: str, studies: Iterable[str]
+) -> DatasetStudies:
     """The subject of that title that has none of these studies yet, or a new one: other titles are
     other settings."""
     there = [subject for subject in material.subjects if subject.dataset == dataset]
@@ -146,17 +148,17 @@ def _subject(material: Material, dataset: str, title: str, studies: Iterable[str
     label = dataset if not there else f"{dataset} ({title})"
     if label in {subject.label for subject in there}:
         label = f"{label}, {len(there) + 1}"
-    material.subjects.append(Subject(label, dataset, title))
+    material.subjects.append(DatasetStudies(label, dataset, title))
     return material.subjects[-1]
 
 
-def _group_configurations(material: Material, runs: Iterable[Run]) -> None:
+def _group_configurations(material: ReportData, runs: Iterable[Run]) -> None:
     by_name: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.name, run.seed, str(run.path))):
         by_name.setdefault(run.name, []).append(run)
     for name, found in by_name.items():
         kept = one_per_seed(found)
-        material.configurations[name] = Group({}, kept)
+        material.configurations[name] = SeedGroup({}, kept)
         if len({str(run.result["dataset"].get("fingerprint")) for run in kept}) > 1:
             material.notes.append(
                 f"{name}: its seeds saw different data (fingerprints differ); make them again with force=true"
@@ -168,7 +170,7 @@ def _group_configurations(material: Material, runs: Iterable[Run]) -> None:
         ]
 
 
-def _without_manifest(material: Material, runs: list[Run]) -> None:
+def _without_manifest(material: ReportData, runs: list[Run]) -> None:
     """Runs of no study: "other runs". Each data set's first subject gets all runs of no study of a
     subject as ``other``, so that what holds of every run is tested on them too."""
     names = {run.name for run in runs}
@@ -180,12 +182,12 @@ def _without_manifest(material: Material, runs: list[Run]) -> None:
         subject = next((s for s in material.subjects if s.dataset == dataset), None)
         if subject is None:
             cells = _implied_table_1([group for group in groups if group in material.others])
-            subject = Subject(dataset, dataset, studies={"table1": cells} if cells else {})
+            subject = DatasetStudies(dataset, dataset, studies={"table1": cells} if cells else {})
             material.subjects.append(subject)
         subject.studies["other"] = groups
 
 
-def _implied_table_1(groups: list[Group]) -> list[Group]:
+def _implied_table_1(groups: list[SeedGroup]) -> list[SeedGroup]:
     """Its cells for a data set without a study: where a method has one configuration only, and both
     share the encoder."""
     cells = []
@@ -194,7 +196,7 @@ def _implied_table_1(groups: list[Group]) -> list[Group]:
             group for group in groups if group.runs[0].config["objective"]["name"] == objective
         ]
         if len(found) == 1:
-            cells.append(Group({"method": method}, found[0].runs))
+            cells.append(SeedGroup({"method": method}, found[0].runs))
     same = {str([cell.runs[0].config[part] for part in ("dataset", "encoder")]) for cell in cells}
     return cells if len(same) == 1 else []
 
@@ -231,7 +233,7 @@ def options(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def differing(groups: Sequence[Group]) -> list[str]:
+def differing(groups: Sequence[SeedGroup]) -> list[str]:
     """Names of the options in which the configurations of these groups are not all alike."""
     given = [options(group.runs[0].config) for group in groups]
     names = dict.fromkeys(name for found in given for name in found)

@@ -15,7 +15,7 @@ from experiments.drawing import Figure
 from experiments.report.ablations import observations
 from experiments.report.claims import CLAIMS
 from experiments.report.figures import figures, imbalance
-from experiments.report.load_runs import Group, Material, options
+from experiments.report.load_runs import ReportData, SeedGroup, options
 from experiments.report.table_formats import Row, Table, markdown, short, slug, text
 from experiments.report.tables import (
     STUDIES,
@@ -67,7 +67,7 @@ class Report:
     """All that is written, before it is written. ``findings``: each claim with a verdict per
     subject's label."""
 
-    material: Material
+    material: ReportData
     findings: list[tuple[Claim, list[tuple[str, Finding]]]]
     sections: list[Section]
 
@@ -83,7 +83,7 @@ class Report:
         return [figure for section in self.sections for figure in section.figures]
 
 
-def compose_report(material: Material) -> Report:
+def compose_report(material: ReportData) -> Report:
     """Judge every claim, fill every table, draw every figure."""
     subjects = material.subjects
     findings = [
@@ -166,7 +166,7 @@ def verdict_counts(report: Report) -> dict[str, int]:
     return {verdict: counts[verdict] for verdict in (CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE)}
 
 
-def warned(material: Material) -> set[str]:
+def warned(material: ReportData) -> set[str]:
     """The configurations of which a run has a warning."""
     return {
         name
@@ -175,7 +175,7 @@ def warned(material: Material) -> set[str]:
     }
 
 
-def setup_line(material: Material) -> str:
+def setup_line(material: ReportData) -> str:
     """Versions, commit and device of the runs, in one line; where they differ, each."""
     about = [
         run.result.get("environment", {})
@@ -245,12 +245,12 @@ def markdown_report(report: Report) -> str:
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def protocol(material: Material) -> list[dict[str, Any]]:
+def protocol(material: ReportData) -> list[dict[str, Any]]:
     """For each configuration what its numbers were made with."""
     return [_block(material, name, group) for name, group in material.configurations.items()]
 
 
-def _block(material: Material, name: str, group: Group) -> dict[str, Any]:
+def _block(material: ReportData, name: str, group: SeedGroup) -> dict[str, Any]:
     first = group.runs[0]
     given = options(first.config)
     data = first.result["dataset"]

@@ -9,7 +9,14 @@ from omegaconf import OmegaConf
 from experiments.metric_names import few_shot, metric_title
 from experiments.report import paper_numbers as paper
 from experiments.report.claims import BOUNDS
-from experiments.report.load_runs import Group, Material, Subject, differing, holds_text, options
+from experiments.report.load_runs import (
+    DatasetStudies,
+    ReportData,
+    SeedGroup,
+    differing,
+    holds_text,
+    options,
+)
 from experiments.report.table_formats import (
     Row,
     Table,
@@ -35,7 +42,7 @@ STUDIES = {
 }
 
 
-def table_1(subject: Subject) -> Table | None:
+def table_1(subject: DatasetStudies) -> Table | None:
     """TR, mu and mu-5 of supervised and unsupervised features; None without runs."""
     runs = {method: subject.runs("table1", method=method) for method in METHODS}
     every = [run for found in runs.values() for run in found]
@@ -80,7 +87,7 @@ def _paper_rows_1(runs: dict[str, tuple[Run, ...]], metric: str) -> list[Row]:
     return [row for row in rows if any(cell is not None for cell in row.cells[2:])]
 
 
-def table_2(subject: Subject) -> Table | None:
+def table_2(subject: DatasetStudies) -> Table | None:
     """AVG-2 of CURL and QT by block size; None without runs."""
     cells = [cell for cell in subject.studies.get("table2", ()) if cell.runs]
     sizes = subject.values("table2", "block_size")
@@ -104,7 +111,7 @@ def table_2(subject: Subject) -> Table | None:
     )
 
 
-def _paper_rows_2(subject: Subject, sizes: list[int], reads_text: bool) -> list[Row]:
+def _paper_rows_2(subject: DatasetStudies, sizes: list[int], reads_text: bool) -> list[Row]:
     own: list[Value] = []
     for b in sizes:
         runs = subject.runs("table2", method="CURL", block_size=b)
@@ -119,7 +126,7 @@ def _paper_rows_2(subject: Subject, sizes: list[int], reads_text: bool) -> list[
     return [row for row in rows if any(cell is not None for cell in row.cells[2:])]
 
 
-def labels_table(subject: Subject) -> Table | None:
+def labels_table(subject: DatasetStudies) -> Table | None:
     """Accuracy with 10 % of the labels; None without runs."""
     cells = [cell for cell in subject.studies.get("labels", ()) if cell.runs]
     metrics = _metrics([run for cell in cells for run in cell.runs])
@@ -148,7 +155,7 @@ def study_table(
     file: str,
     title: str,
     note: str,
-    cells: Sequence[Group],
+    cells: Sequence[SeedGroup],
     classifiers: Mapping[str, str] = MEAN_ALONE,
 ) -> Table | None:
     """One row a cell: its labels and the accuracy of these classifiers (name in the metrics ->
@@ -175,7 +182,7 @@ def study_table(
     return Table(file, title, said, (*axes, *columns.values(), "dev loss"), rows) if every else None
 
 
-def other_runs(material: Material) -> list[Table]:
+def other_runs(material: ReportData) -> list[Table]:
     """One table a data set: its configurations of no study, told apart by the options in which they
     differ."""
     found = []
@@ -186,7 +193,7 @@ def other_runs(material: Material) -> list[Table]:
         labelled = []
         for group in groups:
             given = options(group.runs[0].config)
-            labelled.append(Group({axis: given.get(axis) for axis in axes}, group.runs))
+            labelled.append(SeedGroup({axis: given.get(axis) for axis in axes}, group.runs))
         note = "Runs that belong to no study, one row a configuration; the columns are the options in which they differ."
         few = few_shot(groups[0].runs[0].metrics)
         shown = {
@@ -207,7 +214,7 @@ def _accuracies_and_loss(runs: Sequence[Run], metrics: Iterable[str]) -> list[Va
     return [*(accuracy(runs, metric) for metric in metrics), losses]
 
 
-def theory_quantities(material: Material) -> Table:
+def theory_quantities(material: ReportData) -> Table:
     """tau, s(f) and the losses of every configuration, on test and train points."""
     quantities: dict[str, Callable[[Run, str], float | None]] = {
         "τ": lambda run, split: run.theory("tau", split=split),
@@ -243,7 +250,7 @@ def theory_quantities(material: Material) -> Table:
     )
 
 
-def theory_bounds(material: Material) -> Table:
+def theory_bounds(material: ReportData) -> Table:
     """Left, right and slack of every bound of every configuration, on test and train points."""
     rows = []
     for name, group in material.configurations.items():
@@ -264,7 +271,7 @@ def theory_bounds(material: Material) -> Table:
     return Table("bounds", "Bounds of the theory", note, columns, tuple(rows))
 
 
-def warnings_table(material: Material) -> Table | None:
+def warnings_table(material: ReportData) -> Table | None:
     """One row for each thing that a run warns of, with the configurations it holds for; None
     without warnings."""
     found: dict[tuple[str, str], list[Run]] = {}
@@ -286,7 +293,7 @@ def warnings_table(material: Material) -> Table | None:
     )
 
 
-def seeds_table(group: Group) -> tuple[list[str], list[list[str]]]:
+def seeds_table(group: SeedGroup) -> tuple[list[str], list[list[str]]]:
     """(head, rows): every test accuracy of every seed in %, which the means in the tables are made
     of."""
     every = dict.fromkeys(name for run in group.runs for name in run.metrics)

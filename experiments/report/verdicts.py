@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiments.report.load_runs import Subject
+from experiments.report.load_runs import DatasetStudies
 from experiments.statistics import Interval
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = "confirmed", "not confirmed", "not testable here"
@@ -44,7 +44,7 @@ class Claim:
     title: str
     statement: str
     paper: str
-    judge: Callable[[Subject], Finding]
+    judge: Callable[[DatasetStudies], Finding]
 
 
 def not_testable(why: str) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.files.atomic import written_whole
+from data.files.atomic import atomic_write
 from experiments.errors import ConfigError
 from experiments.report.load_runs import collect
 from experiments.report.page import (
@@ -75,7 +75,7 @@ def _write(out: Path, files: dict[str, str]) -> None:
     before = contents.read_text().splitlines() if contents.exists() else []
     for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(out / name) as stream:
+        with atomic_write(out / name) as stream:
             stream.write(text.encode(errors="backslashreplace"))  # file names may be no text
     for name in before:
         if name not in files and _OURS.fullmatch(name):

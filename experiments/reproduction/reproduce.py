@@ -9,10 +9,11 @@ from pathlib import Path
 
 from experiments.config.compose import quoted
 from experiments.errors import ConfigError, RunError
-from experiments.launch.hydra_launchers import Say, Start, launcher
+from experiments.launch.hydra_launchers import Start, launcher
 from experiments.launch.worker_pool import run_side_by_side
 from experiments.reproduction.progress_bar import Overall
 from experiments.reproduction.studies import Job, plan
+from experiments.runtime.console import Say
 from experiments.storage.manifest import SUFFIX, Manifest, Study, read_manifest, write_manifest
 from experiments.storage.results import read_run
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Track:
+class DatasetPlan:
     """One data set at one scale.
 
     ``base``: the overrides of Table 1's unsupervised run; ``grid``: further ones for the studies
@@ -29,16 +29,16 @@ _POOLED = (
     "objective.negative_source=pooled",
 )  # the same distribution of tuples, a fraction of the points
 
-SCALES: dict[str, tuple[Track, ...]] = {
+SCALES: dict[str, tuple[DatasetPlan, ...]] = {
     "quick": (
-        Track(
+        DatasetPlan(
             "glyphs",
             ("experiment=quick_glyphs",),
             ("table1", "table2", "fig2a", "fig2c", "labels"),
             methods=("CURL",),
             negatives=(1, 4, 10),
         ),
-        Track(
+        DatasetPlan(
             "docstrings",
             ("experiment=quick_docstrings",),
             ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
@@ -47,24 +47,24 @@ SCALES: dict[str, tuple[Track, ...]] = {
         ),
     ),
     "cpu": (
-        Track(
+        DatasetPlan(
             "cifar100",
             ("experiment=cpu_cifar100",),
             ("table1", "table2", "fig2a", "fig2c", "labels"),
             methods=("CURL",),
             negatives=(1, 4, 10),
         ),
-        Track(
+        DatasetPlan(
             "wiki3029",
             ("experiment=cpu_wiki3029",),
             ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
             negatives=(1, 8, 50),
             fresh_negatives=(1, 8, 32),
         ),
-        Track("imdb", ("experiment=cpu_imdb",), ("table2",)),
+        DatasetPlan("imdb", ("experiment=cpu_imdb",), ("table2",)),
     ),
     "paper": (
-        Track(
+        DatasetPlan(
             "cifar100",
             ("experiment=table1_cifar100",),
             ("table1", "table2", "fig2a", "fig2c", "labels", "collisions", "budget"),
@@ -74,7 +74,7 @@ SCALES: dict[str, tuple[Track, ...]] = {
             fractions=(0.1, 0.25, 0.5, 1.0),
             fresh_negatives=(1, 4, 10),
         ),
-        Track(
+        DatasetPlan(
             "wiki3029",
             ("experiment=table1_wiki3029",),
             ("table1", "table2", "fig2b", "fig2c", "collisions", "budget"),
@@ -84,6 +84,6 @@ SCALES: dict[str, tuple[Track, ...]] = {
             fractions=(0.1, 0.25, 0.5, 1.0),
             fresh_negatives=(1, 8, 32),
         ),
-        Track("imdb", ("experiment=table2_imdb",), ("table2",), _POOLED),
+        DatasetPlan("imdb", ("experiment=table2_imdb",), ("table2",), _POOLED),
     ),
 }

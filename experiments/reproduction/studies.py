@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from experiments.config.compose import compose_config
 from experiments.config.identity import run_path
 from experiments.errors import ConfigError
-from experiments.reproduction.scales import SCALES, Track
+from experiments.reproduction.scales import SCALES, DatasetPlan
 from experiments.storage.manifest import Cell, Study
 
 Variation = tuple[dict[str, Any], list[str]]  # labels of a cell, overrides over the track's base
@@ -19,12 +19,12 @@ Variation = tuple[dict[str, Any], list[str]]  # labels of a cell, overrides over
 _BASE_BLOCK = 2  # of the ablations with fresh negatives: they encode 1 + b + k b points a tuple
 
 
-def _table1(track: Track) -> Iterator[Variation]:
+def _table1(track: DatasetPlan) -> Iterator[Variation]:
     yield {"method": "supervised"}, ["objective=supervised"]
     yield {"method": "unsupervised"}, []
 
 
-def _table2(track: Track) -> Iterator[Variation]:
+def _table2(track: DatasetPlan) -> Iterator[Variation]:
     for method in track.methods:
         objective = ["objective=quick_thoughts"] if method == "QT" else []
         for size in track.blocks:
@@ -34,7 +34,7 @@ def _table2(track: Track) -> Iterator[Variation]:
             )
 
 
-def _negatives_and_data(track: Track) -> Iterator[Variation]:
+def _negatives_and_data(track: DatasetPlan) -> Iterator[Variation]:
     """Figures 2a and 2b."""
     for negatives in track.negatives:
         for fraction in track.fractions:
@@ -42,11 +42,11 @@ def _negatives_and_data(track: Track) -> Iterator[Variation]:
             yield {"negatives": negatives, "fraction": fraction}, [*track.grid, *varied]
 
 
-def _fig2c(track: Track) -> Iterator[Variation]:
+def _fig2c(track: DatasetPlan) -> Iterator[Variation]:
     yield {}, []
 
 
-def _labels(track: Track) -> Iterator[Variation]:
+def _labels(track: DatasetPlan) -> Iterator[Variation]:
     yield {"method": "unsupervised", "classifier": "mean10pct"}, []
     for classifier in ("mean10pct", "linear10pct"):
         yield (
@@ -55,7 +55,7 @@ def _labels(track: Track) -> Iterator[Variation]:
         )
 
 
-def _collisions(track: Track) -> Iterator[Variation]:
+def _collisions(track: DatasetPlan) -> Iterator[Variation]:
     for negatives in track.fresh_negatives[1:]:
         for collisions in ("allowed", "removed"):
             yield (
@@ -67,7 +67,7 @@ def _collisions(track: Track) -> Iterator[Variation]:
             )
 
 
-def _budget(track: Track) -> Iterator[Variation]:
+def _budget(track: DatasetPlan) -> Iterator[Variation]:
     """Larger blocks (pooled) and more negatives (fresh), for as many tuples and for as many encoded
     points."""
     pooled = [*track.grid, "objective.negative_source=pooled"]
@@ -95,7 +95,7 @@ def _fresh(negatives: int) -> list[str]:
     ]
 
 
-STUDIES: dict[str, Callable[[Track], Iterator[Variation]]] = {
+STUDIES: dict[str, Callable[[DatasetPlan], Iterator[Variation]]] = {
     "table1": _table1,
     "table2": _table2,
     "fig2a": _negatives_and_data,

@@ -49,7 +49,7 @@ ALONE = Ranks(
 )  # given to Fabric, it looks for no cluster, nor warns of one that is not used
 
 
-def together(fabric: Fabric, work: Callable[[], T]) -> T:
+def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
     """work() by rank 0, then by the others, who find in the cache what it has prepared.
 
     Where it raises ConfigError, DataError, RunError or OSError on one of them, all raise that.
@@ -77,7 +77,7 @@ def gathered(value: T) -> list[T]:
     return values
 
 
-def part() -> None:
+def leave_process_group() -> None:
     """The end of what ranks do together, if there are others; from here on each goes its own
     way."""
     if distributed.is_initialized():

@@ -42,8 +42,8 @@ def ending() -> Iterator[None]:
         yield
 
 
-class Postponed:
-    """As a context: signals wait until :meth:`obey` is called; only a second Ctrl-C ends at once.
+class DeferredSignals:
+    """As a context: signals wait until :meth:`deliver` is called; only a second Ctrl-C ends at once.
 
     What handled them before (see :func:`ending`, or a cluster's launcher that puts the job into its
     queue again) does so then. Signals that are ignored stay so. Outside of the main thread, which
@@ -54,7 +54,7 @@ class Postponed:
         self._received: list[int] = []
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> "Postponed":
+    def __enter__(self) -> "DeferredSignals":
         self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
         heard = [
             signum
@@ -68,13 +68,13 @@ class Postponed:
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         self._context.__exit__(None, None, None)
         if kind is None:
-            self.obey()
+            self.deliver()
 
     def __bool__(self) -> bool:
         """Whether a signal is waiting."""
         return bool(self._received)
 
-    def obey(self) -> None:
+    def deliver(self) -> None:
         """Let the signals that came act now. Raises Interrupted, or what the handler of before
         raises."""
         while self._received:
@@ -89,7 +89,7 @@ class Postponed:
         self._received.append(signum)
 
 
-class Told:
+class WorkerSignals:
     """For a process that does one task after another, each in this context: a signal to end raises
     Interrupted in the task and in all that follow. Between tasks the process stays, so that nobody
     takes it for one that died."""
@@ -116,7 +116,7 @@ class Told:
             raise Interrupted(signum)
 
 
-told = Told()
+worker_signals = WorkerSignals()
 
 
 @contextmanager

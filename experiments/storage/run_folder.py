@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from data.files.atomic import (
     DamagedFile,
+    atomic_write,
     load_tensors,
     remove_leftovers,
     save_tensors,
@@ -24,7 +25,6 @@ from data.files.atomic import (
     sync_folder,
     write_checked_json,
     write_json,
-    written_whole,
 )
 from experiments.config.compose import load_config
 from experiments.config.identity import config_hash, identity, run_path
@@ -103,7 +103,7 @@ class RunFolder:
                 if (
                     not self.result.exists()
                 ):  # options that do not change the result are those of who goes on
-                    with written_whole(self.config) as stream:
+                    with atomic_write(self.config) as stream:
                         stream.write(OmegaConf.to_yaml(config).encode())
             except OSError as error:
                 raise self._unwritable(error) from error
@@ -229,7 +229,7 @@ class RunFolder:
 
     def write_metrics(self, lines: Sequence[dict[str, Any]]) -> None:
         """All of metrics.jsonl. Raises RunError where it cannot be written."""
-        with _written(self.metrics), written_whole(self.metrics) as stream:
+        with _written(self.metrics), atomic_write(self.metrics) as stream:
             stream.write("".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def write_result(self, result: dict[str, Any]) -> None:

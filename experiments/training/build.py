@@ -2,7 +2,6 @@
 them."""
 
 import logging
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -20,12 +19,12 @@ from data.seeding import seed_of
 from data.split import Split
 from experiments.errors import ConfigError
 from experiments.evaluation.accuracy import check_evaluation
+from experiments.runtime.console import Say
 from experiments.runtime.memory import keep_freed_memory
 from experiments.runtime.ranks import ALONE, Ranks
 from experiments.training.word_vectors import word_vectors
 
 _IMBALANCE = ("class_distribution", "class_sizes", "imbalance", "minority_share")
-Say = Callable[[str], None]
 
 
 def build_fabric(config: DictConfig, ranks: Ranks = ALONE) -> Fabric:

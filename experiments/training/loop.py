@@ -17,8 +17,8 @@ from data.split import Split
 from experiments.config.schema import TrainingConfig
 from experiments.errors import ConfigError, RunError
 from experiments.evaluation.encode import encode
-from experiments.runtime.ranks import gathered, together
-from experiments.runtime.signals import Postponed
+from experiments.runtime.ranks import gathered, rank_zero_first
+from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder
 from experiments.trackers import Loggers
 from experiments.training.step import TrainingStep
@@ -85,7 +85,7 @@ def fit(
     observer = _Observer(
         config, fabric, encoder, train_step, dev.to(device), watch, len(train), options
     )
-    progress = together(fabric, lambda: _resume(folder, train_step, device, keep, leads))
+    progress = rank_zero_first(fabric, lambda: _resume(folder, train_step, device, keep, leads))
     if fabric.world_size > 1 and len(set(gathered(progress.step))) > 1:
         raise ConfigError(
             f"{folder.path}: not every node sees the same files there; choose a run_dir that all share"
@@ -103,7 +103,7 @@ def fit(
         disable=True if silent else None,
     )
 
-    with bar, Postponed() as signals:
+    with bar, DeferredSignals() as signals:
         for step in range(progress.step, options.steps):
             total += train_step(step)
             progress.step = step + 1
@@ -134,7 +134,7 @@ def fit(
                 folder.save_checkpoint(train_step.state() | {"progress": vars(progress)} | keep)
                 saved = time.monotonic()
             if asked:
-                signals.obey()
+                signals.deliver()
 
     if not leads:
         return progress
@@ -197,7 +197,7 @@ class _Observer:
         return every is not None and (step % every == 0 or step == self.options.steps)
 
 
-def leave_as_it_is(encoder: nn.Module, folder: RunFolder, keep: dict[str, Any]) -> Progress:
+def save_untrained(encoder: nn.Module, folder: RunFolder, keep: dict[str, Any]) -> Progress:
     """The checkpoint of an encoder that is not trained, so that it can be taken up as trained ones
     are."""
     progress = Progress(best=encoder.state_dict())

@@ -82,7 +82,7 @@ def test_sizes_keep_the_first_points_of_each_class_and_rho_follows_them_or_does_
         found.train,
         found.dev,
         found.test,
-        found.similar(0.25)[0],
+        found.contrastive_splits(0.25)[0],
         found.train.to(torch.device("cpu")),
     ):
         assert part.rho.tolist() == pytest.approx([16 / 28, 8 / 28, 4 / 28])

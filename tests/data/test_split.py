@@ -264,12 +264,14 @@ def test_a_dataset_needs_two_classes_and_a_point_of_each_in_every_split():
 def test_similar_points_are_of_the_labelled_classes_or_of_unlabelled_documents():
     labelled, dev = split_of(numbered([[1] * 9, [1] * 20])), split_of(numbered([[], [1]]))
     plain = Dataset("name", ["a", "b"], labelled, dev, dev)
-    assert [s.sizes.tolist() for s in plain.similar()] == [[10, 20], [1, 1]]
-    assert plain.similar(0.5)[0].sizes.tolist() == [5, 10]
+    assert [s.sizes.tolist() for s in plain.contrastive_splits()] == [[10, 20], [1, 1]]
+    assert plain.contrastive_splits(0.5)[0].sizes.tolist() == [5, 10]
     many = split_of(numbered([[1] * i for i in range(10)]))
     other = Dataset(
         "name", ["a", "b"], labelled, dev, dev, unlabelled_train=many, unlabelled_dev=labelled
     )
-    assert [s.sizes.tolist() for s in other.similar()] == [[1, *range(1, 10)], [10, 20]]
-    assert classes_of(other.similar(0.3)[0]) == classes_of(many)[:3]  # whole documents
-    assert classes_of(other.similar(0.01)[0]) == classes_of(many)[:2]  # one alone has no negatives
+    assert [s.sizes.tolist() for s in other.contrastive_splits()] == [[1, *range(1, 10)], [10, 20]]
+    assert classes_of(other.contrastive_splits(0.3)[0]) == classes_of(many)[:3]  # whole documents
+    assert (
+        classes_of(other.contrastive_splits(0.01)[0]) == classes_of(many)[:2]
+    )  # one alone has no negatives

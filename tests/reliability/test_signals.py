@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.runtime.signals import Interrupted, Postponed, ending, interrupt
+from experiments.runtime.signals import DeferredSignals, Interrupted, ending, interrupt
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
@@ -90,13 +90,13 @@ def test_sigterm_to_the_real_command(
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
-    with ending(), Postponed() as signals:
+    with ending(), DeferredSignals() as signals:
         os.kill(os.getpid(), signal.SIGINT)
         assert signals  # heard, and postponed
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted):
-            signals.obey()
+            signals.deliver()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -115,19 +115,19 @@ def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
         signal.SIGUSR1: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
     }
     try:
-        with ending(), Postponed() as signals:
+        with ending(), DeferredSignals() as signals:
             os.kill(os.getpid(), signal.SIGUSR1)
             assert not signals
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGUSR2)
             assert heard == [] and signals
             with pytest.raises(SystemExit):
-                signals.obey()
+                signals.deliver()
             assert heard == [signal.SIGTERM, signal.SIGUSR2]
-            signals.obey()  # nothing is left
+            signals.deliver()  # nothing is left
             os.kill(os.getpid(), signal.SIGINT)
             with pytest.raises(Interrupted) as found:
-                signals.obey()
+                signals.deliver()
             assert found.value.signum == signal.SIGINT
     finally:
         for signum, handler in before.items():

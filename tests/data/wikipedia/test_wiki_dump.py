@@ -420,7 +420,7 @@ def test_interrupted_at_any_write_the_same_call_goes_on(
     undisturbed, tmp_path, monkeypatch, save_seconds
 ):
     source, expected = undisturbed
-    parsed, whole, writes = [], building.written_whole, 0
+    parsed, whole, writes = [], building.atomic_write, 0
     rule_of = building.article
 
     def counted(page, rule, hidden):
@@ -435,7 +435,7 @@ def test_interrupted_at_any_write_the_same_call_goes_on(
         return whole(path)
 
     monkeypatch.setattr(building, "article", counted)
-    monkeypatch.setattr(building, "written_whole", interrupted)
+    monkeypatch.setattr(building, "atomic_write", interrupted)
     interrupts = 0
     while True:
         try:
@@ -444,7 +444,7 @@ def test_interrupted_at_any_write_the_same_call_goes_on(
         except KeyboardInterrupt:
             interrupts += 1
             if save_seconds:  # all done before is lost, and made again
-                monkeypatch.setattr(building, "written_whole", whole)
+                monkeypatch.setattr(building, "atomic_write", whole)
     assert files(tmp_path / "out") == expected
     if save_seconds:
         assert interrupts == 1
