@@ -49,7 +49,7 @@ class LabelledConfig(DatasetConfig):
     """What data sets have of which the latent classes are the labelled ones.
     ``class_distribution``: rho, by which classes are drawn; ``class_sizes``: how many training
     points they keep; ``imbalance``: largest over smallest of either, the first classes being the
-    largest; ``minority_share``: of "step", the share of small classes (docs/imbalance.md)."""
+    largest; ``minority_share``: of "step", the share of small classes (docs/beyond.md)."""
 
     class_distribution: str = option("points", choices=("points", "uniform", "longtail", "step"))
     class_sizes: str = option("all", choices=("all", "longtail", "step"))
