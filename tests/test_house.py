@@ -16,6 +16,7 @@ LONG_FILES: dict[str, str] = {}
 
 CODE = re.compile(r"(?m)^ {4}.*$|`[^`]*`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:benchmarks|cli|configs|crl|data|experiments|tests)/[\w/-]+\.\w+)`")
 HEADING = re.compile(r"(?m)^#+ (.+)$")
 
 
@@ -68,6 +69,12 @@ def test_every_link_leads_somewhere(page):
     for target, anchor in links(page):
         assert target.exists(), target
         assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_that_a_page_names_exists(page):
+    for name in FILE.findall(page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or Path(name).stem == "mine", name
 
 
 def test_every_document_is_linked():
