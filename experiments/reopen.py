@@ -1,4 +1,4 @@
-"""A finished run loaded again: its encoder and its data, to be scored or looked at in other ways."""
+"""A finished run loaded again: its encoder and its data, to be scored in other ways."""
 
 import time
 from dataclasses import asdict, dataclass
