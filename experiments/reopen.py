@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from crl.theory.bounds import class_distribution
+from crl.theory.collision_probability import class_distribution
 from data.dataset import Dataset
 from data.files.atomic import write_checked_json
 from data.text.tokens import in_words_of

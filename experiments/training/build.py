@@ -10,8 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from crl.encoders import build_encoder
-from crl.encoders.pair import EncoderPair
-from crl.encoders.unit_length import UnitLength
+from crl.encoders.wrappers import EncoderPair, UnitLength
 from data.dataset import Dataset, pixel_statistics
 from data.datasets.registry import DATASETS, load_dataset
 from data.imbalance import groups, imbalanced

@@ -21,7 +21,7 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 
 from cli.main import main
 from crl.encoders import build_encoder
-from crl.encoders.pair import EncoderPair
+from crl.encoders.wrappers import EncoderPair
 from data.points import Images, Sentences
 from data.split import Split
 from experiments.config.compose import compose_config
