@@ -1,4 +1,4 @@
-"""Every registered encoder: what goes in, what comes out, and what must not change it."""
+"""Every registered encoder: its features, what they depend on, and its gradients."""
 
 import io
 from copy import deepcopy
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from crl.encoders import ENCODERS, build_encoder
-from crl.encoders.gru import GRUEncoder, final_states
+from crl.encoders.gru import GRUEncoder, final_states, final_states_on_cpu
 from crl.encoders.images import Standardise
+from crl.encoders.wrappers import EncoderPair, UnitLength
 
 repeated = settings(max_examples=20, deadline=None, derandomize=True)
 few = settings(max_examples=5, deadline=None, derandomize=True)
@@ -23,10 +24,16 @@ DIMENSION = 6
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
 VOCABULARY = 12
 SENTENCE_ENCODERS = sorted(name for name, entry in ENCODERS.items() if entry.reads == "sentences")
-# Tests of their own: an installed encoder needs a package, the identity has no weights.
+# The others have tests elsewhere: an installed encoder needs a package, the identity no weights.
 BUILT_HERE = [name for name in ENCODERS if name not in ("installed", "identity")]
 IMAGE_ENCODERS = sorted(name for name in BUILT_HERE if ENCODERS[name].reads == "images")
-OPTIONS = {"torchvision": {"model": "resnet18", "weights": "random", "image_size": 32}}
+OPTIONS = {
+    "vgg16": {"batch_norm": True, "dropout": 0.0},
+    "small_cnn": {"width": 32},
+    "torchvision": {"model": "resnet18", "weights": "random", "image_size": 32},
+    "gru": {"frozen": True, "bidirectional": True, "dropout": 0.3},
+    "bag_of_words": {"frozen": True, "dropout": 0.0},
+}
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -40,12 +47,12 @@ def build(name: str, seed: int = 0, **options: object) -> nn.Module:
     else:
         options = {"vectors": torch.randn(VOCABULARY, 5, generator=seeded(seed))} | options
     torch.manual_seed(seed)
-    return build_encoder(name, **{"dimension": DIMENSION} | OPTIONS.get(name, {}) | options)
+    return build_encoder(name, **{"dimension": DIMENSION} | OPTIONS[name] | options)
 
 
 @cache
 def in_eval(name: str) -> nn.Module:
-    """Built once: VGG-16 takes a while. For tests that leave the encoder as it is."""
+    """An encoder built once, because VGG-16 takes a while; tests must not change it."""
     return build(name).eval()
 
 
@@ -114,7 +121,7 @@ def test_features_do_not_depend_on_the_rest_of_the_batch_or_its_order(name):
 
 @pytest.mark.parametrize("name", BUILT_HERE)
 def test_a_state_dict_survives_a_file(name):
-    """Weights, buffers and word vectors: the second encoder starts with nothing of them."""
+    """Weights, buffers and word vectors: the second encoder starts with zeros."""
     first, second, points = in_eval(name), deepcopy(in_eval(name)), batch(name, 2, 3)
     for module in second.modules():
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
@@ -146,8 +153,7 @@ def test_standardise_equals_a_loop_over_channels():
 
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
 def test_raw_pixels_are_standardised_inside(name):
-    """Brighter pixels with a mean as much higher give the same features; without the mean,
-    others."""
+    """Brighter pixels give the same features if the mean rises as much, and others if not."""
     pixels = images(0, 2) // 2
     encoder = deepcopy(in_eval(name))
     [layer] = [module for module in encoder.modules() if isinstance(module, Standardise)]
@@ -155,7 +161,7 @@ def test_raw_pixels_are_standardised_inside(name):
     with torch.no_grad():
         expected = encoder(pixels)
         assert not torch.allclose(encoder(pixels + 60), expected, rtol=1e-2, atol=1e-3)
-        layer.load_state_dict(Standardise([one + 60 / 255 for one in MEAN], STD).state_dict())
+        layer.load_state_dict(Standardise([mean + 60 / 255 for mean in MEAN], STD).state_dict())
         torch.testing.assert_close(encoder(pixels + 60), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -173,8 +179,8 @@ def test_vgg16_takes_larger_images_and_works_without_batch_norm():
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in encoder.modules())
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in in_eval("vgg16").modules())
     with torch.no_grad():
-        for one in (encoder, in_eval("vgg16")):
-            features = one(images(0, 2, 64, 40))
+        for vgg16 in (encoder, in_eval("vgg16")):
+            features = vgg16(images(0, 2, 64, 40))
             assert features.shape == (2, DIMENSION) and features.isfinite().all()
 
 
@@ -189,7 +195,7 @@ def test_vgg16_takes_larger_images_and_works_without_batch_norm():
     st.integers(1, 4),
     st.booleans(),
 )
-def test_final_states_equal_those_of_a_packed_gru_in_value_and_gradient(
+def test_the_loop_over_time_equals_the_packed_gru_in_value_and_gradient(
     seed, lengths, e, h, bidirectional
 ):
     torch.manual_seed(seed)
@@ -199,15 +205,13 @@ def test_final_states_equal_those_of_a_packed_gru_in_value_and_gradient(
         [torch.randn(length, e, generator=seeded(seed), dtype=torch.float64) for length in lengths]
     )
     packed.data.requires_grad_()
-    found = final_states(gru, packed.data, packed.batch_sizes.tolist())
-    expected = gru(packed)[1].transpose(0, 1).flatten(1)
-    torch.testing.assert_close(found, expected)
-    weights = torch.randn(
-        found.shape, generator=seeded(seed), dtype=torch.float64
-    )  # each output has its own gradient
+    states, expected = final_states_on_cpu(gru, packed), final_states(gru, packed)
+    torch.testing.assert_close(states, expected)
+    # Each output has its own gradient.
+    weights = torch.randn(states.shape, generator=seeded(seed), dtype=torch.float64)
     inputs = [packed.data, *gru.parameters()]
     gradients = [
-        torch.autograd.grad((states * weights).sum(), inputs) for states in (found, expected)
+        torch.autograd.grad((final * weights).sum(), inputs) for final in (states, expected)
     ]
     torch.testing.assert_close(*gradients)
 
@@ -217,21 +221,20 @@ def test_final_states_equal_those_of_a_packed_gru_in_value_and_gradient(
 def test_gru_encoder_equals_a_gru_that_reads_one_sentence_after_another(
     seed, lengths, bidirectional
 ):
-    """Values and gradients, in any order of lengths; an empty sentence is read as one padding
-    word."""
+    """Values and gradients, in any order of lengths. An empty sentence is one padding word."""
     encoder = build("gru", bidirectional=bidirectional, frozen=False, dropout=0.0).double()
     words = sentences(seed, lengths)
-    found = encoder(words)
+    features = encoder(words)
     expected = []
     for sentence, length in zip(words, lengths, strict=True):
         embedded = encoder.embedding(sentence[: max(length, 1)])
         expected.append(encoder.gru(embedded[:, None])[1].flatten())
     expected = torch.stack(expected)
-    torch.testing.assert_close(found, expected)
-    weights = torch.randn(found.shape, generator=seeded(seed), dtype=torch.float64)
+    torch.testing.assert_close(features, expected)
+    weights = torch.randn(features.shape, generator=seeded(seed), dtype=torch.float64)
     inputs = [*encoder.parameters()]
     gradients = [
-        torch.autograd.grad((features * weights).sum(), inputs) for features in (found, expected)
+        torch.autograd.grad((final * weights).sum(), inputs) for final in (features, expected)
     ]
     torch.testing.assert_close(*gradients)
 
@@ -285,9 +288,8 @@ def test_trained_word_vectors_move_but_the_padding_stays_zero(name):
     given_vectors = vectors.clone()
     encoder = build(name, vectors=vectors, frozen=False, dropout=0.0)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=0.1, weight_decay=0.0)
-    words = torch.tensor(
-        [[1, 2, 3, 4], [5, 0, 0, 0], [0, 0, 0, 0]]
-    )  # short and empty sentences read padding
+    # The short and the empty sentence read padding.
+    words = torch.tensor([[1, 2, 3, 4], [5, 0, 0, 0], [0, 0, 0, 0]])
     encoder(words).square().sum().backward()
     gradient = encoder.embedding.weight.grad
     assert gradient[1:6].abs().amax(1).min() > 0
@@ -309,12 +311,15 @@ def test_dropout_acts_in_training_only(name):
 
 
 def test_gru_dimension_counts_both_directions():
-    """Odd is refused for two directions and fine for one."""
-    vectors = torch.zeros(3, 2)
+    """An odd dimension is refused for two directions and right for one."""
+
+    def gru(dimension: int, bidirectional: bool) -> GRUEncoder:
+        return GRUEncoder(dimension, torch.zeros(3, 2), True, bidirectional, 0.0)
+
     with pytest.raises(ValueError, match="even"):
-        GRUEncoder(7, vectors, bidirectional=True)
-    assert GRUEncoder(7, vectors, bidirectional=False)(sentences(0, [3]) % 3).shape == (1, 7)
-    assert GRUEncoder(8, vectors, bidirectional=True)(sentences(0, [3]) % 3).shape == (1, 8)
+        gru(7, True)
+    assert gru(7, False)(sentences(0, [3]) % 3).shape == (1, 7)
+    assert gru(8, True)(sentences(0, [3]) % 3).shape == (1, 8)
 
 
 @pytest.mark.parametrize("name", SENTENCE_ENCODERS)
@@ -359,3 +364,19 @@ def test_torchvision_models_give_what_their_last_layer_reads_and_their_tokens(
             scores = whole((images.float() / 255 - 0.5) / 0.25)
             torch.testing.assert_close(whole.fc(found), scores)
             torch.testing.assert_close(encoder.tokens(images).mean(1), found)
+
+
+# Wrappers
+
+
+def test_a_pair_of_encoders_gives_both_features_side_by_side():
+    first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    points = torch.randn(5, 3)
+    features = EncoderPair(first, second)(points)
+    assert torch.equal(features[:, :2], first(points))
+    assert torch.equal(features[:, 2:], second(points))
+
+
+def test_unit_length_scales_features_and_leaves_zero_alone():
+    features = UnitLength(nn.Identity())(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    torch.testing.assert_close(features, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))

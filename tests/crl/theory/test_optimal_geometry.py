@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.losses.contrastive import LOSSES
+from crl.losses.margin_loss import LOSSES
 from crl.theory.finite_split import finite_split
 from crl.theory.optimal_geometry import (
     class_geometry,
@@ -48,7 +48,7 @@ def slow_loss(gram: Tensor, rho: Tensor, negatives: int, loss: str) -> float:
     for anchor, *others in itertools.product(range(len(rho)), repeat=1 + negatives):
         chance = math.prod(float(rho[c]) for c in (anchor, *others))
         margins = torch.stack([gram[anchor, anchor] - gram[anchor, other] for other in others])
-        total += chance * float(LOSSES[loss](margins))
+        total += chance * float(LOSSES[loss].of_margins(margins))
     return total
 
 
@@ -67,7 +67,7 @@ def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
         gram = torch.where(
             torch.eye(len(rho), dtype=torch.bool), 1.0, gram
         )  # no gradient through a length of 1
-        return chances @ LOSSES["logistic"](1 - gram[tuples[:, :1], tuples[:, 1:]])
+        return chances @ LOSSES["logistic"].of_margins(1 - gram[tuples[:, :1], tuples[:, 1:]])
 
     for _ in range(steps):
         unit = vectors / vectors.norm(dim=1, keepdim=True)

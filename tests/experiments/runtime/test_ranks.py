@@ -80,7 +80,9 @@ def losses(case: str, fabric: Fabric) -> list[float]:
             Sentences(words.int(), torch.cat([torch.zeros(1, dtype=torch.int64), ends])), offsets
         )
         vectors = torch.randn(40, 12, generator=draws)
-        options = {"dimension": 16, "vectors": vectors, "dropout": 0.0}
+        options = {"dimension": 16, "vectors": vectors, "frozen": True, "dropout": 0.0}
+        if config.encoder.name == "gru":
+            options["bidirectional"] = True
         encoders = [
             build_encoder(config.encoder.name, **options)
             for _ in range(config.objective.get("encoders", 1))

@@ -37,6 +37,8 @@ def training_step(*overrides: str) -> TrainingStep:
         "bag_of_words",
         dimension=config.encoder.dimension,
         vectors=torch.randn(30, 8, generator=draws),
+        frozen=True,
+        dropout=0.0,
     )
     step = TrainingStep(config, Fabric(accelerator="cpu"), encoder, train)
     assert step.points_per_step == 6 * (
