@@ -1,4 +1,4 @@
-"""The method of Arora et al. (ICML 2019) on plain tensors: losses, encoders, scoring, theory.
+"""The method of Arora et al. (ICML 2019) on tensors: losses, encoders, scoring, theory.
 
 It knows no data set, no file and no configuration. Import what you need from its module:
 

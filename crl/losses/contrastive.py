@@ -9,13 +9,13 @@ from crl.losses.margin_loss import LOSSES
 def contrastive_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, loss: str = "logistic"
 ) -> Tensor:
-    """The mean of ``l`` over a batch of B tuples, a scalar: ``L_un`` (section 2) or its block form
-    (section 6.3).
+    """``L_un`` on a batch of tuples, as a scalar: the mean of ``l`` over them (section 2).
 
-    anchor [B, d] holds ``f(x)``. positive [B, d] holds the features of the similar point, or the
-    mean of its block. negative [B, k, d] holds those of the k negatives. Scores are raw inner
-    products: nothing is normalised and there is no temperature. ``loss`` is a name in ``LOSSES``.
-    Raises ValueError if the shapes do not fit, KeyError for an unknown loss.
+    anchor [B, d] holds ``f(x)``. positive [B, d] holds the features of the similar point, and
+    negative [B, k, d] those of the k negatives; with the means of blocks in their place it is the
+    block form of section 6.3. Scores are raw inner products: nothing is normalised and there is no
+    temperature. ``loss`` is a name in ``LOSSES``. Raises ValueError if the shapes do not fit,
+    KeyError for an unknown loss.
     """
     if anchor.shape != positive.shape or anchor.dim() != 2:
         shapes = f"{[*anchor.shape]} and {[*positive.shape]}"

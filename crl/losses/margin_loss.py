@@ -1,4 +1,4 @@
-"""The losses by name, each one record with all its forms. To add one: an entry of ``LOSSES``.
+"""The losses by name, each one record with all its forms. To add one: one entry.
 
 Logarithms have base 2: the loss of one zero margin is 1, as the paper's theory asks (section 2).
 """

@@ -88,8 +88,11 @@ def _check(points: Tensor, negatives: int) -> None:
 
 
 class _PooledLoss(torch.autograd.Function):
-    """The closed form. In the shapes below s is the number of (point, pool) pairs, n the tuples of
-    a pool, g the number of groups."""
+    """The closed form.
+
+    In its shapes s is the number of (point, pool) pairs, n that of tuples in a pool, and g that of
+    groups.
+    """
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, k: int, n: int, loss: MarginLoss) -> Tensor:

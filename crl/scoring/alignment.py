@@ -1,4 +1,4 @@
-"""The alignment of two representations of the same points, whatever their axes and dimensions.
+"""The alignment of two representations of the same points, whatever their axes.
 
 - Mutual nearest neighbours: Huh, Cheung, Wang and Isola (The Platonic Representation Hypothesis,
   2024).

@@ -1,4 +1,4 @@
-"""The attentive probe: cross-attention over a frozen encoder's tokens, then a linear classifier.
+"""The attentive probe: cross-attention over frozen tokens, then a linear classifier.
 
 Frozen video and image models are evaluated this way (Bardes et al., *Revisiting Feature
 Prediction*, 2024).
@@ -57,21 +57,15 @@ def fit_attentive_probe(
     train and dev are (tokens [n, T, d], labels [n]). AdamW minimises the cross-entropy and stops
     early when dev accuracy rises no more. The first of equal probes wins.
     """
-    best: tuple[AttentiveProbe, float] | None = None
+    trained = []
     dimension = train[0].shape[2]
     heads = next(count for count in (8, 4, 2, 1) if dimension % count == 0)
-    state = torch.get_rng_state()
-    try:
+    with torch.random.fork_rng(devices=[]):
         for rate in rates:
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             probe = AttentiveProbe(dimension, classes, heads).to(train[0].device)
-            trained = _train(probe, train, dev, rate, generator)
-            if best is None or trained[1] > best[1]:
-                best = trained
-    finally:
-        torch.set_rng_state(state)
-    assert best is not None
-    return best
+            trained.append(_train(probe, train, dev, rate, generator))
+    return max(trained, key=lambda probe_and_accuracy: probe_and_accuracy[1])
 
 
 def _train(

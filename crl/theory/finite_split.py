@@ -69,23 +69,23 @@ def enumeration_cost(sizes: Tensor) -> float:
 def subsample(
     labels: Tensor, classes: int, budget: float, generator: torch.Generator, least: int = 10
 ) -> Tensor:
-    """Draw points whose :func:`enumeration_cost` is at most ``budget``: indices int64 [m], sorted.
+    """Draw points whose :func:`enumeration_cost` is at most ``budget``: int64 indices [m].
 
-    labels [n] lie in 0..classes-1. Every class keeps at most so many points, drawn without
-    replacement; the cap is the same for all classes. All classes stay while the cap can be
-    ``least`` points; else random classes are left out, at most until two remain. Few points a class
-    make x = x+ frequent, and few classes make tau large: the theory stays exact, of another split.
+    labels [n] lie in 0..classes-1. The indices are sorted. One cap holds for all classes: each
+    keeps at most so many points, drawn without replacement. All classes stay while the cap can be
+    ``least`` points; else random classes are left out until two remain. Few points a class make
+    x = x+ frequent, and few classes make tau large: the theory stays exact, of another split.
     Raises ValueError if two classes of one point each cost more than the budget.
     """
     sizes = torch.bincount(labels, minlength=classes)
-    kept = sizes.nonzero()[:, 0]
-    kept = kept[
-        torch.randperm(len(kept), generator=generator, device=generator.device).to(kept.device)
-    ]
-    smallest = sizes[kept].clamp(max=least).double()
-    kept = kept[: max(2, int((smallest.square().cumsum(0) * smallest.cumsum(0) <= budget).sum()))]
+    present = sizes.nonzero()[:, 0]
+    shuffle = torch.randperm(len(present), generator=generator, device=generator.device)
+    chosen = present[shuffle.to(present.device)]
+    smallest = sizes[chosen].clamp(max=least).double()
+    affordable = smallest.square().cumsum(0) * smallest.cumsum(0) <= budget
+    chosen = chosen[: max(2, int(affordable.sum()))]
     caps = range(1, int(sizes.max()) + 1)
-    cap = bisect_right(caps, budget, key=lambda cap: enumeration_cost(sizes[kept].clamp(max=cap)))
+    cap = bisect_right(caps, budget, key=lambda cap: enumeration_cost(sizes[chosen].clamp(max=cap)))
     if cap == 0:
         raise ValueError(f"a budget of {budget:g} margins is too small for two classes of a point")
     order = torch.randperm(len(labels), generator=generator, device=generator.device)
@@ -93,4 +93,4 @@ def subsample(
     order = order[labels[order].argsort(stable=True)]
     starts = sizes.cumsum(0) - sizes
     within = torch.arange(len(order), device=order.device) - starts[labels[order]]
-    return order[(within < cap) & torch.isin(labels[order], kept)].sort().values
+    return order[(within < cap) & torch.isin(labels[order], chosen)].sort().values

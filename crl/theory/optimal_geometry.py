@@ -1,4 +1,4 @@
-"""The geometry of class means: where they lie, and where they lie at the minimum of ``L_un``.
+"""The geometry of class means: the one reached, and the one at the minimum of ``L_un``.
 
 At the minimum over unit-norm features of dimension N or more, every class is one vector (Nguyen,
 Aeron, Brown and Ishwar, arXiv 2605.11291). So the Gram matrix of N unit vectors decides the loss.

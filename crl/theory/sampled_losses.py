@@ -1,4 +1,4 @@
-"""Losses on a finite split at any k and block size, from sampled tuples with a standard error."""
+"""Losses on a finite split at any k and block size, sampled, with a standard error."""
 
 import math
 from typing import NamedTuple

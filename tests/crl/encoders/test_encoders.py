@@ -141,13 +141,13 @@ def test_a_state_dict_survives_a_file(name):
 
 def test_standardise_equals_a_loop_over_channels():
     pixels = images(0, 2, 3, 4)
-    found = Standardise(MEAN, STD)(pixels)
-    assert found.dtype == torch.float32
+    features = Standardise(MEAN, STD)(pixels)
+    assert features.dtype == torch.float32
     for image in range(2):
         for channel in range(3):
             expected = (pixels[image, channel].double() / 255 - MEAN[channel]) / STD[channel]
             torch.testing.assert_close(
-                found[image, channel].double(), expected, rtol=1e-5, atol=1e-5
+                features[image, channel].double(), expected, rtol=1e-5, atol=1e-5
             )
 
 
@@ -246,13 +246,13 @@ def test_bag_of_words_equals_a_loop_over_words(seed, lengths):
     encoder = in_eval("bag_of_words")
     words = sentences(seed, lengths)
     with torch.no_grad():
-        found = encoder(words)
+        features = encoder(words)
         for place, length in enumerate(lengths):
             total = torch.zeros(5)
             for word in words[place, :length].tolist():
                 total += encoder.embedding.weight[word]
             torch.testing.assert_close(
-                found[place], encoder.linear(total / max(length, 1)), rtol=1e-4, atol=1e-5
+                features[place], encoder.linear(total / max(length, 1)), rtol=1e-4, atol=1e-5
             )
 
 
@@ -354,16 +354,16 @@ def test_torchvision_models_give_what_their_last_layer_reads_and_their_tokens(
     )
     encoder.eval()
     with torch.no_grad():
-        found = encoder(images)
-        assert found.shape == (2, dimension)
+        features = encoder(images)
+        assert features.shape == (2, dimension)
         assert encoder.tokens(images).shape == (2, tokens, dimension)
         if model == "resnet18":
             whole = get_model(model, weights=None)
             whole.load_state_dict(encoder.model.state_dict(), strict=False)
             whole.eval()
             scores = whole((images.float() / 255 - 0.5) / 0.25)
-            torch.testing.assert_close(whole.fc(found), scores)
-            torch.testing.assert_close(encoder.tokens(images).mean(1), found)
+            torch.testing.assert_close(whole.fc(features), scores)
+            torch.testing.assert_close(encoder.tokens(images).mean(1), features)
 
 
 # Wrappers

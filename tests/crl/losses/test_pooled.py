@@ -1,4 +1,4 @@
-"""The pooled loss: both forms against every pairing of tuples; unbiased like fresh negatives."""
+"""Both forms of the pooled loss against every pairing; unbiased like fresh negatives."""
 
 import math
 from collections.abc import Callable
@@ -222,7 +222,7 @@ def exact_loss(
     uniform: bool = False,
     collisions: bool = True,
 ) -> float:
-    """``L_un`` of the clustered features: the mean over every tuple, weighted by its probability.
+    """``L_un`` of the clustered features: the mean over all tuples by their probability.
 
     Two wrong readings on request: ``uniform`` draws negative classes uniformly instead of from rho;
     ``collisions=False`` leaves out tuples with a collision.

@@ -1,4 +1,4 @@
-"""Mean classifier and few-shot draws against loops; logistic regression against scikit-learn."""
+"""Mean classifier and draws against loops; logistic regression against scikit-learn."""
 
 import pytest
 import torch

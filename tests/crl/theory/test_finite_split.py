@@ -43,15 +43,15 @@ def test_subsample_spends_its_budget_and_no_more(
     assert index.tolist() == sorted({*index.tolist()})
     full = torch.bincount(labels, minlength=len(sizes))
     counts = torch.bincount(labels[index], minlength=len(sizes))
-    kept = counts > 0
-    assert int(kept.sum()) >= 2
+    chosen = counts > 0
+    assert int(chosen.sum()) >= 2
     assert enumeration_cost(counts) <= budget
     cap = int(counts.max())
-    assert torch.equal(counts[kept], full[kept].clamp(max=cap))
+    assert torch.equal(counts[chosen], full[chosen].clamp(max=cap))
     if enumeration_cost(full.clamp(max=least)) <= budget:
-        assert torch.equal(kept, full > 0)
-    if cap < int(full[kept].max()):  # one point more a class would be too dear
-        assert enumeration_cost(full[kept].clamp(max=cap + 1)) > budget
+        assert torch.equal(chosen, full > 0)
+    if cap < int(full[chosen].max()):  # one more point a class costs too much
+        assert enumeration_cost(full[chosen].clamp(max=cap + 1)) > budget
 
 
 def test_subsample_draws_at_random_and_keeps_all_where_it_can() -> None:
