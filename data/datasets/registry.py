@@ -33,4 +33,4 @@ def load_dataset(name: str, **options: object) -> "Dataset":
     """The data set of that name, prepared. Raises KeyError for an unknown name, DataError for data
     that cannot be used."""
     entry = DATASETS[name]
-    return getattr(import_module(f"data.{entry.module}"), entry.function)(**options)
+    return getattr(import_module(f"data.datasets.{entry.module}"), entry.function)(**options)

@@ -15,7 +15,7 @@ from crl.scoring.classifiers import (
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
 from data.dataset import Dataset
-from data.imbalance import groups
+from data.imbalance import majority_and_minority
 from data.seeding import generator
 from experiments.errors import ConfigError
 from experiments.evaluation.encode import encode
@@ -128,7 +128,7 @@ def scores(
     wanted."""
     labels = points[1]
     found = ranks(points[0], classifier.weights, labels, classifier.bias)
-    if rho is None or groups(rho) is None:
+    if rho is None or majority_and_minority(rho) is None:
         averages = [average_k_way_accuracy(found, labels, classes, k) for k in options.ks]
     else:
         averages = weighted_average_accuracies(
@@ -147,7 +147,7 @@ def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[
     """
     features, labels = points
     (weights, bias), found = classifier, {}
-    for name, group in zip(("majority", "minority"), groups(rho) or (), strict=False):
+    for name, group in zip(("majority", "minority"), majority_and_minority(rho) or (), strict=False):
         number = labels.new_full((len(weights),), -1).index_put_(
             (group,), torch.arange(len(group), device=labels.device)
         )

@@ -14,7 +14,7 @@ from crl.encoders.pair import EncoderPair
 from crl.encoders.unit_length import UnitLength
 from data.dataset import Dataset, pixel_statistics
 from data.datasets.registry import DATASETS, load_dataset
-from data.imbalance import groups, imbalanced
+from data.imbalance import imbalanced, majority_and_minority
 from data.seeding import seed_of
 from data.split import Split
 from experiments.errors import ConfigError
@@ -84,7 +84,8 @@ def prepare(config: DictConfig, say: Say) -> tuple[Dataset, str]:
     imbalance = {name: chosen.pop(name) for name in _IMBALANCE if name in chosen}
     dataset = load_dataset(config.dataset.name, **chosen)
     least = max(config.objective.block_size, config.evaluation.shots)
-    dataset = imbalanced(dataset, **imbalance, least=least)
+    if imbalance:
+        dataset = imbalanced(dataset, **imbalance, least=least)
     for note in dataset.notes:
         say(note)
     check_evaluation(config, dataset)
@@ -177,7 +178,7 @@ def _encoder(config: DictConfig, **inputs: Any) -> nn.Module:
 def about_data(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
     """``dataset`` of ``result.json``."""
     unlabelled, rho = dataset.unlabelled_train, dataset.train.rho
-    apart = None if rho is None else groups(rho)
+    apart = None if rho is None else majority_and_minority(rho)
     return {
         "name": dataset.name,
         "classes": len(dataset.classes),

@@ -109,7 +109,7 @@ def test_a_step_is_determined_by_seed_stream_and_step(negatives):
 
 @pytest.mark.parametrize("negatives", [0, 4])
 def test_a_stream_gives_a_step_the_same_batch_wherever_it_starts(negatives, monkeypatch):
-    monkeypatch.setattr(TupleStream, "_POINTS", 700)  # some steps at once, not all
+    monkeypatch.setattr("data.tuples._POINTS_A_CALL", 700)  # some steps at once, not all
 
     def stream():
         return TupleStream(sampler(SIZES, negatives=negatives), 8, 0, "train")
