@@ -46,8 +46,8 @@ class TupleSampler:
     Anchors and block points are i.i.d. from their class, with replacement, as from ``D_c`` in
     section 2 of the paper. The classes of anchors and negatives are i.i.d. from ``rho`` [N].
     Without rho, a class is as likely as its share of the points. A negative may thus have the
-    anchor's class. With ``collisions=False`` it never has: negative classes are drawn from rho given that
-    they differ from the anchor's. That is an ablation, not the paper's procedure.
+    anchor's class. With ``collisions=False`` it never has: negative classes are drawn from rho
+    given that they differ from the anchor's. That is an ablation, not the paper's procedure.
 
     ``negatives``: new blocks per tuple (k), the paper's literal procedure. It is 0 where tuples
     serve one another as negatives (``crl.losses.pooled.pooled_contrastive_loss``).

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crl.theory.bounds import class_distribution
 from data.dataset import Dataset
 from data.files.atomic import write_checked_json
-from data.text.tokens import in_words_of
+from data.text.tokens import replace_vocabulary
 from experiments.config.compose import load_config
 from experiments.config.identity import config_hash
 from experiments.errors import ConfigError
@@ -76,7 +76,7 @@ def load_finished_run(run_dir: str, overrides: list[str], verb: str, say: Say) -
         )
     try:
         if dataset.vocabulary is not None:
-            dataset = in_words_of(dataset, state["vocabulary"])
+            dataset = replace_vocabulary(dataset, state["vocabulary"])
         encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
     except (
         KeyError,

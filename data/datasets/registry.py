@@ -1,4 +1,4 @@
-"""The data sets that can be chosen by name. To add one: one file here, one line in ``DATASETS``."""
+"""The data sets that can be chosen by name. A new one is a file here and a line in ``DATASETS``."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """Which function loads a data set and what it holds. Named here, imported only when chosen."""
+    """Where a data set is loaded from and what its points are. Imported only when chosen."""
 
-    module: str
+    module: str  # in data.datasets
     function: str
     holds: str  # "images", "sentences" or "features"
 
@@ -30,7 +30,10 @@ DATASETS: dict[str, Entry] = {
 
 
 def load_dataset(name: str, **options: object) -> "Dataset":
-    """The data set of that name, prepared. Raises KeyError for an unknown name, DataError for data
-    that cannot be used."""
+    """Load the data set of that name.
+
+    Raises KeyError for an unknown name, TypeError for a missing or unknown option, DataError for
+    data that cannot be used.
+    """
     entry = DATASETS[name]
     return getattr(import_module(f"data.datasets.{entry.module}"), entry.function)(**options)

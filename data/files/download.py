@@ -168,7 +168,10 @@ def _append(source: Source, stream: BinaryIO, bar: "tqdm[None]", ranged: bool) -
 
 
 def _response(url: str, have: int) -> HTTPResponse | None:
-    """A response with the bytes from ``have`` on; None if there are none. Raises _Broken, _Wrong."""
+    """A response with the bytes from ``have`` on; None if there are none.
+
+    Raises _Broken or _Wrong.
+    """
     headers = {"User-Agent": "crl", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"

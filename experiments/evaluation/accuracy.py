@@ -147,7 +147,9 @@ def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[
     """
     features, labels = points
     (weights, bias), found = classifier, {}
-    for name, group in zip(("majority", "minority"), majority_and_minority(rho) or (), strict=False):
+    for name, group in zip(
+        ("majority", "minority"), majority_and_minority(rho) or (), strict=False
+    ):
         number = labels.new_full((len(weights),), -1).index_put_(
             (group,), torch.arange(len(group), device=labels.device)
         )

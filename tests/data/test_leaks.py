@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from data.datasets.docstrings import load_docstrings
-from data.datasets.glyphs import load_glyphs
 from data.leaks import find_leaks
 from data.points import Documents, Images, Points, Sentences, Vectors
 from data.split import Split
@@ -147,11 +146,14 @@ def test_points_of_an_unknown_kind_are_refused():
 
 
 def test_built_in_images_share_no_point():
-    assert find_leaks(load_glyphs(8, 2, 0.25, 0)) == []
+    assert find_leaks(load("glyphs", points_per_class=8, test_per_class=2, dev_fraction=0.25)) == []
 
 
 def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
     """Sentences that occur twice are left out, but to the encoder all rare words are one word."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
     monkeypatch.setattr("data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
-    assert all(leak.shared < 0.02 * leak.points for leak in find_leaks(load_docstrings(80)))
+    assert all(
+        leak.shared < 0.02 * leak.points
+        for leak in find_leaks(load("docstrings", sentences_per_document=80))
+    )

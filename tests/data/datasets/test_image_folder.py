@@ -25,7 +25,11 @@ def write(tree, counts, suffix="png", shift=0):
 
 def load(root, image_size=8, dev_fraction=0.25, test_fraction=0.2, split_seed=0):
     return load_image_folder(
-        None if root is None else str(root), image_size, dev_fraction, test_fraction, split_seed
+        root=None if root is None else str(root),
+        image_size=image_size,
+        dev_fraction=dev_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
     )
 
 

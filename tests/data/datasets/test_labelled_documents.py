@@ -10,11 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dataset_defaults import load as load_with_defaults
 from scripted_server import serving
 
 from data.datasets import imdb
-from data.datasets.imdb import load_imdb
-from data.datasets.labelled_documents import load_labelled_documents
 from data.errors import DataError
 from data.files import archive
 from data.points import Documents, Sentences
@@ -52,7 +51,8 @@ def pack(path: Path, texts: dict[str, str]) -> Path:
 
 
 def load(root, **options):
-    return load_labelled_documents(str(root), **{"min_count": 1, **options})
+    chosen = {"min_count": 1, **options}
+    return load_with_defaults("labelled_documents", root=str(root), **chosen)
 
 
 def refused(root, **options) -> str:
@@ -85,7 +85,7 @@ def test_labelled_documents_are_runs_of_sentences_and_unlabelled_ones_are_classe
     ]
     points = dataset.test.points
     assert isinstance(points, Documents) and points.offsets.diff().tolist() == [3] * 40
-    wanted = [tokenise(sentence) for sentence in (
+    wanted = [tokenise(sentence, lowercase=True) for sentence in (
         "Neg one here number0.", "It is of test, not x0!", "So it ends, at last.",
     )]  # fmt: skip
     known = set(dataset.vocabulary)  # that of the unlabelled training documents
@@ -265,7 +265,7 @@ def test_a_bad_root_is_refused(tmp_path):
     with pytest.raises(
         DataError, match=r"^dataset.root: missing; give a folder or archive with train/<class>/"
     ):
-        load_labelled_documents(None)
+        load_with_defaults("labelled_documents", root=None)
     assert (
         refused(tmp_path / "absent")
         == f"dataset.root: {tmp_path}/absent does not exist; give an existing folder"
@@ -282,7 +282,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
         for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]):
             (tmp_path / "aclImdb_v1.tar.gz").write_bytes(damaged)
             with pytest.raises(DataError) as error:
-                load_imdb(str(tmp_path))
+                load_with_defaults("imdb", root=str(tmp_path))
             assert re.fullmatch(
                 rf"{tmp_path}/aclImdb_v1.tar.gz is not a readable tar archive \(.+\); give aclImdb_v1.tar.gz or its folder",
                 str(error.value),
@@ -303,7 +303,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch,
     "name", ["aclImdb", "aclImdb_v1.tar.gz", "aclImdb_v1.tar", "aclImdb.tar.xz", "itself"]
 )
 def test_imdb_is_found_under_its_own_names(folder, tmp_path, monkeypatch, name):
-    wanted = load_imdb(str(folder), min_count=1)
+    wanted = load_with_defaults("imdb", root=str(folder), min_count=1)
     assert wanted.name == "imdb" and wanted.classes == ["neg", "pos"]
     home = tmp_path / "home"
     home.mkdir()
@@ -312,10 +312,15 @@ def test_imdb_is_found_under_its_own_names(folder, tmp_path, monkeypatch, name):
     elif name != "itself":
         pack(home / name, {f"aclImdb/{place}": text for place, text in tree().items()})
     root = pack(home / "mine.tar.gz", tree()) if name == "itself" else home
-    assert load_imdb(str(root), min_count=1).fingerprint() == wanted.fingerprint()
+    assert (
+        load_with_defaults("imdb", root=str(root), min_count=1).fingerprint()
+        == wanted.fingerprint()
+    )
     if name != "itself":
         monkeypatch.setenv("CRL_DATA", str(home))
-        assert load_imdb(None, min_count=1).fingerprint() == wanted.fingerprint()
+        assert (
+            load_with_defaults("imdb", root=None, min_count=1).fingerprint() == wanted.fingerprint()
+        )
 
 
 def test_imdb_is_downloaded_once_and_its_sha256_compared(tmp_path, monkeypatch):
@@ -329,18 +334,21 @@ def test_imdb_is_downloaded_once_and_its_sha256_compared(tmp_path, monkeypatch):
             DataError,
             match=r"^IMDb cannot be downloaded \(.*sha256.*\); set dataset.root to a copy of it$",
         ):
-            load_imdb(None)
+            load_with_defaults("imdb", root=None)
         assert not list((tmp_path / "home").glob("*aclImdb*gz"))
         monkeypatch.setattr(
             imdb, "SOURCE", replace(imdb.SOURCE, sha256=hashlib.sha256(body).hexdigest())
         )
-        first = load_imdb(None)
-    assert load_imdb(None).fingerprint() == first.fingerprint() and first.name == "imdb"
+        first = load_with_defaults("imdb", root=None)
+    assert (
+        load_with_defaults("imdb", root=None).fingerprint() == first.fingerprint()
+        and first.name == "imdb"
+    )
     assert server.asked == [None, None]
 
 
 def test_real_reviews(some_reviews):
-    dataset = load_imdb(str(some_reviews))
+    dataset = load_with_defaults("imdb", root=str(some_reviews))
     assert dataset.classes == ["neg", "pos"]
     sizes = {role: split.sizes.tolist() for role, split in dataset.splits().items()}
     count = {
@@ -351,7 +359,7 @@ def test_real_reviews(some_reviews):
     # Against a slow reading of one file.
     first = sorted((some_reviews / "aclImdb/test/neg").iterdir(), key=lambda path: path.name)[0]
     text = first.read_text().replace("<br />", "\n")
-    wanted = [tokenise(sentence)[:50] for sentence in split_sentences(text)]
+    wanted = [tokenise(sentence, lowercase=True)[:50] for sentence in split_sentences(text)]
     found = sentences_of(dataset, dataset.test.points.select(dataset.test.offsets[:1]).sentences)
     known = set(dataset.vocabulary)
     assert found == [

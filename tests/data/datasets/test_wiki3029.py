@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dataset_defaults import load as load_with_defaults
 from scripted_server import says, serving
 
 from data.datasets import wiki3029
-from data.datasets.wiki3029 import load_wiki3029
 from data.errors import DataError
 from data.files import archive
 
@@ -54,7 +54,7 @@ def member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 
 def load(root, **text):
-    return load_wiki3029(str(root), **{"min_count": 1, **text})
+    return load_with_defaults("wiki3029", root=str(root), **{"min_count": 1, **text})
 
 
 def refused(root) -> str:
@@ -228,8 +228,8 @@ def test_without_root_the_archive_is_downloaded_once(tmp_path, monkeypatch):
             DataError,
             match=r"^Wiki-3029 cannot be downloaded \(.*\); set dataset.root to a copy of it$",
         ):
-            load_wiki3029(None)
-        first, again = (load_wiki3029(None, min_count=1) for _ in range(2))
+            load_with_defaults("wiki3029", root=None)
+        first, again = (load_with_defaults("wiki3029", root=None, min_count=1) for _ in range(2))
     assert first.classes == list(ARTICLES) and again.fingerprint() == first.fingerprint()
     assert server.asked == [None, None]
 
@@ -238,7 +238,7 @@ def test_real_articles(real_data, tmp_path):
     files = sorted(real_data("Wiki-709", 30).glob("*.txt"))[:30]
     for file in files:
         (tmp_path / file.name).symlink_to(file)
-    dataset = load_wiki3029(str(tmp_path))
+    dataset = load_with_defaults("wiki3029", root=str(tmp_path))
     assert dataset.classes == [file.stem for file in files] and len(files) == 30
     assert [s.sizes.unique().tolist() for s in (dataset.train, dataset.dev, dataset.test)] == [
         [140],

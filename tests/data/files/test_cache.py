@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from data.dataset import Dataset
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.datasets.registry import DATASETS, load_dataset
 from data.errors import DataError
 from data.files.atomic import save_tensors
@@ -222,8 +222,8 @@ def test_data_sets_come_back_as_they_were_made():
         (documents, ["<pad>", "<unk>", "c"]),
     ):
         dataset = Dataset("name", ["x", "y"], split, split, split, vocabulary, ["a note"])
-        made = prepared("name", {"of": str(vocabulary)}, lambda dataset=dataset: dataset)
-        again = prepared("name", {"of": str(vocabulary)}, never)
+        made = cached_dataset("name", {"of": str(vocabulary)}, lambda dataset=dataset: dataset)
+        again = cached_dataset("name", {"of": str(vocabulary)}, never)
         for one in (made, again):
             assert one.fingerprint() == dataset.fingerprint() and type(one.train.points) is type(
                 split.points
@@ -243,8 +243,8 @@ def test_unlabelled_splits_come_back_too():
     )
     plain = Dataset("name", ["x", "y"], one, one, one)
     whole = Dataset("name", ["x", "y"], one, one, one, unlabelled_train=two, unlabelled_dev=three)
-    prepared("unlabelled", {}, lambda: whole)
-    again = prepared("unlabelled", {}, never)
+    cached_dataset("unlabelled", {}, lambda: whole)
+    again = cached_dataset("unlabelled", {}, never)
     assert list(again.splits()) == ["train", "dev", "test", "unlabelled_train", "unlabelled_dev"]
     assert torch.equal(again.unlabelled_train.points.words, words + 1)
     assert torch.equal(again.unlabelled_dev.points.words, words + 2)
@@ -253,7 +253,9 @@ def test_unlabelled_splits_come_back_too():
 
 def test_every_registered_data_set_is_there():
     for name, entry in DATASETS.items():
-        assert callable(getattr(import_module(f"data.{entry.module}"), entry.function)), name
+        assert callable(getattr(import_module(f"data.datasets.{entry.module}"), entry.function)), (
+            name
+        )
         assert entry.holds in ("images", "sentences", "features"), name
     with pytest.raises(KeyError):
         load_dataset("no such data set")

@@ -4,6 +4,7 @@ reference."""
 import numpy as np
 import pytest
 import torch
+from dataset_defaults import text_options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
@@ -11,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from data.errors import DataError
 from data.points import Images, Sentences
 from data.split import Split
-from data.text.tokens import SPECIAL, TextOptions, text_dataset
+from data.text.tokens import SPECIAL, text_dataset
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 
 VOCABULARY = [*SPECIAL, "the", "cat", "sat", "new york"]
@@ -73,10 +74,10 @@ def test_numbers_of_words_that_nobody_asked_for_are_not_looked_at(glove):
         ("the\n", "{path}, line 1: expected a word and 1 numbers"),
         ("2 3\nthe 1 2\n", "{path}, line 2: expected a word and 3 numbers"),
         ("2 0\nthe\n", "{path}, line 2: expected a word and 1 numbers"),
-        ("the 1 2\ncat 1 nan\n", "{path}, line 2: 2 finite numbers expected behind the word"),
-        ("the 1 inf\n", "{path}, line 1: 2 finite numbers expected behind the word"),
-        ("the 1 1e99\n", "{path}, line 1: 2 finite numbers expected behind the word"),
-        ("the 1 2\ncat 1 x\n", "{path}, line 2: 2 finite numbers expected behind the word"),
+        ("the 1 2\ncat 1 nan\n", "{path}, line 2: 2 finite numbers expected after the word"),
+        ("the 1 inf\n", "{path}, line 1: 2 finite numbers expected after the word"),
+        ("the 1 1e99\n", "{path}, line 1: 2 finite numbers expected after the word"),
+        ("the 1 2\ncat 1 x\n", "{path}, line 2: 2 finite numbers expected after the word"),
         (
             "dog 1 2\n",
             "encoder.glove_path: {path} has a vector for none of the 4 words of this data set",
@@ -159,7 +160,7 @@ def test_words_of_the_same_topic_are_nearer():
         ]
         for number, topic in enumerate(topics)
     }
-    dataset = text_dataset("name", documents, TextOptions())
+    dataset = text_dataset("name", documents, text_options())
     vectors = corpus_vectors(dataset.train, len(dataset.vocabulary), 4)
     sea, sky = (vectors[[dataset.vocabulary.index(word) for word in topic]] for topic in topics)
     between = (sea @ sky.T).max()
