@@ -49,7 +49,10 @@ def measure(
 
 def note() -> str:
     """How it was measured."""
-    return f"{ARTICLES * SENTENCES:,} made-up sentences; prepared {PREPARATIONS} times, each in a process of its own"
+    return (
+        f"{ARTICLES * SENTENCES:,} made-up sentences; prepared {PREPARATIONS} times, "
+        "each in a process of its own"
+    )
 
 
 def load_seconds(root: Path, cache: Path) -> float:

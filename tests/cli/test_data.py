@@ -20,7 +20,10 @@ def crl(capsys, *arguments: object) -> tuple[int, str, str]:
 def test_the_command_builds_what_the_next_command_trains_on(tmp_path, capsys):
     huge = huge_dump(tmp_path / "huge.xml.bz2")
     out = tmp_path / "wiki"
-    code = "import sys; from cli.main import main; code = main(sys.argv[1:]); sys.exit(3 if 'torch' in sys.modules else code)"
+    code = (
+        "import sys; from cli.main import main; code = main(sys.argv[1:]); "
+        "sys.exit(3 if 'torch' in sys.modules else code)"
+    )
     command = [sys.executable, "-c", code, "data", "build-wiki", str(huge), str(out), *OPTIONS]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
@@ -33,9 +36,10 @@ def test_the_command_builds_what_the_next_command_trains_on(tmp_path, capsys):
         f"{out} is complete already\n",
     )
 
-    tiny = ["encoder=bag_of_words", "encoder.dimension=8", "encoder.embedding_dim=8", "objective.block_size=2",
-            "objective.negatives=2", "training.batch_size=8", "training.steps=3", "evaluation.linear_steps=5",
-            "evaluation.ks=[2]", "evaluation.tops=[1]", "runtime.progress=false"]  # fmt: skip
+    tiny = ["encoder=bag_of_words", "encoder.dimension=8", "encoder.embedding_dim=8",
+            "objective.block_size=2", "objective.negatives=2", "training.batch_size=8",
+            "training.steps=3", "evaluation.linear_steps=5", "evaluation.ks=[2]",
+            "evaluation.tops=[1]", "runtime.progress=false"]  # fmt: skip
     run = tmp_path / "run"
     assert (
         main(["train", "dataset=wiki3029", f"dataset.root={out}", f"run_dir={run}", *tiny]) == 0

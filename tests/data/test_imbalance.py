@@ -112,7 +112,8 @@ def test_a_class_that_is_smaller_already_keeps_what_it_has():
 def test_too_few_points_are_refused_in_one_line():
     with pytest.raises(
         DataError,
-        match=r"^dataset.imbalance: 8 leaves 2 training points of class 'class 1', but 5 are needed",
+        match=r"^dataset.imbalance: 8 leaves 2 training points of class 'class 1', "
+        "but 5 are needed",
     ):
         imbalance(dataset([16, 16]), class_sizes="step", imbalance=8, least=5)
 

@@ -12,7 +12,6 @@ from omegaconf import OmegaConf
 
 from cli.result_table import result_table
 from crl.losses.quick_thoughts import quick_thoughts_loss
-from data.files.atomic import write_json
 from data.points import Images
 from data.seeding import generator
 from data.split import Split
@@ -133,23 +132,6 @@ def test_contrastive_reads_features_in_the_order_of_the_points(source: str) -> N
             losses.append(torch.log2(1 + sum(torch.exp(-margin) for margin in margins)))
     found = objective(features[batch.points], batch)
     torch.testing.assert_close(found, torch.stack(losses).mean())
-
-
-def test_a_file_is_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "file"
-    target.write_text("old")
-
-    def fail(self: Path, other: Path) -> None:
-        raise OSError("disk")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", fail)
-        with pytest.raises(OSError, match="disk"):
-            write_json(target, {"new": 1})
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert target.read_text() == "old"
 
 
 def test_metrics_past_the_checkpoint_and_broken_lines_go(tmp_path: Path) -> None:

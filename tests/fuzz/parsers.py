@@ -63,8 +63,11 @@ _words = st.one_of(st.sampled_from([*VOCABULARY, "4", "²", "٣", ""]), st.text(
 _rows = st.builds(
     lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4)
 )
-_whole_rows = st.builds(lambda word, numbers: " ".join([word, *map(str, numbers)]), st.sampled_from(VOCABULARY),
-                        st.tuples(*[st.floats(-9, 9)] * 2))  # fmt: skip
+_whole_rows = st.builds(
+    lambda word, numbers: " ".join([word, *map(str, numbers)]),
+    st.sampled_from(VOCABULARY),
+    st.tuples(*[st.floats(-9, 9)] * 2),
+)
 _lines = st.one_of(
     st.lists(_whole_rows, min_size=1, max_size=6),
     st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6),
@@ -499,8 +502,9 @@ _atoms = st.one_of(
     st.text(max_size=8),
 )
 _whole = st.sampled_from(
-    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru", "evaluation.ks=[2,3]",
-     "objective.loss=hinge", "optimizer=sgd", "objective=supervised", "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
+    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru",
+     "evaluation.ks=[2,3]", "objective.loss=hinge", "optimizer=sgd", "objective=supervised",
+     "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
 )  # fmt: skip
 _words_given = st.builds(
     lambda key, equals, value: key + equals + value,

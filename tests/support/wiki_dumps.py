@@ -12,7 +12,8 @@ from data.wikipedia.articles import Rule
 from data.wikipedia.build import build_wiki
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
-<siteinfo><namespaces><namespace key="-2">Media</namespace><namespace key="0" /><namespace key="1">Talk</namespace>
+<siteinfo><namespaces><namespace key="-2">Media</namespace><namespace key="0" />\
+<namespace key="1">Talk</namespace>
 <namespace key="6">Datei</namespace></namespaces></siteinfo>
 """
 SMALL = Rule(min_sections=3, section_sentences=6, sentences=20, max_page_bytes=2**16)
@@ -22,8 +23,11 @@ OPTIONS = ["min_sections=3", "section_sentences=6", "sentences=20", "max_page_by
 def page(
     title: str, text: str, namespace: int = 0, extra: str = "", model: str = "wikitext"
 ) -> str:
-    revision = f"<revision><id>7</id><model>{model}</model><text bytes='1' xml:space='preserve'>{escape(text)}</text></revision>"
-    return f"<page><title>{escape(title)}</title><ns>{namespace}</ns><id>1</id>{extra}{revision}</page>\n"
+    return (
+        f"<page><title>{escape(title)}</title><ns>{namespace}</ns><id>1</id>{extra}"
+        f"<revision><id>7</id><model>{model}</model>"
+        f"<text bytes='1' xml:space='preserve'>{escape(text)}</text></revision></page>\n"
+    )
 
 
 def prose(topic: str, sections: int = 4, sentences: int = 7) -> str:

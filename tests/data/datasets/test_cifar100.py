@@ -135,7 +135,10 @@ def test_an_archive_with_other_files_leaves_no_folder(fake, served, tmp_path):
         archive(place, forged)
         with pytest.raises(DataError) as refusal:
             load_cifar100(root=None, dev_fraction=0.2, split_seed=0)
-        expected = f"{place} is not cifar-100-python.tar.gz: meta is missing or damaged in it; delete it or replace it"
+        expected = (
+            f"{place} is not cifar-100-python.tar.gz: meta is missing or damaged in it; "
+            "delete it or replace it"
+        )
         assert str(refusal.value) == expected
         assert {file.name for file in home.iterdir() if file.suffix != ".lock"} == {place.name}
 
@@ -182,7 +185,10 @@ def refused(root: Path) -> None:
     with pytest.raises(DataError) as refusal:
         load("cifar100", root=str(root))
     folder = root / "cifar-100-python"
-    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
+    expected = (
+        f"{folder} is incomplete or damaged (md5 differs); "
+        "delete it to have it made again, or give another copy"
+    )
     assert str(refusal.value) == expected
 
 

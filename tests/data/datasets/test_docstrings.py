@@ -198,7 +198,8 @@ def test_too_few_modules_are_refused(package):
     with pytest.raises(DataError) as error:
         load("docstrings", sentences_per_document=13)
     assert str(error.value) == (
-        "dataset.sentences_per_document: 0 module(s) have 13 sentences of their own; at least 2 are needed"
+        "dataset.sentences_per_document: 0 module(s) have 13 sentences of their own; "
+        "at least 2 are needed"
     )
 
 

@@ -201,7 +201,8 @@ def test_a_bad_root_is_refused(tmp_path):
 def test_too_few_large_documents_are_refused(tmp_path):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 9), "c": []})
     assert refused(root) == (
-        "dataset.root: 1 of 3 documents have 10 sentences; at least 2 are needed (dataset.min_sentences)"
+        "dataset.root: 1 of 3 documents have 10 sentences; "
+        "at least 2 are needed (dataset.min_sentences)"
     )
 
 

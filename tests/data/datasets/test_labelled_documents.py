@@ -22,14 +22,21 @@ from data.text.tokens import UNKNOWN, tokenise
 
 
 def review(role: str, label: str, number: int) -> str:
-    """Three sentences, the second behind a line break in markup."""
-    return f"{label.title()} one here number{number}.<br /><br />It is of {role}, not x{number}! So it<br />ends, at last."
+    """Three sentences, the second after a line break in markup."""
+    return (
+        f"{label.title()} one here number{number}.<br /><br />It is of {role}, not x{number}! "
+        "So it<br />ends, at last."
+    )
 
 
 def tree() -> dict[str, str]:
     """Twenty reviews a class and role and thirty unlabelled ones."""
-    names = {f"{role}/{label}/{i}_7.txt": (role, label, i) for role in ("train", "test") for label in ("pos", "neg")
-             for i in range(20)}  # fmt: skip
+    names = {
+        f"{role}/{label}/{i}_7.txt": (role, label, i)
+        for role in ("train", "test")
+        for label in ("pos", "neg")
+        for i in range(20)
+    }
     names |= {f"train/unsup/{i}_0.txt": ("unlabelled", "some", i) for i in range(30)}
     return {name: review(*of) for name, of in names.items()}
 
@@ -78,8 +85,12 @@ def test_labelled_documents_are_runs_of_sentences_and_unlabelled_ones_are_classe
     dataset = load(folder)
     assert dataset.classes == ["neg", "pos"]
     assert {role: split.sizes.tolist() for role, split in dataset.splits().items()} == {
-        "train": [18, 18], "dev": [2, 2], "test": [20, 20], "unlabelled_train": [3] * 27, "unlabelled_dev": [3] * 3,
-    }  # fmt: skip
+        "train": [18, 18],
+        "dev": [2, 2],
+        "test": [20, 20],
+        "unlabelled_train": [3] * 27,
+        "unlabelled_dev": [3] * 3,
+    }
     assert dataset.notes == [
         "similar points are drawn from the sentences of 27 unlabelled documents"
     ]
@@ -203,9 +214,16 @@ def test_a_cached_data_set_is_not_read_again(folder, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"split_seed": 1}, {"max_words": 3}, {"dev_fraction": 0.2}, {"min_count": 5}, {"review": "whole"}, {"lowercase": False},
-     {"review": "whole", "max_review_words": 5}],
-)  # fmt: skip
+    [
+        {"split_seed": 1},
+        {"max_words": 3},
+        {"dev_fraction": 0.2},
+        {"min_count": 5},
+        {"review": "whole"},
+        {"lowercase": False},
+        {"review": "whole", "max_review_words": 5},
+    ],
+)
 def test_every_option_makes_other_data(folder, options):
     others = [load(folder).fingerprint()] + [load(folder, review="whole").fingerprint()] * (
         "max_review_words" in options
@@ -284,7 +302,8 @@ def test_a_damaged_archive_is_refused(tmp_path):
             with pytest.raises(DataError) as error:
                 load_with_defaults("imdb", root=str(tmp_path))
             assert re.fullmatch(
-                rf"{tmp_path}/aclImdb_v1.tar.gz is not a readable tar archive \(.+\); give aclImdb_v1.tar.gz or its folder",
+                rf"{tmp_path}/aclImdb_v1.tar.gz is not a readable tar archive \(.+\); "
+                "give aclImdb_v1.tar.gz or its folder",
                 str(error.value),
             )
 

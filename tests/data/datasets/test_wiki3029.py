@@ -160,9 +160,8 @@ def test_nothing_to_read_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     archive = pack(tmp_path / "any.tar", {"README.md": b"text"})
     for source in (tmp_path / "empty", archive):
-        assert (
-            refused(source)
-            == f"{source} holds no .txt file; one file per article, one sentence a line, is expected"
+        assert refused(source) == (
+            f"{source} holds no .txt file; one file per article, one sentence a line, is expected"
         )
     absent = tmp_path / "absent"
     assert (

@@ -41,7 +41,10 @@ def test_bytes_that_are_no_text_are_replaced(tmp_path):
 
 
 def test_of_many_revisions_the_last_counts_and_old_dumps_name_the_namespace_in_the_title(tmp_path):
-    old = "<page><title>Talk:Tea</title><revision><text>one</text></revision><revision><text>two</text></revision></page>"
+    old = (
+        "<page><title>Talk:Tea</title><revision><text>one</text></revision>"
+        "<revision><text>two</text></revision></page>"
+    )
     other = "<page><title>Tea: a history</title><revision><text /></revision></page>"
     found = list(PageReader(dump(tmp_path / "d.xml", [old, other]), 100))
     assert [(p.title, p.namespace, p.text, p.model) for p in found] == [

@@ -8,10 +8,12 @@ from data.wikipedia.articles import hidden_namespaces
 from data.wikipedia.wikitext import is_disambiguation, plain_text, prose_sentences, split_sections
 
 HIDDEN = hidden_namespaces({6: "Datei", 14: "Kategorie"})
-WIKITEXT = """{{Infobox city|name=X|area={{convert|5|km2|sqmi|{{abbr|x|y}}}}|text=Not a sentence of the article at all.}}
+WIKITEXT = """{{Infobox city|name=X|area={{convert|5|km2|sqmi|{{abbr|x|y}}}}|\
+text=Not a sentence of the article at all.}}
 [[File:Map.png|thumb|A map of [[X]] in 1900. It is not running text.|alt=Map]]
 [[Datei:Karte.png|mini|Auch das hier ist kein Text.]]
-'''X''' ({{IPA|x}}; ) is a ''town''&nbsp;of [[Y (county)|Y]] and [[Z]]s.<ref name="a">A note. It is not shown.</ref>
+'''X''' ({{IPA|x}}; ) is a ''town''&nbsp;of [[Y (county)|Y]] \
+and [[Z]]s.<ref name="a">A note. It is not shown.</ref>
 It lies about {{convert|5|to|10|km|mi}} from {{lang|fr|la mer}}{{snd}}see <!-- not a heading:
 == Nothing ==
 --> [http://example.org its site] &amp; more!
@@ -27,7 +29,8 @@ It lies about {{convert|5|to|10|km|mi}} from {{lang|fr|la mer}}{{snd}}see <!-- n
 ** Nor is [[one]] below it, in the same list.
 : An indented line is not either, one may say.
 
-A formula <math>x = 1. Y</math> is no word. Neither is {{chem|H|2|O}} one, they say. {{IPA|x}}, this begins in a template.
+A formula <math>x = 1. Y</math> is no word. Neither is {{chem|H|2|O}} one, they say. \
+{{IPA|x}}, this begins in a template.
 The next paragraph has <nowiki>[[no link]]</nowiki> but broken {{markup in this sentence.
 <blockquote>He said: "This is a quotation."</blockquote>
 Too short. A last one without an end
@@ -45,7 +48,10 @@ def test_running_text_is_what_is_left_of_wikitext():
 
 
 def test_sections_are_those_of_the_top_level():
-    text = "lead\n== One ==\na\n=== Below ===\nb\n==Two== \nc\n<!--\n== Three ==\n-->\n== not a heading\n=== == ===\n= Top =\nd"
+    text = (
+        "lead\n== One ==\na\n=== Below ===\nb\n==Two== \nc\n<!--\n== Three ==\n-->\n"
+        "== not a heading\n=== == ===\n= Top =\nd"
+    )
     assert [section.split() for section in split_sections(text)] == [
         ["lead"],
         ["a", "===", "Below", "===", "b"],
@@ -73,8 +79,9 @@ def test_disambiguation_is_told_by_the_name_of_a_template(text, expected):
     assert is_disambiguation(f"Text.\n{text}\n") is expected
 
 
-HOSTILE = ["{{", "[[", "{|\n", "<ref>", "{{{", "''", "[[File:a|", "<!--", "{{a|", "==\n", "&", "<b ", "(", "\n* ", "<li>",
-           "{{a|[[b}}", "{{a|[[b}}]]", "<i>{{a</i>", "[http://a ", "}}{{", ". (", "<i a='"]  # fmt: skip
+HOSTILE = ["{{", "[[", "{|\n", "<ref>", "{{{", "''", "[[File:a|", "<!--", "{{a|", "==\n", "&",
+           "<b ", "(", "\n* ", "<li>", "{{a|[[b}}", "{{a|[[b}}]]", "<i>{{a</i>", "[http://a ",
+           "}}{{", ". (", "<i a='"]  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
