@@ -9,7 +9,6 @@ starting it and importing is not counted. Peak memory is that of the whole prepa
 
 import os
 import time
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,8 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.process import in_own_process
 from data.datasets.wiki3029 import load_wiki3029
-from data.text.tokens import TextOptions
-from experiments.config.schema import Wiki3029Config
+from experiments.config.datasets import Wiki3029Config
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # of half a minute each: fewer than the repeats of the other rows
@@ -58,10 +56,9 @@ def note() -> str:
 def load_seconds(root: Path, cache: Path) -> float:
     """Seconds to load the articles with this cache folder."""
     os.environ["CRL_DATA"] = str(cache)
-    config = Wiki3029Config()
-    options = {spec.name: getattr(config, spec.name) for spec in fields(TextOptions)}
+    options = Wiki3029Config(root=str(root)).loader_arguments()
     start = time.perf_counter()
-    load_wiki3029(root=str(root), **options)
+    load_wiki3029(**options)
     return time.perf_counter() - start
 
 

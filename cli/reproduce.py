@@ -80,7 +80,7 @@ def help_text() -> str:
 
 def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
     """(options of this verb, of Hydra's launchers, of crl train)."""
-    from experiments.config.compose import is_launcher_option
+    from experiments.config.messages import is_launcher_option
 
     given: dict[str, str] = {}
     launcher: list[str] = []

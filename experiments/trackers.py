@@ -10,14 +10,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from omegaconf import DictConfig, OmegaConf
-
 from data.files.atomic import write_json
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
@@ -184,16 +182,6 @@ LOGGERS: dict[str, type[Logger]] = {
 }
 
 
-def check_installed(config: DictConfig) -> None:
-    """Raise ConfigError if the configuration asks for a logger whose package is not there."""
-    for name in _asked(config):
-        found = find_spec(LOGGERS[name].package)
-        if (
-            found is None or found.origin is None
-        ):  # without one: a mere folder of that name, like W&B's own ./wandb
-            raise ConfigError(f"runtime.{name}: not installed; pip install 'crl[{name}]'")
-
-
 class Loggers:
     """The loggers that a run asks for, as one, from :meth:`start` to the end of the ``with`` block.
 
@@ -201,9 +189,7 @@ class Loggers:
     folder's ``loggers.json``.
     """
 
-    def __init__(
-        self, config: DictConfig, folder: Path, name: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: Config, folder: Path, name: str, say: Callable[[str], None]) -> None:
         self._config, self._folder, self._say = config, folder, say
         self._name = f"{name}/seed{config.seed}"
         self._ids = folder / "loggers.json"
@@ -222,8 +208,7 @@ class Loggers:
         without it.
         """
         known = {} if self._config.force and not step else self._known()
-        options = OmegaConf.to_container(self._config)
-        assert isinstance(options, dict)
+        options = asdict(self._config)
         for name, setting in _asked(self._config).items():
             same = known.get(name, {}).get("setting") == setting
             run = Logged(
@@ -278,9 +263,9 @@ class Loggers:
             return {}  # none yet, or damaged: the services get a new run
 
 
-def _asked(config: DictConfig) -> dict[str, Any]:
+def _asked(config: Config) -> dict[str, Any]:
     """Option -> setting of those that are not false, null or empty."""
-    return {name: config.runtime[name] for name in LOGGERS if config.runtime[name]}
+    return {name: setting for name in LOGGERS if (setting := getattr(config.runtime, name))}
 
 
 def _flat(options: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

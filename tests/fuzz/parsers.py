@@ -22,15 +22,13 @@ import yaml
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from crl.encoders import ENCODERS
 from data.datasets.documents import guess_layout, read_text
-from data.datasets.registry import DATASETS
 from data.files.archive import read_texts
 from data.files.atomic import _canonical_digest, sha256_of
 from data.text.sentences import split_sentences
 from data.text.word_vectors import glove_vectors
 from experiments.config.compose import combinations, compose_config, load_config
-from experiments.config.schema import SCHEMAS
+from experiments.config.schema import GROUPS, SECTIONS
 from experiments.storage.manifest import read_manifest
 from experiments.storage.results import read_run
 
@@ -411,8 +409,12 @@ def _load_config(folder: Path, body: bytes) -> None:
 _options = sorted(
     {
         name
-        for group in ("dataset", "encoder", "objective", "optimizer", "evaluation", "runtime")
-        for schema in SCHEMAS[group].values()
+        for group, schemas in [
+            *((group, [c.options for c in choices.values()]) for group, choices in GROUPS.items()),
+            ("evaluation", [SECTIONS["evaluation"]]),
+            ("runtime", [SECTIONS["runtime"]]),
+        ]
+        for schema in schemas
         for name in (f"{group}.{field}" for field in schema.__dataclass_fields__)
     }
 )
@@ -422,7 +424,8 @@ _keys = st.builds(
         st.sampled_from(["", "", "", "", "+", "++", "~", "-", " "]),
         st.one_of(
             st.sampled_from(
-                [*SCHEMAS, "experiment", "training.steps", "training", "seed", "run_dir", "force"]
+                [*GROUPS, "evaluation", "runtime", "experiment", "training.steps", "training"]
+                + ["seed", "run_dir", "force"]
             ),
             st.sampled_from(_options),
             st.sampled_from(
@@ -446,8 +449,8 @@ _keys = st.builds(
 _atoms = st.one_of(
     st.sampled_from(
         [
-            *DATASETS,
-            *ENCODERS,
+            *GROUPS["dataset"],
+            *GROUPS["encoder"],
             "contrastive",
             "table1_cifar100",
             "null",

@@ -1,10 +1,8 @@
-"""Prepared data: made once, by one process, written whole or not at all; and the data sets by
-name."""
+"""Prepared data: made once, by one process, written whole or not at all."""
 
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ import torch
 
 from data.dataset import Dataset
 from data.datasets.cached import cached_dataset
-from data.datasets.registry import DATASETS, load_dataset
 from data.errors import DataError
 from data.files.atomic import save_tensors
 from data.files.cache import cached, data_home, find, stamps
@@ -249,20 +246,3 @@ def test_unlabelled_splits_come_back_too():
     assert torch.equal(again.unlabelled_train.points.words, words + 1)
     assert torch.equal(again.unlabelled_dev.points.words, words + 2)
     assert again.fingerprint() == whole.fingerprint() != plain.fingerprint()
-
-
-def test_every_registered_data_set_is_there():
-    for name, entry in DATASETS.items():
-        assert callable(getattr(import_module(f"data.datasets.{entry.module}"), entry.function)), (
-            name
-        )
-        assert entry.holds in ("images", "sentences", "features"), name
-    with pytest.raises(KeyError):
-        load_dataset("no such data set")
-
-
-def test_load_dataset_loads_by_name():
-    dataset = load_dataset(
-        "glyphs", points_per_class=5, test_per_class=1, dev_fraction=0.2, split_seed=0
-    )
-    assert dataset.name == "glyphs" and len(dataset.classes) == 100

@@ -6,8 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from crl.encoders import ENCODERS, Entry
-from data.datasets.registry import DATASETS
 from experiments.config.compose import CONFIG_DIR, choices, compose_config, load_config
+from experiments.config.datasets import DATASETS
 from experiments.config.help import option_lines
 from experiments.config.identity import config_hash, run_name
 from experiments.config.schema import SCHEMAS, check
