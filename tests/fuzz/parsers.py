@@ -13,14 +13,13 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
 from data.datasets.documents import guess_layout, read_text
 from data.files.archive import read_texts
@@ -305,7 +304,7 @@ def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[b
     return texts()
 
 
-_CONFIG = OmegaConf.to_container(compose_config([]))
+_CONFIG = asdict(compose_config([]))
 _BOUND = {"left": 0.4, "right": 0.5, "slack": 0.1, "exact": True, "standard_error": 0.0}
 _RESULT = {
     "schema": 1,
@@ -424,8 +423,10 @@ _keys = st.builds(
         st.sampled_from(["", "", "", "", "+", "++", "~", "-", " "]),
         st.one_of(
             st.sampled_from(
-                [*GROUPS, "evaluation", "runtime", "experiment", "training.steps", "training"]
-                + ["seed", "run_dir", "force"]
+                [
+                    *(*GROUPS, "evaluation", "runtime", "experiment", "training.steps"),
+                    *("training", "seed", "run_dir", "force"),
+                ]
             ),
             st.sampled_from(_options),
             st.sampled_from(
