@@ -77,8 +77,10 @@ def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:
     # Histograms are exact and need no copy of the pixels as floats.
     pixels = split.points.pixels
     levels = torch.arange(256, dtype=torch.float64) / 255
-    histograms = [torch.bincount(pixels[:, c].flatten(), minlength=256) for c in range(3)]
-    counts = torch.stack(histograms).cpu().double()
+    counts = torch.stack(
+        [torch.bincount(pixels[:, channel].flatten(), minlength=256) for channel in range(3)]
+    )
+    counts = counts.cpu().double()
     weights = counts / counts.sum(1, keepdim=True)
     mean = weights @ levels
     std = ((weights @ levels**2) - mean**2).clamp(min=1e-6).sqrt()

@@ -46,10 +46,11 @@ def imbalanced(
                 f"(the largest class has {largest})"
             )
         train = train.take(counts)
-    if class_distribution == "points":
-        shares = train.sizes.double()
-    else:
-        shares = profile(class_distribution, classes, imbalance, minority_share)
+    shares = (
+        train.sizes.double()
+        if class_distribution == "points"
+        else profile(class_distribution, classes, imbalance, minority_share)
+    )
     rho = shares / shares.sum()
     train, dev, test = (replace(split, rho=rho) for split in (train, dataset.dev, dataset.test))
     notes = [*dataset.notes, _note(dataset.classes, rho)]

@@ -44,12 +44,11 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
             pairs.append(("unlabelled_train", "test"))
     digests = {role: list(_digests(points[role])) for role in {r for pair in pairs for r in pair}}
     distinct = {role: set(digests[role]) for role in {seen for seen, _ in pairs}}
-    leaks = []
-    for seen, asked in pairs:
-        shared = sum(digest in distinct[seen] for digest in digests[asked])
-        if shared:
-            leaks.append(Leak(seen, asked, shared, len(digests[asked])))
-    return leaks
+    leaks = (
+        Leak(seen, asked, sum(d in distinct[seen] for d in digests[asked]), len(digests[asked]))
+        for seen, asked in pairs
+    )
+    return [leak for leak in leaks if leak.shared]
 
 
 def _as_documents(split: Split) -> Points:

@@ -105,11 +105,10 @@ class TupleSampler:
         _scaled(blocks, sizes).add_(starts)
         if not self._by_points:
             _scaled(points[block_points], sizes[0]).add_(starts[0])
-        columns = points[: block_points + 1].split(tuples, 1)
-        anchor_classes = classes[0].split(tuples)
-        return [
-            TupleBatch(p, c, self.block_size) for p, c in zip(columns, anchor_classes, strict=True)
-        ]
+        columns = zip(
+            points[: block_points + 1].split(tuples, 1), classes[0].split(tuples), strict=True
+        )
+        return [TupleBatch(column, of, self.block_size) for column, of in columns]
 
     def _other_classes(self, classes: Tensor, generator: torch.Generator) -> Tensor:
         """Draw k classes for each anchor, none of them its class: classes [m] -> [k, m]."""
@@ -154,8 +153,9 @@ class TupleStream:
 
 def _spans_of(rho: Tensor, sizes: Tensor) -> Tensor:
     """Where each class's share of 0..2**31-1 begins, and the end of the last: int64 [N + 1]."""
-    valid = rho.shape == sizes.shape and bool((rho >= 0).all() & rho.isfinite().all())
-    if not valid or float(rho.sum()) <= 0:
+    if rho.shape != sizes.shape or not bool(
+        (rho >= 0).all() & rho.isfinite().all() & (rho.sum() > 0)
+    ):
         raise ValueError(f"rho must be {len(sizes)} numbers from 0 on, not all of them 0")
     rho = rho.to(sizes.device, torch.float64)
     if bool((rho > 0)[sizes == 0].any()):
@@ -178,8 +178,9 @@ def _random_31_bits(shape: tuple[int, int], generator: torch.Generator) -> Tenso
 def _random_63_bits(count: int, generator: torch.Generator) -> Tensor:
     """int64 [count], uniform in 0..2**63-1."""
     if generator.device.type != "cpu":
-        numbers = torch.empty(count, dtype=torch.int64, device=generator.device)
-        return numbers.random_(generator=generator)
+        return torch.empty(count, dtype=torch.int64, device=generator.device).random_(
+            generator=generator
+        )
     seed = int(torch.randint(2**62, (), generator=generator))
     # On a CPU, NumPy is twice as fast as torch.
     bits = np.random.SFC64(seed).random_raw(count) >> np.uint64(1)

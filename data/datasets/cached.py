@@ -48,11 +48,9 @@ def _unpack(value: dict[str, Any]) -> Dataset:
 def _split(tensors: tuple[Tensor, ...]) -> Split:
     """A split from its tensors; their number tells the kind of points."""
     *rest, offsets = tensors
-    points: Points
-    if len(rest) == 1:
-        points = Images(*rest)
-    elif len(rest) == 2:
-        points = Sentences(rest[0], rest[1])
-    else:
-        points = Documents(Sentences(rest[0], rest[1]), rest[2])
-    return Split(points, offsets)
+    kinds: dict[int, Callable[..., Points]] = {
+        1: Images,
+        2: Sentences,
+        3: lambda words, ends, of_documents: Documents(Sentences(words, ends), of_documents),
+    }
+    return Split(kinds[len(rest)](*rest), offsets)

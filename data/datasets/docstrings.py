@@ -98,11 +98,11 @@ def _version(distribution: str) -> str:
 
 def _modules() -> list[tuple[str, Path]]:
     """(dotted name, source file) of every module; none is imported."""
-    roots = [(Path(sysconfig.get_path("stdlib")), "")]
-    for package in PACKAGES:
-        spec = find_spec(package)
-        if spec is not None and spec.origin:
-            roots.append((Path(spec.origin).parent, f"{package}."))
+    specs = ((package, find_spec(package)) for package in PACKAGES)
+    roots = [
+        (Path(sysconfig.get_path("stdlib")), ""),
+        *((Path(s.origin).parent, f"{name}.") for name, s in specs if s is not None and s.origin),
+    ]
     modules = []
     for root, prefix in roots:
         for path in sorted(root.rglob("*.py")):

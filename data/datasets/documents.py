@@ -102,8 +102,9 @@ def guess_layout(texts: list[str]) -> str:
 
 def _sentences(text: str, layout: str) -> list[str]:
     """The distinct sentences of a text that have more than one word."""
-    if layout == "running":
-        sentences = split_sentences(text)
-    else:
-        sentences = [" ".join(line.split()) for line in text.splitlines()]
+    sentences = (
+        split_sentences(text)
+        if layout == "running"
+        else [" ".join(line.split()) for line in text.splitlines()]
+    )
     return [sentence for sentence in dict.fromkeys(sentences) if len(sentence.split()) > 1]

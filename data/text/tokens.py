@@ -121,7 +121,7 @@ def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[st
 
     Words are in the order of falling count in the training split, then alphabetical.
     """
-    counts = torch.bincount(_sentences(train.points).words.long(), minlength=len(words)).tolist()
+    counts = torch.bincount(as_sentences(train.points).words.long(), minlength=len(words)).tolist()
     frequent = sorted(
         (i for i in range(1, len(words)) if counts[i] >= min_count),
         key=lambda i: (-counts[i], words[i]),
@@ -148,12 +148,13 @@ def _map_words(dataset: Dataset, vocabulary: list[str], new_ids: torch.Tensor) -
 
 
 def _map_points(points: Points, new_ids: torch.Tensor) -> Sentences | Documents:
-    sentences = points.sentences if isinstance(points, Documents) else _sentences(points)
+    sentences = points.sentences if isinstance(points, Documents) else as_sentences(points)
     mapped = Sentences(new_ids[sentences.words.long()], sentences.offsets)
     return replace(points, sentences=mapped) if isinstance(points, Documents) else mapped
 
 
-def _sentences(points: Points) -> Sentences:
+def as_sentences(points: Points) -> Sentences:
+    """The points, which must be sentences; else raise TypeError."""
     if not isinstance(points, Sentences):
         raise TypeError("sentences are needed")
     return points

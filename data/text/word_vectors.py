@@ -13,9 +13,8 @@ from torch import Tensor
 
 from data.errors import DataError
 from data.files.cache import expand_user
-from data.points import Sentences
 from data.split import Split
-from data.text.tokens import SPECIAL
+from data.text.tokens import SPECIAL, as_sentences
 
 _HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
 _LONGEST_LINE = 2**17  # characters
@@ -76,9 +75,7 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
     a truncated SVD; left vectors are scaled by the root of the singular values. Each vector gets
     unit length. e is ``dimension``; columns beyond the size of the vocabulary are zero.
     """
-    points = train.points
-    if not isinstance(points, Sentences):
-        raise TypeError("corpus vectors need sentences")
+    points = as_sentences(train.points)
     words = points.words.numpy()
     sentence = np.repeat(np.arange(len(points), dtype=np.int32), points.offsets.diff().numpy())
     counts = sparse.csr_matrix((vocabulary_size, vocabulary_size), dtype=np.float32)
