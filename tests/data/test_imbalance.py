@@ -1,5 +1,4 @@
-"""Class distributions and class sizes that are not uniform: which classes, how many points, in
-every split."""
+"""Class distributions and sizes that are not uniform: which classes and how many points."""
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from data.split import Split
 
 
 def split(sizes: list[int], first: int = 0) -> Split:
-    """Images whose pixels are a number of their own."""
+    """Images; all pixels of one hold its number."""
     count = sum(sizes)
     pixels = (
         torch.arange(first, first + count)
@@ -129,4 +128,4 @@ def test_the_majority_is_what_lies_above_the_mean_and_is_said_aloud():
     assert majority_and_minority(torch.tensor([0.1] * 10)) is None
     assert majority_and_minority(profile("longtail", 7, 1, 0.5)) is None
     (majority, minority) = majority_and_minority(torch.tensor([0.5, 0.25, 0.125, 0.125]))
-    assert (majority.tolist(), minority.tolist()) == ([0], [2, 3])  # the mean itself is neither
+    assert (majority.tolist(), minority.tolist()) == ([0], [2, 3])  # the mean belongs to neither

@@ -1,4 +1,4 @@
-"""Points that two splits have in common, against Python's own sets."""
+"""Points that two splits have in common, against Python's sets."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from data.split import Split
 
 Words = list[int]
 
-# Few words and short sentences: what is drawn is often the same.
+# Few words and short sentences, so that many are equal.
 sentences = st.lists(st.lists(st.integers(1, 3), max_size=3), min_size=2, max_size=12)
 documents = st.lists(
     st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=1, max_size=2),
@@ -72,7 +72,7 @@ def test_sentences(train, dev, test):
 
 @given(documents, documents, documents)
 def test_documents(train, dev, test):
-    """Where one sentence ends counts."""
+    """The places where sentences end count."""
     dataset = dataset_of(*map(documents_of, (train, dev, test)))
     assert find_leaks(dataset) == reference(train=train, dev=dev, test=test)
 
@@ -150,7 +150,7 @@ def test_built_in_images_share_no_point():
 
 
 def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
-    """Sentences that occur twice are left out, but to the encoder all rare words are one word."""
+    """The loader drops repeated sentences, but all rare words are one to the encoder."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
     monkeypatch.setattr("data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
     assert all(

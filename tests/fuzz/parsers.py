@@ -1,7 +1,7 @@
-"""What reads files and words that others wrote, each with the inputs that it is tried on.
+"""Parsers of files and words from anybody, each with the inputs that it is tried on.
 
-An input is well-formed in most of its parts, so that what is wrong is met deep inside. What a
-parser may say is DataError or ConfigError; any other exception is a fault of ours.
+Most of an input is well-formed, so that its faults lie deep inside. A parser may raise DataError or
+ConfigError; any other exception is a bug.
 """
 
 import bz2
@@ -36,8 +36,11 @@ VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 
 @dataclass(frozen=True)
 class Parser:
-    """``read`` an input in a folder of its own; so many cases in the fast suite and in the slow
-    one."""
+    """``read`` reads an input in a folder of its own.
+
+    ``short``, ``long``: the number of cases in the fast and in the slow tests. ``refuses``: whether
+    some of the short cases are refused.
+    """
 
     name: str
     inputs: st.SearchStrategy[Any]
@@ -258,7 +261,7 @@ _values = st.recursive(
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of every part of a value of dicts and lists."""
+    """(container, key) of every entry of nested dicts and lists."""
     for key, inner in (
         value.items()
         if isinstance(value, dict)
@@ -272,7 +275,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _forged(draw: st.DrawFn, original: Any) -> Any:
-    """The original with up to three of its parts replaced, taken away or added."""
+    """The original with up to three entries replaced, removed or added."""
     forged = copy.deepcopy(original)
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(forged))
@@ -289,7 +292,7 @@ def _forged(draw: st.DrawFn, original: Any) -> Any:
 
 
 def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[bytes]:
-    """Files of forged originals, some of them damaged as text too."""
+    """Files of forged originals; some are damaged as text too."""
 
     @st.composite
     def texts(draw: st.DrawFn) -> bytes:
@@ -360,9 +363,8 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
-    with suppress(
-        ValueError, AttributeError
-    ):  # checksums are no secret: whoever forges a file forges them too
+    # Checksums are not secret: a forger can forge them too.
+    with suppress(ValueError, AttributeError):
         result = json.loads(files[0])
         result.setdefault(
             "files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")}

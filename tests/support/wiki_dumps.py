@@ -31,7 +31,7 @@ def page(
 
 
 def prose(topic: str, sections: int = 4, sentences: int = 7) -> str:
-    """Wikitext of an article; its sentences are about the topic and numbered."""
+    """The wikitext of an article, with numbered sentences about the topic."""
     parts = [
         "\n".join(
             f"The {topic} number {s} {i} is [[Thing|worth]] a '''note'''.<ref>Not this one.</ref>"
@@ -43,7 +43,7 @@ def prose(topic: str, sections: int = 4, sentences: int = 7) -> str:
 
 
 def dump(path: Path, pages: list[str], tail: str = "</mediawiki>\n") -> Path:
-    """A dump packed as the path's suffix says."""
+    """Write a dump, compressed according to the suffix of its path."""
     pack = {".bz2": bz2.compress, ".gz": gzip.compress, ".xml": bytes}[path.suffix]
     path.write_bytes(pack((HEAD + "".join(pages) + tail).encode("utf-8", "surrogateescape")))
     return path
@@ -74,7 +74,7 @@ PAGES = [ARTICLES[0], *ONE_OF_EACH.values(), *ARTICLES[1:]]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder but the lock."""
+    """Name -> content of everything in a folder but the lock."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
 
@@ -90,7 +90,7 @@ def refused(source: Path, out: Path, rule: Rule = SMALL) -> str:
 
 
 def huge_dump(path: Path) -> Path:
-    """A dump (.bz2) with a page of 50 MB among articles, in many streams: one would take long."""
+    """Write a .bz2 dump with a page of 50 MB, in many streams: one would take long."""
     start, end = page("Huge", "|||").split("|||")
     filler = (prose("filler", 50, 100) * 10)[: 2**20].replace("<", " ").replace(">", " ")
     path.write_bytes(
@@ -102,7 +102,7 @@ def huge_dump(path: Path) -> Path:
 
 
 def long_dump(path: Path) -> Path:
-    """A dump of many articles, and pages to drop among them."""
+    """Write a dump of many articles, with pages to drop among them."""
     pages = [page(f"Topic {i // 2 if i % 10 == 1 else i}", prose(f"topic{i}")) for i in range(40)]
     return dump(
         path, [part for i, article in enumerate(pages) for part in (article, PAGES[i % 12])]

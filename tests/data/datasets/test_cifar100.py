@@ -1,4 +1,4 @@
-"""CIFAR-100: the official split, and nothing unpickled that is not the original."""
+"""CIFAR-100: its official split; only original files are unpickled."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ from data.errors import DataError
 
 
 class Evil:
-    """Creates a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -30,7 +30,7 @@ class Evil:
 
 
 class Fake:
-    """100 classes of 10 or 2 tiny images, the label in the red channel, in torchvision's form."""
+    """torchvision's class with 100 classes of 10 or 2 tiny images; red is the label."""
 
     def __init__(self, root: str, train: bool) -> None:
         self.made.append((root, train))
@@ -88,7 +88,7 @@ def archive(path: Path, files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """(the server of an archive with three files, the folder where crl keeps its data)."""
+    """(the server of an archive with three files, the folder for crl's data)."""
     files = {name: name.encode() * 1000 for name in ("train", "test", "meta")}
     outside = {"../outside": b"?", "/outside": b"?", "cifar-100-python/more": b"?", "train": b"?"}
     body = archive(
@@ -202,7 +202,7 @@ def test_a_forged_pickle_is_refused_before_it_is_read(tmp_path):
     refused(tmp_path)
     assert not canary.exists()
     pickle.loads(forged)
-    assert canary.exists()  # it would have acted
+    assert canary.exists()  # it does act when it is unpickled
 
 
 @pytest.mark.parametrize("name", ["train", "test", "meta"])

@@ -1,5 +1,4 @@
-"""Labelled and unlabelled documents, and IMDb: from a folder, from an archive, and what is
-refused."""
+"""Labelled and unlabelled documents, and IMDb: folders, archives, and what is refused."""
 
 import hashlib
 import io
@@ -99,16 +98,14 @@ def test_labelled_documents_are_runs_of_sentences_and_unlabelled_ones_are_classe
     wanted = [tokenise(sentence, lowercase=True) for sentence in (
         "Neg one here number0.", "It is of test, not x0!", "So it ends, at last.",
     )]  # fmt: skip
-    known = set(dataset.vocabulary)  # that of the unlabelled training documents
+    known = set(dataset.vocabulary)  # of the unlabelled training documents
     assert sentences_of(dataset, points.sentences)[:3] == [
         tuple(word if word in known else "<unk>" for word in sentence) for sentence in wanted
     ]
 
 
 def test_no_unlabelled_document_is_in_both_splits(folder):
-    for path in (
-        folder / "train" / "unsup"
-    ).iterdir():  # a sentence of its own, in words that all know
+    for path in (folder / "train" / "unsup").iterdir():  # one more sentence of known words
         number = int(path.stem.partition("_")[0])
         path.write_text(f"{'a ' * (number % 6 + 1)}{'b ' * (number // 6 + 1)}. The end.")
     dataset = load(folder)
@@ -139,7 +136,7 @@ def test_a_whole_review_is_one_long_sentence(folder):
     assert words[1:4] == ("one", "here", "number") and words[6:9] == ("it", "is", "of")
     assert (
         int(dataset.unlabelled_train.points.offsets.diff().max()) == 4
-    )  # of those, points are sentences
+    )  # the points of these are sentences
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.xz"])
@@ -375,7 +372,7 @@ def test_real_reviews(some_reviews):
         for label in dataset.classes
     }
     assert sizes["test"] == [count["neg"], count["pos"]]
-    # Against a slow reading of one file.
+    # Against a slow reader of one file.
     first = sorted((some_reviews / "aclImdb/test/neg").iterdir(), key=lambda path: path.name)[0]
     text = first.read_text().replace("<br />", "\n")
     wanted = [tokenise(sentence, lowercase=True)[:50] for sentence in split_sentences(text)]

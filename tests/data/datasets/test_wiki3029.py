@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def pack(path: Path, files: dict[str, bytes], *others: tarfile.TarInfo) -> Path:
-    """A tar archive of files, and of members without content."""
+    """A tar archive of files and of members without content."""
     with tarfile.open(path, f"w:{path.suffix[1:] if path.suffix != '.tar' else ''}") as archive:
         for member in others:
             archive.addfile(member)
@@ -136,7 +136,7 @@ def test_links_are_never_followed_and_nothing_is_unpacked(folder, tmp_path):
         "New_York",
         "Zürich",
         "outside",
-    ]  # read in memory, by its last name
+    ]  # read in memory, under the last part of its name
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/outside.txt").exists()
 
@@ -186,7 +186,7 @@ def test_what_is_no_archive_is_refused(tmp_path, body):
 def test_an_archive_that_is_cut_or_damaged_anywhere_is_refused(tmp_path, suffix):
     noise = (
         random.Random(0).randbytes(60_000).hex()
-    )  # hard to compress, so that damage is met inside an article too
+    )  # hard to compress, so that damage occurs inside an article too
     files = {
         "Noise.txt": "\n".join(textwrap.wrap(noise, 1000)).encode(),
         "Aachen.txt": BYTES,
@@ -249,6 +249,4 @@ def test_real_articles(real_data, tmp_path):
         int(lengths.min()) >= 4 and int(lengths.max()) <= 50 and 15 < lengths.double().mean() < 40
     )
     assert 5_000 < len(dataset.vocabulary) < 20_000
-    assert (
-        dataset.train.points.words == 1
-    ).double().mean() < 0.15  # words of min_count 1 are unknown
+    assert (dataset.train.points.words == 1).double().mean() < 0.15  # rare words are unknown

@@ -40,7 +40,7 @@ def never():
 
 
 def files(home):
-    """What lies in the cache, locks aside."""
+    """The files in the cache apart from locks."""
     return sorted(path.name for path in (home / "prepared").iterdir() if path.suffix != ".lock")
 
 
@@ -106,7 +106,7 @@ def test_nothing_is_left_where_making_fails(home):
         with pytest.raises(type(error)):
             cached("name", {}, lambda error=error: (_ for _ in ()).throw(error))
         assert files(home) == []
-    assert equal(cached("name", {}, lambda: VALUE), VALUE)  # the lock was given back
+    assert equal(cached("name", {}, lambda: VALUE), VALUE)  # the lock was released
 
 
 def test_nothing_is_left_where_writing_fails(home):

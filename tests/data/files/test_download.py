@@ -1,5 +1,4 @@
-"""Downloads from a server that breaks off, stalls, ignores ranges, lies and sends something
-else."""
+"""Downloads from a server that breaks off, stalls, ignores ranges or sends wrong data."""
 
 import gzip
 import hashlib
@@ -39,7 +38,7 @@ def source(server: Server) -> Source:
 
 
 def refused(asked: Source) -> str:
-    """The one line that is said; no file has the final name."""
+    """Check that the download fails and leaves no file; return its error line."""
     with pytest.raises(DataError) as error:
         fetch(asked)
     home = Path(os.environ["CRL_DATA"])
@@ -102,7 +101,7 @@ def test_tries_are_spaced_ever_wider(server: Server, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(time, "sleep", waits.append)
     server.script = [says(503), says(503), cut(70_000), says(429), *[says(500)] * 9]
     assert "HTTP 500" in refused(source(server))
-    # The third connection brought something: from there it is counted anew.
+    # The third connection brought data: failures are counted anew from there.
     assert waits == [1, 2, 1, 2, 4, 8]
 
 
@@ -115,7 +114,7 @@ def test_a_server_that_ignores_ranges_is_not_asked_for_what_is_here_twice_over(
         None,
         "bytes=100000-",
         "bytes=100000-",
-    ]  # what was here stayed while less came
+    ]  # the bytes that were here stayed
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_a_part_that_is_whole_already_only_gets_its_name(server: Server, tmp_pat
         path = fetch(asked)
         assert path.read_bytes() == BODY
         path.unlink()
-    assert server.asked == [f"bytes={SIZE}-"]  # of a known size nothing is asked at all
+    assert server.asked == [f"bytes={SIZE}-"]  # no request where the size is known
 
 
 @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ def test_what_another_try_would_not_change_is_said_at_once(
 ) -> None:  # type: ignore[no-untyped-def]
     server.script = [answer] * 20
     assert said in refused(source(server))
-    assert len(server.asked) <= 11  # the circle of redirections is urllib's to end
+    assert len(server.asked) <= 11  # urllib ends the circle of redirections
 
 
 def test_a_redirection_is_followed_with_its_range(server: Server) -> None:
@@ -250,7 +249,7 @@ def test_without_a_known_checksum_the_gzip_files_own_decides(
 def test_without_a_known_size_what_is_announced_must_come(server: Server, tmp_path: Path) -> None:
     unknown = replace(source(server), sha256=None, size=None)
     server.script = [says(200, BODY, Content_Length=SIZE + 100), *[says(416)] * 9]
-    # Nothing lies behind it: the announced size was wrong, the file is whole.
+    # There is nothing after it: the announced size was wrong, the file is whole.
     assert fetch(unknown).read_bytes() == BODY
 
 

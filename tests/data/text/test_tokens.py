@@ -1,4 +1,4 @@
-"""Word ids against a slow reference; a vocabulary that has seen the training split only."""
+"""Word ids against a slow reference; vocabularies of the training split alone."""
 
 import string
 from collections import Counter
@@ -154,7 +154,7 @@ def test_the_vocabulary_has_seen_the_training_split_only():
     trained = Counter(word for words in texts(dataset, "train") for word in words)
     assert "<unk>" not in trained
     assert dataset.vocabulary == SPECIAL + sorted(trained, key=lambda w: (-trained[w], w))
-    for role in ("dev", "test"):  # their own words are in no other split
+    for role in ("dev", "test"):  # words that are in no other split
         assert {tuple(words[2:]) for words in texts(dataset, role)} == {("<unk>", "<unk>")}
 
 

@@ -1,5 +1,4 @@
-"""Word vectors: files as they are found in the wild, and co-occurrence against a dense
-reference."""
+"""Word vectors: files of all kinds, and co-occurrence against a dense reference."""
 
 import numpy as np
 import pytest
@@ -139,15 +138,15 @@ def test_corpus_vectors_are_the_truncated_svd_of_the_ppmi(seed, window, dimensio
     lengths = np.linalg.norm(expected, axis=1, keepdims=True)
     used = lengths[:, 0] > 0.05
     expected = expected / np.maximum(lengths, 1e-9)
-    # Singular vectors are unique only up to sign, their inner products are unique where the cut is
-    # between two values.
+    # Singular vectors are unique only up to sign. Their inner products are unique if the rank cuts
+    # between two different singular values.
     if scale[dimension - 1] - scale[dimension] > 0.05:
         assert vectors[used] @ vectors[used].T == pytest.approx(
             expected[used] @ expected[used].T, abs=5e-3
         )
     assert vectors.shape == (size, dimension)
     assert np.linalg.norm(vectors[used], axis=1) == pytest.approx(1, abs=1e-5)
-    assert not vectors[0].any()  # the padding is never seen
+    assert not vectors[0].any()  # padding has no neighbours
 
 
 def test_words_of_the_same_topic_are_nearer():
@@ -200,8 +199,7 @@ def test_random_vectors_have_unit_expected_length():
 
 
 def test_vectors_from_co_occurrences_do_not_depend_on_the_threads_of_numpy():
-    """torch's threads, which a run is told, are not those; and the vectors are kept for later
-    runs."""
+    """runtime.threads does not set these threads, and later runs read the same cached vectors."""
     draws = torch.Generator().manual_seed(0)
     words = (torch.rand(10_000, generator=draws).square() * 598).int() + 2
     train = Split(Sentences(words, torch.arange(0, 10_001, 20)), torch.tensor([0, 500]))

@@ -52,12 +52,12 @@ def test_interrupted_at_any_write_the_same_call_goes_on(
             break
         except KeyboardInterrupt:
             interrupts += 1
-            if save_seconds:  # all done before is lost, and made again
+            if save_seconds:  # all earlier work is lost and done again
                 monkeypatch.setattr(building, "atomic_write", whole)
     assert files(tmp_path / "out") == expected
     if save_seconds:
         assert interrupts == 1
-    else:  # nothing is parsed twice but the page at which it was interrupted
+    else:  # only the page at the interrupt is parsed twice
         assert interrupts > 3 and len(parsed) - interrupts == _parsed_pages(expected)
     parsed.clear()
     build(source, tmp_path / "out")
@@ -109,7 +109,7 @@ def test_killed_at_any_moment_the_same_command_goes_on(undisturbed, tmp_path):
 def test_a_broken_dump_keeps_what_came_before_and_a_whole_one_goes_on(
     undisturbed, tmp_path, monkeypatch, kind
 ):
-    monkeypatch.setattr(building, "_HEAD", 100)  # bytes that must be the same
+    monkeypatch.setattr(building, "_HEAD", 100)  # bytes that identify a dump
     source, expected = undisturbed
     whole = source.read_bytes()
     xml = bz2.decompress(whole)
@@ -135,7 +135,7 @@ def test_a_broken_dump_keeps_what_came_before_and_a_whole_one_goes_on(
     assert state["pages"] == len(state["articles"]) + sum(state["dropped"].values()) > 20
     assert refused(copy, out) == message
     copy.write_bytes(complete)
-    if kind != "half":  # there the compressed bytes are others from the first on
+    if kind != "half":  # all compressed bytes differ
         build(copy, out)
         assert {
             name: files(out)[name] for name in expected if name != building.STATE
