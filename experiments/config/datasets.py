@@ -53,7 +53,7 @@ class LabelledConfig(DatasetConfig):
     ``class_distribution``: rho, the distribution that classes are drawn from. ``class_sizes``: how
     many training points each class keeps. ``imbalance``: the largest share over the smallest, for
     both; the first classes are the largest. ``minority_share``: the share of small classes under
-    "step". See docs/imbalance.md.
+    "step". See docs/beyond.md.
     """
 
     class_distribution: str = option("points", choices=("points", "uniform", "longtail", "step"))
