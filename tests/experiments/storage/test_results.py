@@ -92,7 +92,7 @@ def test_a_result_that_is_none_names_its_folder(tmp_path: Path, damage: str) -> 
     folder = make_run(tmp_path, "a-1", 0, 0.9)
     result = json.loads(damage) | {"files": {}}
     write_checked_json(folder / "result.json", result)
-    with pytest.raises(ConfigError, match="is no result of a run"):
+    with pytest.raises(ConfigError, match="is not the result of a run"):
         read_run(folder)
 
 
@@ -133,7 +133,7 @@ def test_warnings_and_maps_as_a_run_writes_them(tmp_path: Path, whole: dict[str,
 )
 def test_forged_warnings_and_maps_are_refused(tmp_path: Path, forged: dict[str, Any]) -> None:
     forge(make_run(tmp_path, "a-1", 0, 0.9), forged)
-    with pytest.raises(ConfigError, match="is no result of a run"):
+    with pytest.raises(ConfigError, match="is not the result of a run"):
         read_run(tmp_path / "runs" / "a-1" / "seed0")
 
 
