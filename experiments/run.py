@@ -22,7 +22,7 @@ from experiments.runtime.console import Say
 from experiments.runtime.environment import environment
 from experiments.runtime.ranks import ALONE, Ranks, leave_process_group, rank_zero_first
 from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Loggers
+from experiments.trackers import Trackers
 from experiments.training.build import about_data, build_fabric, make_encoder, prepare
 from experiments.training.loop import fit, save_untrained
 from experiments.training.loss_curves import curve
@@ -78,7 +78,7 @@ def run(config: DictConfig, command: list[str], say: Say, ranks: Ranks = ALONE) 
             say(
                 f"the complete run before this one stays in {folder.replaced} until this one is complete"
             )
-        loggers = held.enter_context(Loggers(config, folder.path, run_name(config), say))
+        loggers = held.enter_context(Trackers(config, folder.path, run_name(config), say))
         about = environment(fabric.device, fingerprint, command)
         if fabric.world_size > 1:
             about["devices"] = fabric.world_size

@@ -20,7 +20,7 @@ from experiments.evaluation.encode import encode
 from experiments.runtime.ranks import gathered, rank_zero_first
 from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Loggers
+from experiments.trackers import Trackers
 from experiments.training.step import TrainingStep
 
 # batches of tuples over the dev features, encoded once: more cost little and steady the estimate
@@ -64,7 +64,7 @@ def fit(
     folder: RunFolder,
     keep: dict[str, Any],
     watch: Callable[[], dict[str, float]],
-    loggers: Loggers,
+    loggers: Trackers,
 ) -> Progress:
     """Train on ``train``, watch the loss on ``dev``, leave the encoder in its best state.
 
