@@ -1,14 +1,13 @@
-"""Resident memory now, as a baseline for what a piece of work takes on top of its data.
+"""Current resident memory: the baseline for the memory that work takes beyond its data.
 
-The peak comes from :func:`benchmarks.process.in_own_process`. Peak minus the resident memory at the
-moment when the data existed says what the work took, as long as no earlier peak was higher (then it
-overstates) and little that had been freed was still resident (the work can use that again unseen).
+That memory is the peak, from :func:`benchmarks.process.in_own_process`, minus the resident memory
+once the data exist. It is too high if an earlier peak was higher, and too low if much freed memory
+was still resident, which the work can reuse.
 """
 
 from benchmarks.process import memory_gb
 
 
 def resident_gb() -> float:
-    """Resident memory of this process in GB; off Linux its peak so far, which only growth beyond it
-    exceeds."""
+    """Return the resident memory of this process in GB; outside Linux, its peak so far."""
     return memory_gb("VmRSS")
