@@ -1,4 +1,4 @@
-"""Benchmarks on made-up features at a tiny size; that their two sides do the same work."""
+"""Benchmarks on made-up features at a tiny size; their two sides compute the same numbers."""
 
 import math
 from itertools import combinations

@@ -1,7 +1,7 @@
-"""What reads files and words that others wrote, each with the inputs that it is tried on.
+"""The parsers of files and words that others wrote, each with a strategy for its inputs.
 
-An input is well-formed in most of its parts, so that what is wrong is met deep inside. What a
-parser may say is DataError or ConfigError; any other exception is a fault of ours.
+Most parts of an input are well-formed, so that the faulty part is met deep inside the parser. A
+parser may raise DataError or ConfigError; any other exception is a bug.
 """
 
 import bz2
@@ -39,8 +39,7 @@ VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 
 @dataclass(frozen=True)
 class Parser:
-    """``read`` an input in a folder of its own; so many cases in the fast suite and in the slow
-    one."""
+    """``read``: parse an input in an empty folder; ``short``, ``long``: cases in either suite."""
 
     name: str
     inputs: st.SearchStrategy[Any]
@@ -63,8 +62,11 @@ _words = st.one_of(st.sampled_from([*VOCABULARY, "4", "²", "٣", ""]), st.text(
 _rows = st.builds(
     lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4)
 )
-_whole_rows = st.builds(lambda word, numbers: " ".join([word, *map(str, numbers)]), st.sampled_from(VOCABULARY),
-                        st.tuples(*[st.floats(-9, 9)] * 2))  # fmt: skip
+_whole_rows = st.builds(
+    lambda word, numbers: " ".join([word, *map(str, numbers)]),
+    st.sampled_from(VOCABULARY),
+    st.tuples(*[st.floats(-9, 9)] * 2),
+)
 _lines = st.one_of(
     st.lists(_whole_rows, min_size=1, max_size=6),
     st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6),
@@ -173,8 +175,7 @@ def _record(key: str, value: str) -> bytes:
 
 @st.composite
 def _members(draw: st.DrawFn) -> bytes:
-    """A header with a checksum that fits, fields that may not, and what may or may not be behind
-    it."""
+    """A header with (mostly) the right checksum, some wrong fields, and a body that may not fit."""
     kind = draw(_kinds)
     body = (
         b"".join(draw(st.lists(_records, max_size=4)))
@@ -258,7 +259,7 @@ _values = st.recursive(
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of every part of a value of dicts and lists."""
+    """Yield (container, key) of every part of a value of dicts and lists."""
     for key, inner in (
         value.items()
         if isinstance(value, dict)
@@ -272,7 +273,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _forged(draw: st.DrawFn, original: Any) -> Any:
-    """The original with up to three of its parts replaced, taken away or added."""
+    """The original with up to three parts replaced, removed or added."""
     forged = copy.deepcopy(original)
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(forged))
@@ -289,7 +290,7 @@ def _forged(draw: st.DrawFn, original: Any) -> Any:
 
 
 def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[bytes]:
-    """Files of forged originals, some of them damaged as text too."""
+    """Return files of forged originals, some of which are damaged as text too."""
 
     @st.composite
     def texts(draw: st.DrawFn) -> bytes:
@@ -360,9 +361,8 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
-    with suppress(
-        ValueError, AttributeError
-    ):  # checksums are no secret: whoever forges a file forges them too
+    # Checksums are no secret: an attacker can forge them too.
+    with suppress(ValueError, AttributeError):
         result = json.loads(files[0])
         result.setdefault(
             "files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")}
@@ -377,7 +377,7 @@ def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
         run.theory("lemma_4_3", "slack", split=split) is not False for split in ("train", "test")
     )
     assert all(isinstance(line, dict) for line in run.curve())
-    assert all(isinstance(doubt["kind"] + doubt["message"], str) for doubt in run.warnings)
+    assert all(isinstance(w["kind"] + w["message"], str) for w in run.warnings)
     if found := run.result.get("map"):
         assert set(found["classes"]) == set(found["labels"]) and len(found["labels"]) == len(
             found["points"]
@@ -499,8 +499,9 @@ _atoms = st.one_of(
     st.text(max_size=8),
 )
 _whole = st.sampled_from(
-    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru", "evaluation.ks=[2,3]",
-     "objective.loss=hinge", "optimizer=sgd", "objective=supervised", "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
+    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru",
+     "evaluation.ks=[2,3]", "objective.loss=hinge", "optimizer=sgd", "objective=supervised",
+     "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
 )  # fmt: skip
 _words_given = st.builds(
     lambda key, equals, value: key + equals + value,

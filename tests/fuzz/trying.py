@@ -1,4 +1,4 @@
-"""A parser tried on many inputs."""
+"""Try a parser on many inputs."""
 
 import shutil
 import tempfile
@@ -18,10 +18,9 @@ from experiments.errors import ConfigError
 def trial(
     parser: Parser, cases: int, folder: Path, **options: Any
 ) -> tuple[Callable[[], None], Counter[str]]:
-    """(what reads so many inputs, each in an empty folder; how many were "read" and "refused" so
-    far).
+    """Return a function that parses this many inputs, and the counts of "read" and "refused".
 
-    Any exception but DataError and ConfigError goes through.
+    Each input is parsed in an empty folder. All exceptions but DataError and ConfigError propagate.
     """
     outcomes: Counter[str] = Counter()
     options |= {
