@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.features import WIKI, Size, clustered
-from benchmarks.memory import resident_gb
-from benchmarks.process import in_own_process
+from benchmarks.process import in_own_process, resident_gb
 from benchmarks.timing import in_turns, ratios
 from crl.scoring.classifiers import mean_classifier
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy

@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.features import CIFAR, WIKI, Size, clustered
-from benchmarks.memory import resident_gb
-from benchmarks.process import in_own_process
+from benchmarks.process import in_own_process, resident_gb
 from crl.scoring.classifiers import best_linear_classifier
 from experiments.config.schema import EvaluationConfig
 

@@ -1,4 +1,9 @@
-"""Peak memory of a function, measured in a process of its own."""
+"""The memory that work takes beyond its data, measured in a process of its own.
+
+It is the peak, from :func:`in_own_process`, minus :func:`resident_gb` once the data exist. It is
+too high if an earlier peak was higher, and too low if much freed memory was still resident, which
+the work can reuse.
+"""
 
 import resource
 import sys
@@ -20,10 +25,15 @@ def in_own_process(work: Callable[..., Any], *arguments: object) -> tuple[Any, f
 
 def _measured(work: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, float]:
     # VmHWM, because ru_maxrss on Linux includes the parent's memory at the start of this process.
-    return work(*arguments), memory_gb("VmHWM")
+    return work(*arguments), _memory_gb("VmHWM")
 
 
-def memory_gb(field: str) -> float:
+def resident_gb() -> float:
+    """Return the resident memory of this process in GB; outside Linux, its peak so far."""
+    return _memory_gb("VmRSS")
+
+
+def _memory_gb(field: str) -> float:
     """Return a field of /proc/self/status in GB; outside Linux, the peak resident memory."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -62,8 +62,3 @@ def run(arguments: list[str]) -> None:
     written = write(comparison, parsed[_OUT] or Path(parsed.folders[0]) / "comparison")
     print(f"\n{comparison.points} test points\n{table(comparison)}\n")
     print(*written, sep="\n")
-
-
-def help_text() -> str:
-    """Return what ``crl compare --help`` prints."""
-    return USAGE

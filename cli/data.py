@@ -57,11 +57,6 @@ def run(arguments: list[str]) -> None:
     print(_shown(build_wiki(dump, out, _rule(rest[2:]), say), out))
 
 
-def help_text() -> str:
-    """Return what ``crl data --help`` prints."""
-    return USAGE
-
-
 def _rule(arguments: list[str]) -> "Rule":
     from data.wikipedia.articles import Rule, read_titles
 

@@ -83,8 +83,3 @@ def _train_options(arguments: list[str]) -> list[str]:
         else:
             options.append(argument)
     return [*options, "objective=frozen"]
-
-
-def help_text() -> str:
-    """Return what ``crl evaluate --help`` prints."""
-    return USAGE

@@ -60,8 +60,3 @@ def run(arguments: list[str]) -> None:
     geometries, written = study(parsed.folders, out, parsed.overrides, say)
     print(f"\n{table(geometries)}\n")
     print(*written, sep="\n")
-
-
-def help_text() -> str:
-    """Return what ``crl geometry --help`` prints."""
-    return USAGE

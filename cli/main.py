@@ -65,7 +65,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 2
     command = import_module(f"cli.{verb}")
     if {"-h", "--help"} & set(rest):
-        print(command.help_text())
+        print(command.USAGE if verb != "train" else command.help_text())
         return 0
     return _exit_code(command.run, verb, rest)
 

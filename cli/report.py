@@ -46,8 +46,3 @@ def show(summary: "ReportSummary") -> None:
         print(f"configurations with warnings: {summary.warned} (the page lists them)")
     counts = ", ".join(f"{n} {verdict}" for verdict, n in summary.counts.items())
     print("", *summary.lines, "", counts, sep="\n")
-
-
-def help_text() -> str:
-    """Return what ``crl report --help`` prints."""
-    return USAGE

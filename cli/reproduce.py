@@ -94,8 +94,3 @@ def run(arguments: list[str]) -> None:
         if not failures:  # otherwise the failures are what the user needs to see
             raise
     finish(failures)
-
-
-def help_text() -> str:
-    """Return what ``crl reproduce --help`` prints."""
-    return USAGE

@@ -55,11 +55,6 @@ def run(arguments: list[str]) -> None:
         raise RunError(f"{len(found.damaged)} manifest(s) cannot be read")
 
 
-def help_text() -> str:
-    """Return what ``crl status --help`` prints."""
-    return USAGE
-
-
 def _as_text(found: "Overview") -> str:
     from experiments.status import counts
 
