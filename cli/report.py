@@ -45,4 +45,4 @@ def show(summary: "ReportSummary") -> None:
     if summary.warned:
         print(f"configurations with warnings: {summary.warned} (the page lists them)")
     counts = ", ".join(f"{n} {verdict}" for verdict, n in summary.counts.items())
-    print("", *summary.lines, "", counts, sep="\n")
+    print("", "\n".join(summary.lines), "", counts, sep="\n")
