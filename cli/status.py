@@ -44,27 +44,29 @@ def run(arguments: list[str]) -> None:
 
     from experiments.status import counts, overview
 
-    found = overview([expanded(folder) for folder in parsed.folders or ["outputs"]])
-    print(_as_json(found) if parsed[_JSON] else _as_text(found))
-    failed = counts(found.runs).get("failed", 0)
+    summary = overview([expanded(folder) for folder in parsed.folders or ["outputs"]])
+    print(_as_json(summary) if parsed[_JSON] else _as_text(summary))
+    failed = counts(summary.runs).get("failed", 0)
     if failed:
         raise RunError(
-            f"{failed} of {len(found.runs)} runs failed; the same command starts them again"
+            f"{failed} of {len(summary.runs)} runs failed; the same command starts them again"
         )
-    if found.damaged:
-        raise RunError(f"{len(found.damaged)} manifest(s) cannot be read")
+    if summary.damaged:
+        raise RunError(f"{len(summary.damaged)} manifest(s) cannot be read")
 
 
-def _as_text(found: "Overview") -> str:
+def _as_text(summary: "Overview") -> str:
     from experiments.status import counts
 
-    lines = [f"damaged: {line}" for line in found.damaged]
-    for title, cells in found.studies().items():
+    lines = [f"damaged: {line}" for line in summary.damaged]
+    for title, cells in summary.studies().items():
         runs = [run for cell in cells for run in cell.runs]
         lines.append(f"{title}: {_counted(counts(runs), len(runs))}")
         lines += [aligned(rows, range(4), "   ")] if (rows := _details(cells)) else []
         lines.append("")
-    return "\n".join([*lines, _counted(counts(found.runs), len(found.runs)) + _time_left(found)])
+    return "\n".join(
+        [*lines, _counted(counts(summary.runs), len(summary.runs)) + _time_left(summary)]
+    )
 
 
 def _counted(counts: dict[str, int], total: int) -> str:
@@ -74,13 +76,13 @@ def _counted(counts: dict[str, int], total: int) -> str:
     )
 
 
-def _time_left(found: "Overview") -> str:
+def _time_left(summary: "Overview") -> str:
     from experiments.runtime.time_left import spoken
 
-    seconds = found.seconds_left()
+    seconds = summary.seconds_left()
     if not seconds:
         return ""
-    if any(run.state == "running" for run in found.runs):
+    if any(run.state == "running" for run in summary.runs):
         return f"; about {spoken(seconds)} left"
     return f"; nothing is running, the rest would take about {spoken(seconds)}, one run at a time"
 
@@ -109,7 +111,7 @@ def _details(cells: Sequence["CellStatus"]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _as_json(found: "Overview") -> str:
+def _as_json(summary: "Overview") -> str:
     from experiments.status import counts
 
     runs = [
@@ -121,12 +123,12 @@ def _as_json(found: "Overview") -> str:
             "share": round(run.share, 4),
         }
         | ({"note": run.note} if run.note else {})
-        for cell in found.cells
+        for cell in summary.cells
         for run in cell.runs
     ]
     head = {
-        "total": len(found.runs),
-        "counts": counts(found.runs),
-        "seconds_left": found.seconds_left(),
+        "total": len(summary.runs),
+        "counts": counts(summary.runs),
+        "seconds_left": summary.seconds_left(),
     }
-    return json.dumps({**head, "damaged": found.damaged, "runs": runs}, indent=2)
+    return json.dumps({**head, "damaged": summary.damaged, "runs": runs}, indent=2)
