@@ -17,8 +17,8 @@ from tqdm import tqdm
 import benchmarks
 from benchmarks import table
 from experiments.config.compose import compose_config
+from experiments.runtime.devices import build_fabric
 from experiments.runtime.environment import environment
-from experiments.training.build import build_fabric
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent
@@ -34,7 +34,7 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
             file=sys.stderr,
         )
         return 2
-    build_fabric(compose_config(["runtime.device=cpu"]))  # sets up the process as a run does
+    build_fabric(compose_config(["runtime.device=cpu"]).runtime)  # sets up the process like a run
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     measured_on = machine()
     print(measured_on)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import nn
 
 from data.dataset import Dataset
@@ -13,7 +12,9 @@ from data.files.cache import find
 from data.points import Images
 from data.split import Split
 from experiments.config.compose import compose_config
-from experiments.training.build import build_fabric, make_encoder, prepare
+from experiments.config.schema import Config
+from experiments.runtime.devices import build_fabric
+from experiments.training.build import load_data, make_encoder
 from experiments.training.step import TrainingStep
 
 
@@ -22,7 +23,7 @@ class Ours(NamedTuple):
 
     step: TrainingStep
     encoder: nn.Module
-    config: DictConfig
+    config: Config
     fabric: Fabric
 
 
@@ -32,9 +33,9 @@ def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
     ``dataset`` replaces the data set of the options by another one of the same kind.
     """
     config = compose_config([*options, "runtime.device=cpu"])
-    fabric = build_fabric(config)
+    fabric = build_fabric(config.runtime)
     if dataset is None:
-        dataset = prepare(config, lambda line: None)[0]
+        dataset = load_data(config, lambda line: None)[0]
     train = dataset.contrastive_splits()[0]
     encoder = make_encoder(config, dataset, train)[0]
     return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)

@@ -28,7 +28,7 @@ the end.
                     where the data are (default: $CRL_DATA, then a download)
   glove=FILE        GloVe vectors for the GRU at scale=paper
   hydra/launcher=submitit_slurm hydra.launcher.OPTION=VALUE
-                    submit the runs as jobs of a cluster (docs/cluster.md)
+                    submit the runs as jobs of a cluster (docs/scaling.md)
   OPTION=VALUE      any option of crl train with a dot in its name, for every run, such as
                     runtime.device=cpu or training.steps=100
 
@@ -49,7 +49,8 @@ _ROOTS = tuple(text(dataset, None) for dataset in ("cifar100", "wiki3029", "imdb
 
 def run(arguments: list[str]) -> None:
     """Run the experiments that the arguments select, then write the report."""
-    from experiments.config.compose import is_launcher_option, quoted
+    from experiments.config.compose import quoted
+    from experiments.config.messages import is_launcher_option
     from experiments.report.write import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from omegaconf import DictConfig
-
 from cli.text_table import aligned
+from experiments.config.schema import Config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
 
 
-def result_table(config: DictConfig, result: dict[str, Any]) -> str:
+def result_table(config: Config, result: dict[str, Any]) -> str:
     """Return a row for each AVG-k and TOP-R and a column for each classifier, in %.
 
     The paper's figures stand beside them where the run has the paper's setting.
@@ -33,7 +32,7 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     return aligned(rows, left=(0, len(classifiers) + 1))
 
 
-def summary(config: DictConfig, result: dict[str, Any]) -> str:
+def summary(config: Config, result: dict[str, Any]) -> str:
     """Return the line above the table: data set, encoder, objective and time."""
     objective, data, training = config.objective, result["dataset"], config.training
     points = f"{data['train_points']} + {data['test_points']} points"

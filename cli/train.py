@@ -25,7 +25,7 @@ folder, and prints one table at the end: mean ± standard deviation over the see
 run follows the other. Two launchers start several at once:
   hydra/launcher=joblib           on the cores of this machine (hydra.launcher.n_jobs=4 limits the
                                   number; needs pip install hydra-joblib-launcher)
-  hydra/launcher=submitit_slurm   as jobs of a cluster (docs/cluster.md)
+  hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
 
 Groups (GROUP=CHOICE; a data set brings its own encoder, sizes and steps)
 {groups}

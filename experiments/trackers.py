@@ -1,8 +1,8 @@
 """Experiment trackers: TensorBoard, Weights & Biases, MLflow; each is imported only if asked for.
 
-They get the same numbers as ``metrics.jsonl``. To add one, write a class with the methods of
-:class:`Tracker` and put it into ``TRACKERS`` under the name of its ``runtime`` option. A tracker
-cannot change a result, nor end a run that is in progress.
+They get the same numbers as ``metrics.jsonl``. A tracker cannot change a result, nor end a run that
+is in progress. To add one, write a class with the methods of :class:`Tracker` and put it into
+``TRACKERS`` under the name of its ``runtime`` option.
 """
 
 import json
@@ -10,14 +10,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any, Protocol
 
 from data.files.atomic import write_json
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
@@ -41,12 +39,9 @@ class TrackedRun:
 class Tracker(Protocol):
     """A run at a tracking service, from construction until :meth:`finish`.
 
-    Every method may raise the exceptions of the service's package. ``package``: the package that
-    must be installed. ``id``: comes back as ``TrackedRun.id`` when the run continues; None if the
-    service needs none.
+    Every method may raise the exceptions of the service's package. ``id`` comes back as
+    ``TrackedRun.id`` when the run continues; it is None if the service needs none.
     """
-
-    package: ClassVar[str]
 
     def __init__(self, setting: Any, run: TrackedRun) -> None: ...
 
@@ -63,7 +58,6 @@ class Tracker(Protocol):
 class TensorBoard:
     """Event files in ``<run folder>/tensorboard``; repeated steps replace the old ones."""
 
-    package: ClassVar[str] = "tensorboard"
     id = None
 
     def __init__(self, setting: bool, run: TrackedRun) -> None:
@@ -95,8 +89,6 @@ class WeightsAndBiases:
 
     If a run continues, W&B ignores the steps that it already has; their values are the same.
     """
-
-    package: ClassVar[str] = "wandb"
 
     def __init__(self, setting: str, run: TrackedRun) -> None:
         # Seconds; by default W&B waits for the network without limit.
@@ -130,8 +122,6 @@ class MLflow:
 
     MLflow cannot remove steps: if a run continues, repeated steps appear twice, with the same loss.
     """
-
-    package: ClassVar[str] = "mlflow"
 
     def __init__(self, setting: str, run: TrackedRun) -> None:
         # MLflow's own defaults can block training for minutes. The timeout is in seconds.
@@ -177,14 +167,6 @@ TRACKERS: dict[str, type[Tracker]] = {
 }
 
 
-def check_installed(config: DictConfig) -> None:
-    """Raise ConfigError if the package of a tracker that the configuration uses is missing."""
-    for name in _settings(config):
-        package = find_spec(TRACKERS[name].package)
-        if package is None or package.origin is None:  # no origin: a mere folder, such as ./wandb
-            raise ConfigError(f"runtime.{name}: not installed; pip install 'crl[{name}]'")
-
-
 class Trackers:
     """All trackers of a run, from :meth:`start` to the end of the ``with`` block.
 
@@ -192,9 +174,7 @@ class Trackers:
     folder's ``loggers.json`` holds the ids of the trackers.
     """
 
-    def __init__(
-        self, config: DictConfig, folder: Path, name: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: Config, folder: Path, name: str, say: Callable[[str], None]) -> None:
         self._config, self._folder, self._say = config, folder, say
         self._name = f"{name}/seed{config.seed}"
         self._ids = folder / "loggers.json"
@@ -212,8 +192,7 @@ class Trackers:
         Raises ConfigError if one cannot be opened at step 0. Later, the run goes on without it.
         """
         stored = {} if self._config.force and not step else self._stored_ids()
-        options = OmegaConf.to_container(self._config)
-        assert isinstance(options, dict)
+        options = asdict(self._config)
         for name, setting in _settings(self._config).items():
             same = stored.get(name, {}).get("setting") == setting
             run_id = stored[name]["id"] if same else None
@@ -267,10 +246,9 @@ class Trackers:
             return {}  # missing or damaged: the services start a new run
 
 
-def _settings(config: DictConfig) -> dict[str, Any]:
+def _settings(config: Config) -> dict[str, Any]:
     """Return name -> setting of the trackers that the configuration turns on."""
-    settings = {name: getattr(config.runtime, name) for name in TRACKERS}
-    return {name: setting for name, setting in settings.items() if setting}
+    return {name: setting for name in TRACKERS if (setting := getattr(config.runtime, name))}
 
 
 def _flat(options: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,7 +18,6 @@ from data.split import fingerprint
 from experiments.analysis.output import write_study
 from experiments.drawing import COLOURS, Figure, draw, legend
 from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import encode_splits
 from experiments.metric_names import metric_title
 from experiments.reopen import load_finished_run
 from experiments.runtime.console import Say
@@ -123,9 +122,7 @@ def _features(
     for run in runs:
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "compare", lambda line: None)
-        vectors, labels = encode_splits(
-            finished.config, finished.fabric, finished.encoder, finished.dataset
-        )["test"]
+        vectors, labels = finished.test_features()
         here = fingerprint([finished.dataset.test])
         if not found:
             same = here

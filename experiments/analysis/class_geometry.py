@@ -22,7 +22,6 @@ from crl.theory.optimal_geometry import (
 from experiments.analysis.output import write_study
 from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
 from experiments.errors import ConfigError, RunError
-from experiments.evaluation.accuracy import encode_splits
 from experiments.reopen import FinishedRun, load_finished_run
 from experiments.runtime.console import Say
 from experiments.storage.results import Run, find_runs
@@ -81,7 +80,7 @@ def geometry_of(run: FinishedRun, predict: bool) -> RunGeometry:
     """The geometry of a run's test features, beside the optimum's if that is wanted. Raises
     ConfigError for fewer dimensions than the optimum takes, RunError where it is not found."""
     config, rho = run.config, run.rho
-    features, labels = encode_splits(config, run.fabric, run.encoder, run.dataset)["test"]
+    features, labels = run.test_features()
     found = class_geometry(finite_split(features.cpu(), labels.cpu(), rho))
     few = minority_of(rho)
     measures: dict[str, float | None] = {

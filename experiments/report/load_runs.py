@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from experiments.config.schema import SCHEMAS, Config, TrainingConfig
+from experiments.config.schema import GROUPS, SECTIONS, Config
 from experiments.errors import ConfigError
 from experiments.storage.manifest import Study, find_manifests, read_manifest
 from experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
@@ -215,9 +215,8 @@ def options(config: dict[str, Any]) -> dict[str, Any]:
     for group, value in config.items():
         if not isinstance(value, dict):
             continue
-        schemas: Iterable[type] = (
-            [TrainingConfig] if group == "training" else SCHEMAS.get(group, {}).values()
-        )
+        schemas: list[type] = [c.options for c in GROUPS.get(group, {}).values()]
+        schemas += [SECTIONS[group]] if group in SECTIONS else []
         idle = {
             spec.name
             for schema in schemas

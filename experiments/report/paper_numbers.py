@@ -3,7 +3,7 @@ printed."""
 
 from typing import Any
 
-from omegaconf import DictConfig
+from experiments.config.schema import Config
 
 # Table 1: (data set, objective) -> metric -> (TR, mu, mu-5), accuracy in %.
 TABLE_1: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {
@@ -52,9 +52,7 @@ FIGURE_METRICS = {"fig2a": "avg2", "fig2b": "top1"}
 _SETTINGS = {"cifar100": ("vgg16", 100, 2, 4), "wiki3029": ("gru", 3029, 10, 8)}
 
 
-def table_1(
-    config: DictConfig, result: dict[str, Any]
-) -> dict[str, tuple[float, float, float]] | None:
+def table_1(config: Config, result: dict[str, Any]) -> dict[str, tuple[float, float, float]] | None:
     """Table 1's figures for this run, or None where data set, encoder or setting is not the
     paper's."""
     if config.evaluation.shots != 5 or not _same_data_and_encoder(config, result):
@@ -65,7 +63,7 @@ def table_1(
     return TABLE_1.get((config.dataset.name, config.objective.name))
 
 
-def table_2(config: DictConfig, result: dict[str, Any]) -> float | None:
+def table_2(config: Config, result: dict[str, Any]) -> float | None:
     """Table 2's CURL figure for this run, or None where the setting is not the paper's.
 
     On CIFAR-100 it never is: 88.1 at b = 2 is not Table 1's 92.0, so Table 2 was made in a setting
@@ -81,16 +79,13 @@ def table_2(config: DictConfig, result: dict[str, Any]) -> float | None:
     return TABLE_2["wiki3029", "CURL"].get(config.objective.block_size)
 
 
-def _same_data_and_encoder(config: DictConfig, result: dict[str, Any]) -> bool:
+def _same_data_and_encoder(config: Config, result: dict[str, Any]) -> bool:
     setting = _SETTINGS.get(config.dataset.name)
-    if setting is None or not config.objective.get("collisions", True):
+    if setting is None or not config.objective.collisions:
         return False
     data = config.dataset
-    if (
-        data.get("class_distribution", "points") != "points"
-        or data.get("class_sizes", "all") != "all"
-    ):
+    if data.class_distribution != "points" or data.class_sizes != "all":
         return False
-    if data.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
+    if data.train_fraction != 1 or config.encoder.embedding not in ("none", "glove"):
         return False
     return (config.encoder.name, result["dataset"]["classes"]) == setting[:2]

@@ -4,8 +4,7 @@ numbers."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
-
+from experiments.config.compose import stored_config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report import paper_numbers as paper
 from experiments.report.claims import BOUNDS
@@ -74,7 +73,7 @@ def _paper_rows_1(runs: dict[str, tuple[Run, ...]], metric: str) -> list[Row]:
     own, other, nearest = [], [], ""
     for method, (_, objective) in METHODS.items():
         found = runs[method]
-        fitting = [paper.table_1(OmegaConf.create(run.config), run.result) for run in found]
+        fitting = [paper.table_1(stored_config(run.config), run.result) for run in found]
         same = fitting[0] if fitting and all(fitting) else None
         nearest = ("wiki3029" if holds_text(found[0]) else "cifar100") if found else nearest
         empty: tuple[Value, ...] = (None,) * 3
@@ -115,7 +114,7 @@ def _paper_rows_2(subject: DatasetStudies, sizes: list[int], reads_text: bool) -
     own: list[Value] = []
     for b in sizes:
         runs = subject.runs("table2", method="CURL", block_size=b)
-        fitting = [paper.table_2(OmegaConf.create(run.config), run.result) for run in runs]
+        fitting = [paper.table_2(stored_config(run.config), run.result) for run in runs]
         own.append(fitting[0] if fitting and all(fitting) else None)
     rows = [Row(("CURL", "paper", *own))]
     for dataset, method in paper.TABLE_2:

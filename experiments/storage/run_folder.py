@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
 
 from data.files.atomic import (
     DamagedFile,
@@ -29,8 +28,9 @@ from data.files.atomic import (
     write_checked_json,
     write_json,
 )
-from experiments.config.compose import load_config
-from experiments.config.identity import config_hash, identity, run_path
+from experiments.config.compose import load_config, to_yaml
+from experiments.config.identity import first_difference, is_same_run, run_path
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError, one_line
 from experiments.storage.results import REPLACED, read_result
 
@@ -55,7 +55,7 @@ class RunFolder:
         self._lock_holder = path / ".holder.json"
 
     @classmethod
-    def of(cls, config: DictConfig) -> "RunFolder":
+    def of(cls, config: Config) -> "RunFolder":
         """Return the folder of the run that the configuration describes."""
         return cls(run_path(config))
 
@@ -63,7 +63,7 @@ class RunFolder:
         """Return the result, or None if the run is not complete. Raises ConfigError if damaged."""
         return read_result(self.path)
 
-    def check_same_run(self, config: DictConfig) -> None:
+    def check_same_run(self, config: Config) -> None:
         """Raise ConfigError if the folder belongs to another configuration or seed."""
         try:
             stored = load_config(self.config)
@@ -72,7 +72,7 @@ class RunFolder:
             raise ConfigError(
                 f"{self.config} is damaged ({reason}); delete it and start the run again"
             ) from error
-        if not _same_run(stored, config):
+        if not is_same_run(stored, config):
             raise ConfigError(
                 f"run_dir: {self.path} holds a run of another configuration (its config.yaml: "
                 f"{first_difference(stored, config)}); choose another run_dir, or force=true to "
@@ -80,7 +80,7 @@ class RunFolder:
             )
 
     @contextmanager
-    def open(self, config: DictConfig) -> Iterator[None]:
+    def open(self, config: Config) -> Iterator[None]:
         """Create the folder and lock it while the context lasts.
 
         ``force=true`` removes an earlier run first (see :meth:`_start_over`), except an interrupted
@@ -100,7 +100,7 @@ class RunFolder:
                 if not self.result.exists():
                     # Options that do not change the result may differ from the interrupted run's.
                     with atomic_write(self.config) as stream:
-                        stream.write(OmegaConf.to_yaml(config).encode())
+                        stream.write(to_yaml(config).encode())
             except OSError as error:
                 raise self._unwritable(error) from error
             yield
@@ -144,7 +144,7 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return "another crl process"
 
-    def _was_interrupted(self, config: DictConfig) -> bool:
+    def _was_interrupted(self, config: Config) -> bool:
         """Whether the folder holds an incomplete run of the same command, ``force`` included."""
         if self.result.exists() or not self.config.exists():
             return False
@@ -152,7 +152,7 @@ class RunFolder:
             stored = load_config(self.config)
         except ConfigError:
             return False
-        return bool(stored.force) and _same_run(stored, config)
+        return bool(stored.force) and is_same_run(stored, config)
 
     def _start_over(self) -> None:
         """Remove the earlier run; if it is complete, move it to ``replaced/``.
@@ -248,25 +248,3 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:  # the file system has no hard links
         shutil.copy2(source, target)
-
-
-def _same_run(stored: DictConfig, config: DictConfig) -> bool:
-    return config_hash(stored) == config_hash(config) and stored.seed == config.seed
-
-
-def first_difference(stored: DictConfig, config: DictConfig) -> str:
-    """Return the first option that differs and can change the result, with both values.
-
-    The text is ``name is OLD there, NEW here``; it is empty if no option differs.
-    """
-    old, new = ({"seed": options.seed, **identity(options)} for options in (stored, config))
-    return next(_differences(old, new), "")
-
-
-def _differences(stored: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, new in wanted.items():
-        old = stored.get(name)
-        if isinstance(new, dict) and isinstance(old, dict):
-            yield from _differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            yield f"{prefix}{name} is {old} there, {new} here"
