@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from benchmarks.process import in_own_process
 from data.datasets.wiki3029 import load_wiki3029
+from experiments.config.datasets import Wiki3029Config
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # fewer than the repeats of the other rows: each takes half a minute
@@ -53,8 +54,9 @@ def note() -> str:
 def load_seconds(root: Path, cache: Path) -> float:
     """Return the seconds to load the articles with this cache folder."""
     os.environ["CRL_DATA"] = str(cache)
+    options = Wiki3029Config(root=str(root)).loader_arguments()
     start = time.perf_counter()
-    load_wiki3029(str(root))
+    load_wiki3029(**options)
     return time.perf_counter() - start
 
 

@@ -1,4 +1,4 @@
-"""A finished run loaded again: its encoder and its data, to be scored or looked at in other ways."""
+"""A finished run loaded again: its encoder and its data, to be scored in other ways."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -8,10 +8,10 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crl.theory.bounds import class_distribution
+from crl.theory.collision_probability import class_distribution
 from data.dataset import Dataset
 from data.files.atomic import write_checked_json
-from data.text.tokens import in_words_of
+from data.text.tokens import replace_vocabulary
 from experiments.config.checks import check_map
 from experiments.config.compose import load_config
 from experiments.config.identity import config_hash
@@ -83,7 +83,7 @@ def load_finished_run(run_dir: str, overrides: list[str], verb: str, say: Say) -
         )
     try:
         if dataset.vocabulary is not None:
-            dataset = in_words_of(dataset, state["vocabulary"])
+            dataset = replace_vocabulary(dataset, state["vocabulary"])
         encoder = restore_encoder(config, state["progress"]["best"]).to(fabric.device)
     except (
         KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration, RuntimeError,

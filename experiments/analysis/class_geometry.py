@@ -19,6 +19,7 @@ from crl.theory.optimal_geometry import (
     optimal_gram,
     step_distribution,
 )
+from data.imbalance import majority_and_minority
 from experiments.analysis.output import write_study
 from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
 from experiments.errors import ConfigError, RunError
@@ -58,8 +59,9 @@ class RunGeometry:
 
 
 def minority_of(rho: Tensor) -> Tensor:
-    """Classes less likely than the mean: rho [N] -> indices."""
-    return (rho < rho.mean() * (1 - 1e-6)).nonzero()[:, 0]
+    """Classes of rho [N] less likely than the mean, as indices; none where rho is uniform."""
+    groups = majority_and_minority(rho)
+    return torch.empty(0, dtype=torch.int64) if groups is None else groups[1]
 
 
 def unpredicted(run: Run) -> str | None:

@@ -54,13 +54,15 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
 
 
 def _register() -> None:
-    """Tell Hydra the schema and every choice that has no file."""
+    """Tell Hydra the schema, the options of every choice, and the presets."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for group, choices in GROUPS.items():
-        files = "schema/" if group == "dataset" else ""  # configs/dataset/ has a file for each
         for name, choice in choices.items():
-            store.store(group=f"{files}{group}", name=name, node=choice.options(name=name))
+            # A file in configs/ takes the options from the group of schemas and adds to them.
+            has_file = (CONFIG_DIR / group / f"{name}.yaml").exists()
+            place = f"schema/{group}" if has_file else group
+            store.store(group=place, name=name, node=choice.options(name=name))
     for name, options in rates().items():
         store.store(group="rate", name=name, node=options, package="_global_")
     for name, options in presets().items():

@@ -1,18 +1,7 @@
 """The encoders: the options of each one, and its class. Free of torch.
 
-An encoder is an ``nn.Module`` whose constructor takes ``dimension`` (the number of outputs), its
-options by name, and what it must know of its input. Its forward maps a batch to features
-[m, dimension].
-
-- images: the batch is uint8 [m, 3, H, W]; the constructor also takes ``mean`` and ``std`` (3 floats
-  each, in [0, 1]).
-- sentences: the batch is int64 word ids [m, L], 0 after the end of a sentence; the constructor also
-  takes ``vectors`` [V, e], the word vectors (row 0: padding, row 1: unknown words) and ``frozen``.
-- features: the batch is float32 [m, d], or [m, T, d] for T tokens of each point.
-
-An encoder with a method ``tokens`` (batch -> [m, T, d]) can be scored by an attentive probe.
-
-To add an encoder: a module in crl/encoders/, its options here, and its line in ``ENCODERS``.
+crl/encoders/__init__.py says what an encoder is. To add one: a module there, its options here, and
+its line in ``ENCODERS``.
 """
 
 from dataclasses import dataclass, fields

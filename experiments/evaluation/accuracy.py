@@ -13,7 +13,7 @@ from crl.scoring.classifiers import (
 )
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
-from data.imbalance import groups
+from data.imbalance import majority_and_minority
 from data.seeding import generator
 from experiments.config.schema import EvaluationConfig
 from experiments.evaluation.encode import Features
@@ -121,7 +121,7 @@ def scores(
     features, labels = points
     (weights, bias) = classifier
     order = ranks(features, weights, labels, bias)
-    if rho is None or groups(rho) is None:
+    if rho is None or majority_and_minority(rho) is None:
         averages = [average_k_way_accuracy(order, labels, classes, k) for k in options.ks]
     else:
         averages = weighted_average_accuracies(features, weights, labels, rho, options.ks, bias)
@@ -141,7 +141,9 @@ def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[
     features, labels = points
     weights, bias = classifier
     metrics: dict[str, float] = {}
-    for name, group in zip(("majority", "minority"), groups(rho) or (), strict=False):
+    for name, group in zip(
+        ("majority", "minority"), majority_and_minority(rho) or (), strict=False
+    ):
         place = torch.arange(len(group), device=labels.device)
         number = labels.new_full((len(weights),), -1).index_put_((group,), place)
         inside = number[labels] >= 0

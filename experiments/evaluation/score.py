@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from data.dataset import Dataset
-from data.imbalance import groups
+from data.imbalance import majority_and_minority
 from experiments.config.schema import Config
 from experiments.evaluation.accuracy import evaluate
 from experiments.evaluation.attentive import attentive_metrics
@@ -45,7 +45,7 @@ def describe_data(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
     if dataset.unlabelled_train is not None:
         description["unlabelled_points"] = len(dataset.unlabelled_train)
     rho = dataset.train.rho
-    unequal = None if rho is None else groups(rho)
+    unequal = None if rho is None else majority_and_minority(rho)
     if unequal is not None:
         majority = unequal[0].tolist()
         description["majority_classes"] = [dataset.classes[number] for number in majority]

@@ -24,7 +24,7 @@ MOST_DEAD = 0.5
 
 
 def check_features(features: Mapping[str, Features]) -> None:
-    """Raise RunError if a feature of any split is not finite: no score of it would mean anything."""
+    """Raise RunError if a feature of any split is not finite."""
     for role, (vectors, _) in features.items():
         broken = sum(int((~rows.isfinite()).any(1).sum()) for rows in vectors.split(2**16))
         if broken:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crl.encoders.pair import EncoderPair
-from crl.encoders.unit_length import UnitLength
+from crl.encoders.wrappers import EncoderPair, UnitLength
 from data.dataset import Dataset, pixel_statistics
 from data.imbalance import imbalanced
 from data.seeding import seed_of

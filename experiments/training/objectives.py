@@ -1,4 +1,4 @@
-"""Objectives as the training loop sees them: splits, tuples to draw, and the loss of their features."""
+"""Objectives as the training loop sees them: splits, tuples to draw, loss of their features."""
 
 from typing import cast
 

@@ -120,7 +120,10 @@ class TrainingStep:
         return {"model": self._trained.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over :meth:`state`. Raises KeyError, ValueError or RuntimeError if it does not fit."""
+        """Take over :meth:`state`.
+
+        Raises KeyError, ValueError or RuntimeError if it does not fit.
+        """
         self._trained.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 

@@ -1,7 +1,7 @@
-"""The parsers of files and words that others wrote, each with a strategy for its inputs.
+"""Parsers of files and words from anybody, each with the inputs that it is tried on.
 
-Most parts of an input are well-formed, so that the faulty part is met deep inside the parser. A
-parser may raise DataError or ConfigError; any other exception is a bug.
+Most of an input is well-formed, so that its faults lie deep inside. A parser may raise DataError or
+ConfigError; any other exception is a bug.
 """
 
 import bz2
@@ -13,24 +13,21 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from crl.encoders import ENCODERS
 from data.datasets.documents import guess_layout, read_text
-from data.datasets.registry import DATASETS
 from data.files.archive import read_texts
 from data.files.atomic import _canonical_digest, sha256_of
 from data.text.sentences import split_sentences
 from data.text.word_vectors import glove_vectors
 from experiments.config.compose import combinations, compose_config, load_config
-from experiments.config.schema import SCHEMAS
+from experiments.config.schema import GROUPS, SECTIONS
 from experiments.storage.manifest import read_manifest
 from experiments.storage.results import read_run
 
@@ -39,7 +36,11 @@ VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 
 @dataclass(frozen=True)
 class Parser:
-    """``read``: parse an input in an empty folder; ``short``, ``long``: cases in either suite."""
+    """``read`` reads an input in a folder of its own.
+
+    ``short``, ``long``: the number of cases in the fast and in the slow tests. ``refuses``: whether
+    some of the short cases are refused.
+    """
 
     name: str
     inputs: st.SearchStrategy[Any]
@@ -175,7 +176,8 @@ def _record(key: str, value: str) -> bytes:
 
 @st.composite
 def _members(draw: st.DrawFn) -> bytes:
-    """A header with (mostly) the right checksum, some wrong fields, and a body that may not fit."""
+    """A header with a checksum that fits, fields that may not, and what may or may not be behind
+    it."""
     kind = draw(_kinds)
     body = (
         b"".join(draw(st.lists(_records, max_size=4)))
@@ -259,7 +261,7 @@ _values = st.recursive(
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (container, key) of every part of a value of dicts and lists."""
+    """(container, key) of every entry of nested dicts and lists."""
     for key, inner in (
         value.items()
         if isinstance(value, dict)
@@ -273,7 +275,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _forged(draw: st.DrawFn, original: Any) -> Any:
-    """The original with up to three parts replaced, removed or added."""
+    """The original with up to three entries replaced, removed or added."""
     forged = copy.deepcopy(original)
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(forged))
@@ -290,7 +292,7 @@ def _forged(draw: st.DrawFn, original: Any) -> Any:
 
 
 def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[bytes]:
-    """Return files of forged originals, some of which are damaged as text too."""
+    """Files of forged originals; some are damaged as text too."""
 
     @st.composite
     def texts(draw: st.DrawFn) -> bytes:
@@ -305,7 +307,7 @@ def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[b
     return texts()
 
 
-_CONFIG = OmegaConf.to_container(compose_config([]))
+_CONFIG = asdict(compose_config([]))
 _BOUND = {"left": 0.4, "right": 0.5, "slack": 0.1, "exact": True, "standard_error": 0.0}
 _RESULT = {
     "schema": 1,
@@ -361,7 +363,7 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
-    # Checksums are no secret: an attacker can forge them too.
+    # Checksums are not secret: a forger can forge them too.
     with suppress(ValueError, AttributeError):
         result = json.loads(files[0])
         result.setdefault(
@@ -377,7 +379,7 @@ def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
         run.theory("lemma_4_3", "slack", split=split) is not False for split in ("train", "test")
     )
     assert all(isinstance(line, dict) for line in run.curve())
-    assert all(isinstance(w["kind"] + w["message"], str) for w in run.warnings)
+    assert all(isinstance(doubt["kind"] + doubt["message"], str) for doubt in run.warnings)
     if found := run.result.get("map"):
         assert set(found["classes"]) == set(found["labels"]) and len(found["labels"]) == len(
             found["points"]
@@ -408,8 +410,12 @@ def _load_config(folder: Path, body: bytes) -> None:
 _options = sorted(
     {
         name
-        for group in ("dataset", "encoder", "objective", "optimizer", "evaluation", "runtime")
-        for schema in SCHEMAS[group].values()
+        for group, schemas in [
+            *((group, [c.options for c in choices.values()]) for group, choices in GROUPS.items()),
+            ("evaluation", [SECTIONS["evaluation"]]),
+            ("runtime", [SECTIONS["runtime"]]),
+        ]
+        for schema in schemas
         for name in (f"{group}.{field}" for field in schema.__dataclass_fields__)
     }
 )
@@ -419,7 +425,10 @@ _keys = st.builds(
         st.sampled_from(["", "", "", "", "+", "++", "~", "-", " "]),
         st.one_of(
             st.sampled_from(
-                [*SCHEMAS, "experiment", "training.steps", "training", "seed", "run_dir", "force"]
+                [
+                    *(*GROUPS, "evaluation", "runtime", "experiment", "training.steps"),
+                    *("training", "seed", "run_dir", "force"),
+                ]
             ),
             st.sampled_from(_options),
             st.sampled_from(
@@ -443,8 +452,8 @@ _keys = st.builds(
 _atoms = st.one_of(
     st.sampled_from(
         [
-            *DATASETS,
-            *ENCODERS,
+            *GROUPS["dataset"],
+            *GROUPS["encoder"],
             "contrastive",
             "table1_cifar100",
             "null",

@@ -1,4 +1,4 @@
-"""Every parser on random inputs: it returns a result or raises DataError or ConfigError."""
+"""Every parser on odd inputs returns a result or raises DataError or ConfigError."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from trying import trial
 def test_some_inputs(parser: Parser, tmp_path: Path) -> None:
     case, outcomes = trial(parser, parser.short, tmp_path, derandomize=True)
     case()
-    # The inputs must be of both kinds.
+    # Otherwise all inputs would be alike.
     assert outcomes["read"] and bool(outcomes["refused"]) == parser.refuses
 
 

@@ -1,4 +1,4 @@
-"""Try a parser on many inputs."""
+"""The trial of a parser on many inputs."""
 
 import shutil
 import tempfile
@@ -18,9 +18,10 @@ from experiments.errors import ConfigError
 def trial(
     parser: Parser, cases: int, folder: Path, **options: Any
 ) -> tuple[Callable[[], None], Counter[str]]:
-    """Return a function that parses this many inputs, and the counts of "read" and "refused".
+    """(a test that reads ``cases`` inputs, each in an empty folder; its counts so far).
 
-    Each input is parsed in an empty folder. All exceptions but DataError and ConfigError propagate.
+    The counts are of inputs "read" and "refused". Exceptions other than DataError and ConfigError
+    pass through.
     """
     outcomes: Counter[str] = Counter()
     options |= {

@@ -9,7 +9,7 @@ import pytest
 from crl.losses.contrastive import LOSSES
 from experiments.config.checks import check_config
 from experiments.config.compose import compose_config, load_config, to_yaml
-from experiments.config.datasets import DATASETS
+from experiments.config.datasets import DATASETS, ImagesConfig
 from experiments.config.encoders import ENCODERS, EncoderConfig
 from experiments.config.help import option_lines
 from experiments.config.identity import config_hash, first_difference, run_name
@@ -114,11 +114,16 @@ def test_an_encoder_with_only_an_entry_can_be_chosen(monkeypatch: pytest.MonkeyP
     assert "mine" in choices("encoder")
 
 
-def test_every_data_set_has_a_file_and_every_file_of_a_group_a_choice() -> None:
+def test_a_data_set_with_only_an_entry_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "ours", Choice(ImagesConfig, "ours:load", "images"))
+    config = compose_config(["dataset=ours", "dataset.augment=shift"])
+    assert (config.dataset.name, config.dataset.augment) == ("ours", "shift")
+
+
+def test_every_file_of_a_group_is_a_choice() -> None:
     for group, entries in GROUPS.items():
         files = {path.stem for path in (CONFIG_DIR / group).glob("*.yaml")}
         assert files <= set(entries), group
-    assert {path.stem for path in (CONFIG_DIR / "dataset").glob("*.yaml")} == set(DATASETS)
 
 
 def test_every_target_can_be_imported() -> None:

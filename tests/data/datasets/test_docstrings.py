@@ -1,86 +1,16 @@
-"""Built-in data: rendered characters and the docstrings of installed packages."""
+"""Built-in text: the docstrings of installed packages."""
 
 import ast
 import sys
-from pathlib import Path
 
-import matplotlib
-import numpy as np
 import pytest
-import torch
+from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ImageFont
 
-from data.datasets import docstrings, glyphs
-from data.datasets.docstrings import (
-    _documented,
-    _modules,
-    _prose,
-    _sentences,
-    _spread,
-    load_docstrings,
-)
-from data.datasets.glyphs import CHARACTERS, FACES, load_glyphs
+from data.datasets import docstrings
+from data.datasets.docstrings import _documented, _modules, _prose, _sentences, _spread
 from data.errors import DataError
-
-
-def made(points=8, test=2, dev=0.25, seed=0):
-    return load_glyphs(points, test, dev, seed)
-
-
-def test_glyphs_have_the_shape_of_cifar_100():
-    dataset = made()
-    assert dataset.classes == list(CHARACTERS) and len(set(dataset.classes)) == 100
-    assert dataset.vocabulary is None
-    for split, size in ((dataset.train, 6), (dataset.dev, 2), (dataset.test, 2)):
-        assert split.sizes.tolist() == [size] * 100
-        assert split.points.pixels.shape == (100 * size, 3, 32, 32)
-        assert split.points.pixels.dtype == torch.uint8
-
-
-def pictures(dataset):
-    pixels = torch.cat(
-        [split.points.pixels for split in (dataset.train, dataset.dev, dataset.test)]
-    )
-    return [picture.numpy().tobytes() for picture in pixels]
-
-
-def test_glyphs_are_determined_by_the_seed():
-    assert made(4, 1).fingerprint() == made(4, 1).fingerprint()
-    assert not set(pictures(made(4, 1))) & set(pictures(made(4, 1, seed=1)))
-
-
-def test_no_two_glyphs_are_the_same_picture():
-    assert len(set(pictures(made()))) == 1000
-
-
-@pytest.mark.parametrize("face", FACES)
-def test_every_face_draws_every_character_as_another_picture(face):
-    font = ImageFont.truetype(
-        str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"), 28
-    )
-
-    def picture(character):
-        mask = font.getmask(character)
-        return mask.size, bytes(mask)
-
-    drawn = {picture(character) for character in CHARACTERS}
-    assert picture("\U0010fffd") not in drawn  # the box of a character that the face lacks
-    assert len(drawn) == 100
-
-
-def test_the_character_stands_out_and_fills_some_of_the_picture():
-    random = np.random.default_rng(0)
-    font = ImageFont.truetype(
-        str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 24
-    )
-    for character in CHARACTERS:
-        image = torch.from_numpy(glyphs._render(character, font, random)).float()
-        paper = image.flatten(0, 1).median(0).values
-        far = ((image - paper).abs().sum(2) > 90).float().mean().item()
-        assert 0.005 < far < 0.6, character
-
 
 SOURCE = b'''
 """The module says this here. And it says that too."""
@@ -216,7 +146,7 @@ def test_modules_are_found_and_not_imported():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Three modules in place of all the installed ones: alpha, beta, and small with too little."""
+    """Three modules instead of the installed ones: alpha, beta, and small with too few sentences."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path / "cache"))
     words = [
         "one",
@@ -243,7 +173,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_modules_with_enough_sentences_of_their_own_are_the_classes(package):
-    dataset = load_docstrings(12, min_count=1)
+    dataset = load("docstrings", sentences_per_document=12, min_count=1)
     assert dataset.classes == ["pkg.alpha", "pkg.beta"]
     assert [s.sizes.tolist() for s in (dataset.train, dataset.dev, dataset.test)] == [
         [9, 9],
@@ -251,21 +181,25 @@ def test_modules_with_enough_sentences_of_their_own_are_the_classes(package):
         [2, 2],
     ]
     assert {"alpha", "beta"} <= set(dataset.vocabulary) and "say" not in dataset.vocabulary
-    cut = load_docstrings(10, min_count=1)
+    cut = load("docstrings", sentences_per_document=10, min_count=1)
     assert [s.sizes.tolist() for s in (cut.train, cut.dev, cut.test)] == [[7, 7], [1, 1], [2, 2]]
 
 
 def test_nothing_is_read_twice(package, monkeypatch):
-    first = load_docstrings(12, min_count=1)
+    first = load("docstrings", sentences_per_document=12, min_count=1)
     monkeypatch.setattr(docstrings, "_sentences", None)
-    assert load_docstrings(12, min_count=1).fingerprint() == first.fingerprint()
+    assert (
+        load("docstrings", sentences_per_document=12, min_count=1).fingerprint()
+        == first.fingerprint()
+    )
 
 
 def test_too_few_modules_are_refused(package):
     with pytest.raises(DataError) as error:
-        load_docstrings(13)
+        load("docstrings", sentences_per_document=13)
     assert str(error.value) == (
-        "dataset.sentences_per_document: 0 module(s) have 13 sentences of their own; at least 2 are needed"
+        "dataset.sentences_per_document: 0 module(s) have 13 sentences of their own; "
+        "at least 2 are needed"
     )
 
 
@@ -274,7 +208,7 @@ def test_the_installed_packages_give_real_prose(tmp_path, monkeypatch):
     monkeypatch.setattr(
         docstrings, "PACKAGES", {"networkx": "networkx", "no_such_package": "no-such-package"}
     )
-    dataset = load_docstrings(80)
+    dataset = load("docstrings", sentences_per_document=80)
     assert {"networkx.classes.graph", "tarfile"} <= set(dataset.classes)
     sizes = dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes
     assert sizes.unique().tolist() == [80] and len(dataset.classes) > 30
