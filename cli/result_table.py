@@ -4,6 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from experiments.config.identity import flat_options
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
 
@@ -21,7 +22,7 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     if any(name.startswith("test.attentive.") for name in metrics):
         columns["attentive"] = "test.attentive"
     rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
-    paper = table_1(config, result)
+    paper = table_1(flat_options(config), result)
     first = max(12, *(len(metric_title(row)) + 2 for row in rows))
     wide = {key: max(8, len(column) + 2) for column, key in columns.items()}
     head = f"{'accuracy, %':<{first}}" + "".join(

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,18 @@ def identity(config: DictConfig) -> dict[str, Any]:
         elif spec.metadata.get("changes_result", True):
             kept[spec.name] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     return kept
+
+
+def flat_options(config: Any) -> dict[str, Any]:
+    """Return ``{"optimizer": {"lr": 0.1}}`` as ``{"optimizer.lr": 0.1}``.
+
+    ``config`` is a nested mapping, or the dataclass of a configuration.
+    """
+    options = asdict(config) if is_dataclass(config) and not isinstance(config, type) else config
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": item for inner, item in flat_options(value).items()}
+        else:
+            flat[name] = value
+    return flat

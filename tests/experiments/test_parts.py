@@ -17,6 +17,7 @@ from data.points import Images
 from data.seeding import generator
 from data.split import Split
 from experiments.config.compose import compose_config
+from experiments.config.identity import flat_options
 from experiments.evaluation.accuracy import _first_share
 from experiments.report.paper_numbers import TABLE_1, table_1
 from experiments.storage.run_folder import RunFolder
@@ -197,12 +198,12 @@ def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(
 
 def test_without_collisions_nothing_of_the_papers_stands_beside_ours() -> None:
     config = compose_config(["experiment=table1_cifar100"])
-    assert table_1(config, _result(100)) is not None
+    assert table_1(flat_options(config), _result(100)) is not None
     config.objective.collisions = False
-    assert table_1(config, _result(100)) is None
+    assert table_1(flat_options(config), _result(100)) is None
 
 
 def test_other_articles_than_the_papers_are_not_set_beside_it() -> None:
     config = compose_config(["experiment=table1_wiki3029", "encoder.glove_path=x"])
-    assert table_1(config, _result(709)) is None
-    assert table_1(config, _result(3029)) is not None
+    assert table_1(flat_options(config), _result(709)) is None
+    assert table_1(flat_options(config), _result(3029)) is not None
