@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> None:
         for name, (default, least) in _COUNTS.items()
     }
 
-    from experiments.analysis.alignment import compare, table, write
+    from cli.text_table import aligned
+    from experiments.analysis.alignment import compare, pair_rows, run_lines, write
     from experiments.config.paths import expanded
 
     target = expanded(options["out"]) if "out" in options else Path(places[0]) / "comparison"
@@ -59,7 +60,8 @@ def run(arguments: list[str]) -> None:
         places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say
     )
     written = write(found, target)
-    print(f"\n{found.points} test points\n{table(found)}\n")
+    print(f"\n{found.points} test points", *run_lines(found), sep="\n")
+    print(f"\n{aligned(pair_rows(found))}\n")
     for path in written:
         print(path)
 

@@ -48,12 +48,13 @@ def run(arguments: list[str]) -> None:
             "crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]"
         )
 
-    from experiments.analysis.class_geometry import study, table
+    from cli.text_table import aligned
+    from experiments.analysis.class_geometry import analyse, rows
     from experiments.config.paths import expanded
 
     target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
-    found, written = study(places, target, overrides, say)
-    print(f"\n{table(found)}\n")
+    geometries, written = analyse(places, target, overrides, say)
+    print(f"\n{aligned(rows(geometries))}\n")
     for path in written:
         print(path)
 

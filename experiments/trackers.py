@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 from omegaconf import DictConfig, OmegaConf
 
 from data.files.atomic import write_json
+from experiments.config.identity import flat_options
 from experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
@@ -283,14 +284,9 @@ def _asked(config: DictConfig) -> dict[str, Any]:
     return {name: config.runtime[name] for name in LOGGERS if config.runtime[name]}
 
 
-def _flat(options: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"lr": 0.1}} -> {"optimizer.lr": 0.1}; a list, or null, as text."""
-    flat: dict[str, Any] = {}
-    for key, value in options.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                value if isinstance(value, bool | int | float | str) else json.dumps(value)
-            )
-    return flat
+def _flat(options: Any) -> dict[str, Any]:
+    """Return ``group.option`` -> value; a list, or null, is text."""
+    return {
+        name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for name, value in flat_options(options).items()
+    }
