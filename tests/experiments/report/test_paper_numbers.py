@@ -1,0 +1,55 @@
+"""The paper's figures stand beside a run only if data, encoder and setting are the paper's."""
+
+from typing import Any
+
+import pytest
+
+from cli.result_table import result_table
+from experiments.config.compose import compose_config
+from experiments.config.identity import flat_options
+from experiments.report.paper_numbers import TABLE_1, table_1
+
+
+def make_result(classes: int) -> dict[str, Any]:
+    metrics = {
+        f"test.{c}.{m}": 0.5
+        for c in ("mean", "mean5", "linear")
+        for m in ("avg2", "avg5", "top1", "top5")
+    }
+    return {"metrics": metrics, "dataset": {"classes": classes}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shown"),
+    [
+        (["experiment=table1_cifar100"], True),
+        (["experiment=table1_cifar100_supervised"], True),
+        (["experiment=table1_cifar100", "encoder=small_cnn"], False),
+        (["experiment=table1_cifar100", "objective.block_size=5"], False),
+        (["experiment=table1_cifar100", "objective.negatives=1"], False),
+        (["experiment=table1_cifar100", "dataset.train_fraction=0.1"], False),
+        ([], False),
+    ],
+)
+def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(
+    overrides: list[str], shown: bool
+) -> None:
+    config = compose_config(overrides)
+    table = result_table(config, make_result(100))
+    assert ("paper" in table) == shown
+    if shown:
+        for value in TABLE_1["cifar100", config.objective.name]["avg2"]:
+            assert f"{value:.1f}" in table
+
+
+def test_without_collisions_the_paper_has_no_figures() -> None:
+    config = compose_config(["experiment=table1_cifar100"])
+    assert table_1(flat_options(config), make_result(100)) is not None
+    config.objective.collisions = False
+    assert table_1(flat_options(config), make_result(100)) is None
+
+
+def test_for_other_articles_the_paper_has_no_figures() -> None:
+    config = compose_config(["experiment=table1_wiki3029", "encoder.glove_path=x"])
+    assert table_1(flat_options(config), make_result(709)) is None
+    assert table_1(flat_options(config), make_result(3029)) is not None
