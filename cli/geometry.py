@@ -49,11 +49,13 @@ def run(arguments: list[str]) -> None:
         )
 
     from cli.text_table import aligned
-    from experiments.analysis.class_geometry import analyse, rows
+    from experiments.analysis.class_geometry import measure_runs, rows
+    from experiments.analysis.geometry_files import write
     from experiments.config.paths import expanded
 
     target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
-    geometries, written = analyse(places, target, overrides, say)
+    geometries = measure_runs(places, overrides, say)
+    written = write(geometries, target)
     print(f"\n{aligned(rows(geometries))}\n")
     for path in written:
         print(path)

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -121,7 +121,12 @@ def _adapt(svg: str, slug: str, title: str, description: str) -> str:
 
 
 def curve(
-    axes: Axes, number: int, x: list[float], y: list[float], error: list[float] | None, label: str
+    axes: Axes,
+    number: int,
+    x: Sequence[float],
+    y: Sequence[float],
+    error: Sequence[float] | None,
+    label: str,
 ) -> None:
     """Draw a curve with error bars; its number chooses colour, marker and dashes."""
     i = number % len(COLOURS)

@@ -2,6 +2,8 @@
 
 import re
 
+AVG2 = "test.mean.avg2"
+
 # The theory's bounds: key in result.json -> title. Every bound reads left <= right.
 BOUNDS = {
     "same_at_least_one": "1 ≤ L_un^= (Jensen)",

@@ -22,10 +22,9 @@ def finished_runs(folders: Sequence[Path], least: int = 1) -> list[Run]:
             )
     runs = find_runs(folders)
     if len(runs) < least:
-        where = ", ".join(map(str, folders))
-        needed = f", {least} are needed" if runs else ""
         raise ConfigError(
-            f"{len(runs) or 'no'} finished run under {where}{needed}; crl train makes one"
+            f"{len(runs) or 'no'} finished run under {', '.join(map(str, folders))}"
+            f"{f', {least} are needed' if runs else ''}; crl train makes one"
         )
     return runs
 

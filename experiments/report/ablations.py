@@ -1,11 +1,11 @@
 """Sentences on the ablations. The paper leaves these questions open, so there is no verdict."""
 
+from experiments.metric_names import AVG2
 from experiments.report.load_runs import DatasetStudies
 from experiments.report.verdicts import Comparison, in_points
 from experiments.statistics import Interval
 from experiments.storage.results import paired_difference
 
-AVG2 = "test.mean.avg2"
 _AXES = {"block_size": ("b", "Larger blocks"), "negatives": ("k", "More negatives")}
 
 

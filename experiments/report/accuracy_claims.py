@@ -1,9 +1,9 @@
 """How the claims about accuracy are judged: paired differences between runs of a study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from experiments.metric_names import few_shot, few_shot_title, metric_title
+from experiments.metric_names import AVG2, few_shot, few_shot_title, metric_title
 from experiments.report.load_runs import DatasetStudies
 from experiments.report.paper_numbers import FIGURE_METRICS
 from experiments.report.table_formats import accuracy, table_2_metric, text
@@ -13,15 +13,14 @@ from experiments.storage.results import Run, paired_difference
 MARGIN = 0.03  # "nearly as good", in accuracy
 # A fall below this counts as none: it is the smallest rise in the paper's Table 2.
 FALL = 0.005
-AVG2 = "test.mean.avg2"
+LINEAR_AVG2 = "test.linear.avg2"
 
 
 def mean_close_to_linear(studies: DatasetStudies) -> Finding:
     """Judge claim 1: μ against TR, on unsupervised features."""
     runs = studies.runs("table1", method="unsupervised")
-    linear = "test.linear.avg2"
-    difference = Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, linear))
-    measured = f"AVG-2: μ {_mean(runs, AVG2)}, TR {_mean(runs, linear)}"
+    difference = Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, LINEAR_AVG2))
+    measured = f"AVG-2: μ {_mean(runs, AVG2)}, TR {_mean(runs, LINEAR_AVG2)}"
     return differences_above(-MARGIN, [difference], measured, runs)
 
 
@@ -47,17 +46,8 @@ def few_labels_close_to_all(studies: DatasetStudies) -> Finding:
     return differences_above(-MARGIN, [difference], measured, runs)
 
 
-def larger_blocks_help(studies: DatasetStudies) -> Finding:
-    """Judge claim 4: the largest b against the smallest."""
-    return _largest_block_above_smallest(studies, 0)
-
-
-def larger_blocks_do_not_hurt(studies: DatasetStudies) -> Finding:
-    """Judge claim 4b: as claim 4, but a small fall is allowed."""
-    return _largest_block_above_smallest(studies, -FALL)
-
-
-def _largest_block_above_smallest(studies: DatasetStudies, bar: float) -> Finding:
+def larger_blocks(studies: DatasetStudies, bar: float) -> Finding:
+    """Judge claims 4 and 4b: the gain from the smallest b to the largest, against the bar."""
     sizes = studies.values("table2", "block_size", method="CURL")
     if len(sizes) < 2:
         return not_testable("no runs at two block sizes (study table2)")
@@ -67,8 +57,8 @@ def _largest_block_above_smallest(studies: DatasetStudies, bar: float) -> Findin
     difference = Comparison(
         f"b = {most} − b = {least}, {title}", paired_difference(cells[most], cells[least], metric)
     )
-    measured = f"{title} at {_along('b', cells, metric)}"
-    return differences_above(bar, [difference], measured, [*cells[least], *cells[most]])
+    runs = [*cells[least], *cells[most]]
+    return differences_above(bar, [difference], f"{title} at {_along('b', cells, metric)}", runs)
 
 
 def curl_beats_quick_thoughts(studies: DatasetStudies) -> Finding:
@@ -107,53 +97,43 @@ def more_data_helps(studies: DatasetStudies) -> Finding:
     return differences_above(0, differences, f"gain in {metric_title(metric)} of μ", runs)
 
 
-def more_negatives_help_at_first(studies: DatasetStudies) -> Finding:
-    """Judge claim 7a: the second k against k = 1."""
-    return _neighbouring_negatives(studies, slice(0, 2), falls=False)
+def more_negatives(studies: DatasetStudies, hurt: bool) -> Finding:
+    """Judge claims 7a and 7b on the largest share of the data.
 
-
-def too_many_negatives_hurt(studies: DatasetStudies) -> Finding:
-    """Judge claim 7b: the largest k against the k before it."""
-    return _neighbouring_negatives(studies, slice(-2, None), falls=True)
-
-
-def _neighbouring_negatives(studies: DatasetStudies, which: slice, falls: bool) -> Finding:
-    """Compare two neighbouring values of k on the largest share of the data."""
+    7a (help): the second k is better than k = 1. 7b (``hurt``): the largest k is worse than the k
+    before it.
+    """
     study, metric = _figure_2(studies)
     share = max(studies.values(study, "fraction"), default=None)
     counts = studies.values(study, "negatives", fraction=share)
     if len(counts) < 3 or counts[0] != 1:
         return not_testable("no runs at k = 1 and two larger k (study fig2a or fig2b)")
     cells = {k: studies.runs(study, negatives=k, fraction=share) for k in counts}
-    few, many = counts[which]
-    better, worse = (few, many) if falls else (many, few)
+    few, many = counts[-2:] if hurt else counts[:2]
+    better, worse = (few, many) if hurt else (many, few)
     title = f"k = {better} − k = {worse}, {metric_title(metric)}"
     difference = Comparison(title, paired_difference(cells[better], cells[worse], metric))
     measured = f"{metric_title(metric)} of μ at {_along('k', cells, metric)}"
     return differences_above(0, [difference], measured, [*cells[few], *cells[many]])
 
 
-def beats_supervision_by_ten_percent(metric: str) -> Callable[[DatasetStudies], Finding]:
-    """Return the judge of claim 10 on one metric: 10 % of the labels, against μ and TR."""
-
-    def judge(studies: DatasetStudies) -> Finding:
-        if "labels" not in studies.cells:
-            return not_testable("no runs on 10 % of the labels (study labels)")
-        ours = studies.runs("labels", method="unsupervised", classifier="mean10pct")
-        our_metric = f"test.mean10pct.{metric}"
-        differences, runs = [], [*ours]
-        measured = [f"unsupervised, μ {_mean(ours, our_metric)}"]
-        for classifier, title in (("linear10pct", "TR"), ("mean10pct", "μ")):
-            theirs = studies.runs("labels", method="supervised", classifier=classifier)
-            their_metric = f"test.{classifier}.{metric}"
-            difference = paired_difference(ours, theirs, our_metric, their_metric)
-            differences.append(Comparison(f"above supervised with {title}", difference))
-            measured.append(f"supervised, {title} {_mean(theirs, their_metric)}")
-            runs += theirs
-        values = f"{metric_title(our_metric)}: " + "; ".join(measured)
-        return differences_above(0, differences, values, runs)
-
-    return judge
+def ten_percent_of_labels(studies: DatasetStudies, metric: str) -> Finding:
+    """Judge claims 10a and 10b: unsupervised μ against supervised TR and μ, 10 % of the labels."""
+    if "labels" not in studies.cells:
+        return not_testable("no runs on 10 % of the labels (study labels)")
+    ours = studies.runs("labels", method="unsupervised", classifier="mean10pct")
+    our_metric = f"test.mean10pct.{metric}"
+    differences, runs = [], [*ours]
+    measured = [f"unsupervised, μ {_mean(ours, our_metric)}"]
+    for classifier, title in (("linear10pct", "TR"), ("mean10pct", "μ")):
+        theirs = studies.runs("labels", method="supervised", classifier=classifier)
+        their_metric = f"test.{classifier}.{metric}"
+        difference = paired_difference(ours, theirs, our_metric, their_metric)
+        differences.append(Comparison(f"above supervised with {title}", difference))
+        measured.append(f"supervised, {title} {_mean(theirs, their_metric)}")
+        runs += theirs
+    values = f"{metric_title(our_metric)}: " + "; ".join(measured)
+    return differences_above(0, differences, values, runs)
 
 
 def _figure_2(studies: DatasetStudies) -> tuple[str, str]:

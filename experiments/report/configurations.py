@@ -8,6 +8,15 @@ from experiments.config.identity import flat_options
 from experiments.config.schema import SCHEMAS, Config, TrainingConfig
 from experiments.storage.results import Run
 
+# All options that change no result, and the seed.
+_WITHOUT_EFFECT = {spec.name for spec in fields(Config)} | {
+    f"{group}.{spec.name}"
+    for group, schemas in (SCHEMAS | {"training": {"": TrainingConfig}}).items()
+    for schema in schemas.values()
+    for spec in fields(schema)
+    if not spec.metadata.get("changes_result", True)
+}
+
 
 @dataclass(frozen=True)
 class SeedGroup:
@@ -74,19 +83,3 @@ def describe(run: Run) -> str:
             words.append(f"{name.replace('_', ' ')} {kind}{ratio}")
     share = dataset.get("train_fraction", 1)
     return ", ".join(words + ([f"{share:.0%} of the points"] if share != 1 else []))
-
-
-def _without_effect() -> set[str]:
-    """Return the names of all options that change no result; "seed" is among them."""
-    schemas: dict[str, Iterable[type]] = {name: kinds.values() for name, kinds in SCHEMAS.items()}
-    idle = {
-        f"{group}.{spec.name}"
-        for group, kinds in (schemas | {"training": [TrainingConfig]}).items()
-        for kind in kinds
-        for spec in fields(kind)
-        if not spec.metadata.get("changes_result", True)
-    }
-    return idle | {spec.name for spec in fields(Config)}
-
-
-_WITHOUT_EFFECT = _without_effect()

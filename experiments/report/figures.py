@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure as Drawing
 
 from experiments.drawing import Figure, curve, draw, legend
-from experiments.metric_names import metric_title
+from experiments.metric_names import AVG2, metric_title
 from experiments.report.configurations import SeedGroup
 from experiments.report.feature_maps import feature_maps
 from experiments.report.load_runs import DatasetStudies
@@ -16,17 +16,8 @@ from experiments.report.table_formats import measure, slug, table_2_metric
 from experiments.statistics import Summary
 from experiments.storage.results import Run
 
-_AVG2 = ("test.mean.avg2", "AVG-2 of μ")
-# label of a curve -> for each x, the runs there
-RunsAlong = dict[str, list[tuple[float, Sequence[Run]]]]
-
-
-class Curve(NamedTuple):
-    """One curve of accuracies in %: a point for each x that has runs."""
-
-    label: str
-    xs: list[float]
-    accuracies: list[Summary]
+RunsByX = dict[str, dict[float, tuple[Run, ...]]]  # label of a curve -> x -> the runs there
+Curves = dict[str, dict[float, Summary]]  # label of a curve -> x -> accuracy in %
 
 
 class Axes(NamedTuple):
@@ -57,113 +48,115 @@ def amount_of_data(studies: DatasetStudies) -> Figure | None:
     study = next((name for name in FIGURE_METRICS if name in studies.cells), None)
     if study is None:
         return None
-    shares = studies.values(study, "fraction")
-    runs: RunsAlong = {
-        f"k = {k}": [(100 * f, studies.runs(study, negatives=k, fraction=f)) for f in shares]
+    shares, metric = studies.values(study, "fraction"), FIGURE_METRICS[study]
+    runs: RunsByX = {
+        f"k = {k}": {100 * f: studies.runs(study, negatives=k, fraction=f) for f in shares}
         for k in studies.values(study, "negatives")
     }
-    number, metric = study.removeprefix("fig"), FIGURE_METRICS[study]
-    title = f"Figure {number} on {studies.label}: more unlabelled data, more negatives"
-    y = f"{metric_title(metric)} of μ"
-    axes = Axes("share of the unlabelled points, %", y, "number of negatives k")
+    number = study.removeprefix("fig")
     return _accuracy_figure(
-        f"{study}-{slug(studies.label)}", title, runs, f"test.mean.{metric}", axes
+        f"{study}-{slug(studies.label)}",
+        f"Figure {number} on {studies.label}: more unlabelled data, more negatives",
+        _accuracies(runs, f"test.mean.{metric}"),
+        Axes(
+            "share of the unlabelled points, %",
+            f"{metric_title(metric)} of μ",
+            "number of negatives k",
+        ),
     )
 
 
 def blocks(studies: DatasetStudies) -> Figure | None:
     """Draw Table 2: accuracy against the block size, one curve per objective."""
     sizes = studies.values("table2", "block_size")
-    runs: RunsAlong = {
-        method: [(b, studies.runs("table2", method=method, block_size=b)) for b in sizes]
+    metric, title = table_2_metric(studies.dataset)
+    runs: RunsByX = {
+        method: {b: studies.runs("table2", method=method, block_size=b) for b in sizes}
         for method in ("CURL", "QT")
     }
-    title = f"Table 2 on {studies.label}: larger blocks"
-    metric, y = table_2_metric(studies.dataset)
-    axes = Axes("block size b, points", y, "objective")
-    return _accuracy_figure(f"table2-{slug(studies.label)}", title, runs, metric, axes)
+    return _accuracy_figure(
+        f"table2-{slug(studies.label)}",
+        f"Table 2 on {studies.label}: larger blocks",
+        _accuracies(runs, metric),
+        Axes("block size b, points", title, "objective"),
+    )
 
 
 def collisions(studies: DatasetStudies) -> Figure | None:
     """Draw accuracy against k, with collisions and without."""
     counts = studies.values("collisions", "negatives")
-    runs: RunsAlong = {
-        f"collisions {kind}": [
-            (k, studies.runs("collisions", collisions=kind, negatives=k)) for k in counts
-        ]
+    runs: RunsByX = {
+        f"collisions {kind}": {
+            k: studies.runs("collisions", collisions=kind, negatives=k) for k in counts
+        }
         for kind in ("allowed", "removed")
     }
-    title = f"Collisions on {studies.label}: negatives of the anchor's own class"
-    metric, y = _AVG2
-    axes = Axes("negatives k", y, "kind of negatives")
-    return _accuracy_figure(f"collisions-{slug(studies.label)}", title, runs, metric, axes)
+    return _accuracy_figure(
+        f"collisions-{slug(studies.label)}",
+        f"Collisions on {studies.label}: negatives of the anchor's own class",
+        _accuracies(runs, AVG2),
+        Axes("negatives k", "AVG-2 of μ", "kind of negatives"),
+    )
 
 
 def budget(studies: DatasetStudies, axis: str) -> Figure | None:
     """Draw accuracy against b or k at an equal number of tuples, and of encoded points."""
     values = studies.values("budget", "value", axis=axis)
-    runs: RunsAlong = {
-        f"equal {cost}": [
-            (v, studies.runs("budget", axis=axis, value=v, equal=cost)) for v in values
-        ]
+    runs: RunsByX = {
+        f"equal {cost}": {v: studies.runs("budget", axis=axis, value=v, equal=cost) for v in values}
         for cost in studies.values("budget", "equal", axis=axis)
     }
     x = {"block_size": "block size b", "negatives": "negatives k"}[axis]
-    title = f"Budget on {studies.label}: {x} at equal cost"
-    metric, y = _AVG2
-    name = f"budget-{slug(axis)}-{slug(studies.label)}"
-    return _accuracy_figure(name, title, runs, metric, Axes(x, y, "what is held equal"))
+    return _accuracy_figure(
+        f"budget-{slug(axis)}-{slug(studies.label)}",
+        f"Budget on {studies.label}: {x} at equal cost",
+        _accuracies(runs, AVG2),
+        Axes(x, "AVG-2 of μ", "what is held equal"),
+    )
 
 
 def imbalance(name: str, title: str, cells: Sequence[SeedGroup]) -> Figure | None:
     """Draw accuracy on majority and minority classes against their ratio R.
 
-    Return None for a sweep over other options.
+    Return None for a sweep over other options, or without all of these accuracies.
     """
     if any([*cell.labels] != ["dataset.imbalance"] for cell in cells):
         return None
-    places = [(float(cell.labels["dataset.imbalance"]), cell.runs) for cell in cells]
-    metrics = {
-        "all classes": "test.mean.top1",
-        "majority classes": "test.mean.top1_majority",
-        "minority classes": "test.mean.top1_minority",
+    runs = {float(cell.labels["dataset.imbalance"]): cell.runs for cell in cells}
+    curves: Curves = {}
+    for group, suffix in (("all", ""), ("majority", "_majority"), ("minority", "_minority")):
+        curves |= _accuracies({f"{group} classes": runs}, f"test.mean.top1{suffix}")
+    axes = Axes("imbalance R", "TOP-1 of μ", "group of classes")
+    return _accuracy_figure(name, title, curves, axes) if len(curves) == 3 else None
+
+
+def _accuracies(runs: RunsByX, metric: str) -> Curves:
+    """Return the curves of a metric, without those that have no point."""
+    curves = {
+        label: {
+            x: accuracy.summary
+            for x, group in by_x.items()
+            if (accuracy := measure(run.metrics.get(metric) for run in group))
+        }
+        for label, by_x in runs.items()
     }
-    curves = [_curve(label, places, metric) for label, metric in metrics.items()]
-    if not all(curve.xs for curve in curves):
+    return {label: points for label, points in curves.items() if points}
+
+
+def _accuracy_figure(name: str, title: str, curves: Curves, text: Axes) -> Figure | None:
+    """Draw the curves with error bars; return None if there are none."""
+    if not curves:
         return None
-    return _draw_curves(name, title, curves, Axes("imbalance R", "TOP-1 of μ", "group of classes"))
-
-
-def _accuracy_figure(
-    name: str, title: str, runs: RunsAlong, metric: str, axes: Axes
-) -> Figure | None:
-    """Draw one curve per label; return None if no run has the metric."""
-    curves = [_curve(label, places, metric) for label, places in runs.items()]
-    curves = [curve for curve in curves if curve.xs]
-    return _draw_curves(name, title, curves, axes) if curves else None
-
-
-def _curve(label: str, places: Sequence[tuple[float, Sequence[Run]]], metric: str) -> Curve:
-    points = [
-        (x, accuracy.summary)
-        for x, runs in places
-        if (accuracy := measure(run.metrics.get(metric) for run in runs))
-    ]
-    return Curve(label, [x for x, _ in points], [summary for _, summary in points])
-
-
-def _draw_curves(name: str, title: str, curves: list[Curve], text: Axes) -> Figure:
-    ticks = sorted({x for curve in curves for x in curve.xs})
+    ticks = sorted({x for points in curves.values() for x in points})
     logarithmic = ticks[0] > 0 and ticks[-1] / ticks[0] > 4
 
     def paint(drawing: Drawing) -> None:
         axes = drawing.subplots()
-        for number, (label, xs, accuracies) in enumerate(curves):
+        for number, (label, points) in enumerate(curves.items()):
             # Curves are shifted a little, so that error bars stand side by side.
             shift = 1.02 ** (number - (len(curves) - 1) / 2) if logarithmic else 1
-            means = [accuracy.mean for accuracy in accuracies]
-            errors = [accuracy.std or 0 for accuracy in accuracies]
-            curve(axes, number, [x * shift for x in xs], means, errors, label)
+            means, errors = zip(*((a.mean, a.std or 0) for a in points.values()), strict=True)
+            curve(axes, number, [x * shift for x in points], means, errors, label)
         if logarithmic:
             axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -173,8 +166,8 @@ def _draw_curves(name: str, title: str, curves: list[Curve], text: Axes) -> Figu
         legend(drawing, axes, min(len(curves), 4))
 
     values = "; ".join(
-        f"{label}: " + ", ".join(f"{a.mean:.1f} at {x:g}" for x, a in zip(xs, means, strict=True))
-        for label, xs, means in curves
+        f"{label}: " + ", ".join(f"{a.mean:.1f} at {x:g}" for x, a in points.items())
+        for label, points in curves.items()
     )
     description = (
         f"{text.y} in % against {text.x}, one curve per {text.curves}; "

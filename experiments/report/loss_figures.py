@@ -34,8 +34,7 @@ def losses(studies: DatasetStudies) -> Figure | None:
     def paint(drawing: Drawing) -> None:
         axes = drawing.subplots()
         for number, label in enumerate(_LOSSES.values()):
-            epochs = list(curves.get(label, {}))
-            summaries = list(curves.get(label, {}).values())
+            epochs, summaries = [*curves.get(label, {})], [*curves.get(label, {}).values()]
             low, high = ([s.mean + sign * (s.std or 0) for s in summaries] for sign in (-1, 1))
             axes.fill_between(epochs, low, high, color=COLOURS[number], alpha=0.2, linewidth=0)
             curve(axes, number, epochs, [s.mean for s in summaries], None, label)
@@ -44,11 +43,14 @@ def losses(studies: DatasetStudies) -> Figure | None:
         axes.set_ylabel("loss")
         legend(drawing, axes, 1)
 
-    ends = {label: [s.mean for s in by_epoch.values()] for label, by_epoch in curves.items()}
-    values = "; ".join(f"{label}: from {m[0]:.3f} to {m[-1]:.3f}" for label, m in ends.items())
+    values = (
+        f"{label}: from {means[0]:.3f} to {means[-1]:.3f}"
+        for label, by_epoch in curves.items()
+        if (means := [summary.mean for summary in by_epoch.values()])
+    )
     description = (
         "Three losses against epochs, mean over seeds; band: standard deviation over seeds. "
-        f"{values}."
+        f"{'; '.join(values)}."
     )
     title = f"Figure 2c on {studies.label}: the supervised loss and the unsupervised ones"
     return draw(f"fig2c-{slug(studies.label)}", title, description, paint, 310)

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from experiments.drawing import Figure
 from experiments.report.ablations import observations
@@ -133,7 +132,7 @@ def html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"text": text, "short": short, "inline": _inline, "chip": slug}
+    jinja.filters |= {"text": text, "short": short, "chip": slug}
     names = report.data.configurations
     return jinja.get_template("page.html.j2").render(
         title=TITLE,
@@ -147,10 +146,6 @@ def html(report: Report) -> str:
         warned=with_warnings(report.data),
         protocol=protocol(report.data),
     )
-
-
-def _inline(figure: Figure) -> Markup:
-    return Markup(figure.svg)
 
 
 def markdown_report(report: Report) -> str:

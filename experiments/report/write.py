@@ -70,8 +70,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
 def _write(out: Path, files: dict[str, str]) -> None:
     contents = out / _CONTENTS
     before = contents.read_text().splitlines() if contents.exists() else []
-    listing = {_CONTENTS: "".join(f"{name}\n" for name in files)}
-    for name, text in (files | listing).items():
+    for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out / name) as stream:
             # A run's path may hold bytes that are no text.

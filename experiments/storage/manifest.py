@@ -50,13 +50,19 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     home = path.parent.resolve()
 
-    def plain_cell(cell: Cell) -> dict[str, Any]:
-        runs = [os.path.relpath(run.resolve(), home) for run in cell.runs]
-        return {"labels": cell.labels, "runs": runs}
-
     studies = [
-        {"name": s.name, "dataset": s.dataset, "cells": list(map(plain_cell, s.cells))}
-        for s in manifest.studies
+        {
+            "name": study.name,
+            "dataset": study.dataset,
+            "cells": [
+                {
+                    "labels": cell.labels,
+                    "runs": [os.path.relpath(run.resolve(), home) for run in cell.runs],
+                }
+                for cell in study.cells
+            ],
+        }
+        for study in manifest.studies
     ]
     head = {"schema": SCHEMA, "title": manifest.title, "command": list(manifest.command)}
     write_json(path, head | {"studies": studies})

@@ -1,7 +1,9 @@
-"""The figures of class geometry: Gram matrices, and minority cosines against the imbalance."""
+"""The files of class geometry: numbers, Gram matrices, minority cosines against the imbalance."""
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -13,11 +15,38 @@ from crl.theory.optimal_geometry import (
     optimal_gram,
     step_distribution,
 )
-from experiments.analysis.run_geometry import RunGeometry
+from experiments.analysis.class_geometry import RunGeometry
+from experiments.analysis.output import write_analysis
 from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
 
 _CURVE = 25  # imbalances at which a predicted curve is computed
 _FEW = 20  # classes: for more, only the runs' own imbalances are predicted
+
+
+def write(geometries: Sequence[RunGeometry], out: Path) -> list[Path]:
+    """Write ``geometry.json`` and the figures to ``out``; return their paths.
+
+    Every run has a heat map. Minority cosines are drawn if predicted runs differ in imbalance.
+    Raises ConfigError if the folder cannot be written.
+    """
+    figures = [heat_maps(geometry, number) for number, geometry in enumerate(geometries, 1)]
+    predicted = [geometry for geometry in geometries if geometry.predicted is not None]
+    if len({round(geometry.imbalance, 6) for geometry in predicted}) > 1:
+        figures.append(against_imbalance(predicted))
+    return write_analysis(out, "geometry", list(map(_plain, geometries)), figures)
+
+
+def _plain(geometry: RunGeometry) -> dict[str, Any]:
+    """Return a run's geometry as JSON takes it."""
+    predicted = geometry.predicted
+    return {
+        "run": str(geometry.path),
+        "title": geometry.title,
+        **geometry.measures,
+        "rho": geometry.rho.tolist(),
+        "reached_gram": geometry.reached.tolist(),
+        "predicted_gram": None if predicted is None else predicted.tolist(),
+    }
 
 
 def heat_maps(geometry: RunGeometry, number: int) -> Figure:
