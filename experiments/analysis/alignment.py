@@ -214,16 +214,17 @@ def heat_map(comparison: Comparison, measure: str) -> Figure:
         if count <= 8:
             for (i, j), value in np.ndenumerate(values):
                 colour = "w" if value < 0.6 else "k"
-                text = f"{value:.2f}"
-                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
         drawing.colorbar(image, ax=axes, shrink=0.7)
 
-    description = (
+    return draw(
+        f"alignment-{measure}",
+        f"Alignment: {MEASURES[measure]}",
         f"{MEASURES[measure]} between the features of {comparison.points} test points of every two "
-        f"of {count} runs."
+        f"of {count} runs.",
+        paint,
+        height=300,
     )
-    title = f"Alignment: {MEASURES[measure]}"
-    return draw(f"alignment-{measure}", title, description, paint, height=300)
 
 
 def against_accuracy(comparison: Comparison) -> Figure:
@@ -243,10 +244,11 @@ def against_accuracy(comparison: Comparison) -> Figure:
         axes.set_ylabel("alignment")
         legend(drawing, axes, 2)
 
-    description = (
-        "Alignment of every two runs against the lower of their accuracies, with the mean of "
-        "random pairings of points."
-    )
     return draw(
-        "alignment-accuracy", "Do better encoders agree more?", description, paint, height=320
+        "alignment-accuracy",
+        "Do better encoders agree more?",
+        "Alignment of every two runs against the lower of their accuracies, with the mean of "
+        "random pairings of points.",
+        paint,
+        height=320,
     )

@@ -1,6 +1,7 @@
-"""Where the class means of finished runs lie, beside where theory says that the optimum has them.
+"""The class means of finished runs, compared with those that theory predicts.
 
-The optimum is that of the unsupervised loss for the same class distribution rho, k and loss.
+The prediction is the minimum of the unsupervised loss for the same class distribution rho, k and
+loss.
 """
 
 import math
@@ -85,7 +86,7 @@ def why_unpredicted(run: Run) -> str | None:
 
 
 def measure_geometry(run: FinishedRun, predict: bool) -> RunGeometry:
-    """Measure the geometry of a run's test features, and beside it the optimum's if asked for.
+    """Measure the class means of a run's test points; compare them with the optimum if asked to.
 
     Raises ConfigError if the run has fewer dimensions than the optimum needs, RunError if the
     optimum is not found.

@@ -1,4 +1,4 @@
-"""The files of class geometry: numbers, Gram matrices, minority cosines against the imbalance."""
+"""The files of ``crl geometry``: numbers as JSON, heat maps of Gram matrices, minority cosines."""
 
 import math
 from collections.abc import Sequence
@@ -69,13 +69,15 @@ def heat_maps(geometry: RunGeometry, number: int) -> Figure:
         drawing.colorbar(image, ax=panels, location="bottom", shrink=0.6, label=label)
 
     beside = f", beside those predicted for k = {geometry.negatives} and the {geometry.loss} loss"
-    description = (
+    return draw(
+        f"gram-{number}",
+        f"Class means: {geometry.title}",
         f"Cosines between the means of {len(geometry.rho)} classes, likely classes first "
         f"(imbalance {geometry.imbalance:g}), as {geometry.title} has them"
-        f"{beside if geometry.predicted is not None else ''}."
+        f"{beside if geometry.predicted is not None else ''}.",
+        paint,
+        height=240,
     )
-    title = f"Class means: {geometry.title}"
-    return draw(f"gram-{number}", title, description, paint, height=240)
 
 
 def against_imbalance(geometries: Sequence[RunGeometry]) -> Figure:
@@ -93,12 +95,15 @@ def against_imbalance(geometries: Sequence[RunGeometry]) -> Figure:
         axes.set_ylabel("mean cosine, minority classes")
         legend(drawing, axes, 2)
 
-    description = (
+    return draw(
+        "minority-cosine",
+        "Minority classes move together",
         "The mean cosine between the means of minority classes against the imbalance, predicted "
-        "and reached; a dotted line marks the imbalance from which on the optimum has them in one "
-        "vector."
+        "and reached; a dotted line marks the imbalance beyond which they are one vector at the "
+        "optimum.",
+        paint,
+        height=330,
     )
-    return draw("minority-cosine", "Minority classes move together", description, paint, height=330)
 
 
 def _draw_kind(axes: Axes, number: int, runs: Sequence[RunGeometry]) -> None:

@@ -24,13 +24,14 @@ def feature_maps(studies: DatasetStudies) -> Figure | None:
 
     first = next(iter(maps.values()))
     method = "PCA" if first["method"] == "pca" else first["method"]
-    title = f"Test features of {studies.label} in the plane ({method})"
-    description = (
+    return draw(
+        slug(f"map {studies.label}"),
+        f"Test features of {studies.label} in the plane ({method})",
         f"Some test points of {len(first['classes'])} classes, mapped by {first['method']}: "
-        f"{', '.join(maps)}."
+        f"{', '.join(maps)}.",
+        paint,
+        190 if len(maps) > 1 else 330,
     )
-    height = 190 if len(maps) > 1 else 330
-    return draw(slug(f"map {studies.label}"), title, description, paint, height)
 
 
 def _maps(studies: DatasetStudies) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -169,8 +169,10 @@ def _accuracy_figure(name: str, title: str, curves: Curves, text: Axes) -> Figur
         f"{label}: " + ", ".join(f"{a.mean:.1f} at {x:g}" for x, a in points.items())
         for label, points in curves.items()
     )
-    description = (
+    return draw(
+        name,
+        title,
         f"{text.y} in % against {text.x}, one curve per {text.curves}; "
-        f"error bars: standard deviation over seeds. {values}."
+        f"error bars: standard deviation over seeds. {values}.",
+        paint,
     )
-    return draw(name, title, description, paint)

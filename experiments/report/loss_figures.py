@@ -48,12 +48,14 @@ def losses(studies: DatasetStudies) -> Figure | None:
         for label, by_epoch in curves.items()
         if (means := [summary.mean for summary in by_epoch.values()])
     )
-    description = (
+    return draw(
+        f"fig2c-{slug(studies.label)}",
+        f"Figure 2c on {studies.label}: the supervised loss and the unsupervised ones",
         "Three losses against epochs, mean over seeds; band: standard deviation over seeds. "
-        f"{'; '.join(values)}."
+        f"{'; '.join(values)}.",
+        paint,
+        310,
     )
-    title = f"Figure 2c on {studies.label}: the supervised loss and the unsupervised ones"
-    return draw(f"fig2c-{slug(studies.label)}", title, description, paint, 310)
 
 
 def _by_epoch(runs: Sequence[Run], name: str) -> dict[float, list[float]]:
@@ -91,13 +93,15 @@ def bounds(studies: DatasetStudies) -> Figure | None:
         for axes in panels[:, 0]:
             axes.set_ylabel("right side")
 
-    title = f"Bounds on {studies.label}: right side against left side"
-    description = (
+    return draw(
+        f"bounds-{slug(studies.label)}",
+        f"Bounds on {studies.label}: right side against left side",
         f"Each mark is one of {count} runs, on test features; each of the six panels is a bound; "
         "dotted: equality. On or above the dotted line the bound holds; the height above the line "
-        "is the slack."
+        "is the slack.",
+        paint,
+        520,
     )
-    return draw(f"bounds-{slug(studies.label)}", title, description, paint, 520)
 
 
 def _bound_panel(axes: Axes, bound: str, kinds: dict[str, list[Run]]) -> None:

@@ -46,14 +46,11 @@ def table_1(studies: DatasetStudies) -> Table | None:
         ]
         rows.append(Row((metric_title(metric), "ours", *ours), configuration_names(all_runs)))
         rows += _paper_rows_1(runs, metric)
-    note = (
-        f"Accuracy in %; {OURS}. {PAPERS} "
-        "A row “paper, other setting” is its nearest data set and encoder."
-    )
     return Table(
         f"table1-{slug(studies.label)}",
         f"Table 1 on {studies.label}",
-        note,
+        f"Accuracy in %; {OURS}. {PAPERS} "
+        "A row “paper, other setting” is its nearest data set and encoder.",
         ("metric", "whose", *columns),
         tuple(rows),
     )
@@ -94,14 +91,14 @@ def table_2(studies: DatasetStudies) -> Table | None:
             sources = configuration_names(run for runs in groups for run in runs)
             rows.append(Row((method, "ours", *ours), sources))
     rows += _paper_rows_2(studies, sizes, reads_text(cells[0].runs[0]))
-    note = (
+    return Table(
+        f"table2-{slug(studies.label)}",
+        f"Table 2 on {studies.label}",
         f"{title} in %; {OURS}. {PAPERS} On IMDb its figures are accuracies of sentiment. Our QT "
         "takes an anchor and its b positives for a block of 1 + b similar points, so that both "
-        "methods see the same points."
-    )
-    columns = ("method", "whose", *(f"b = {b}" for b in sizes))
-    return Table(
-        f"table2-{slug(studies.label)}", f"Table 2 on {studies.label}", note, columns, tuple(rows)
+        "methods see the same points.",
+        ("method", "whose", *(f"b = {b}" for b in sizes)),
+        tuple(rows),
     )
 
 
@@ -137,15 +134,12 @@ def labels_table(studies: DatasetStudies) -> Table | None:
         rows.append(Row((str(cell.labels["method"]), title, *values), sources))
     if not rows:
         return None
-    note = (
-        f"Accuracy in %; {OURS}. Unsupervised: encoder from all points without labels, classifier "
-        "from 10 % of the labels. Supervised: both from those 10 %. The dev points' labels, about "
-        "as many, choose the supervised checkpoint and TR's penalty."
-    )
     return Table(
         f"labels-{slug(studies.label)}",
         f"10 % of the labels, {studies.label}",
-        note,
+        f"Accuracy in %; {OURS}. Unsupervised: encoder from all points without labels, classifier "
+        "from 10 % of the labels. Supervised: both from those 10 %. The dev points' labels, about "
+        "as many, choose the supervised checkpoint and TR's penalty.",
         ("encoder", "classifier", *map(metric_title, metrics)),
         tuple(rows),
     )
@@ -235,14 +229,16 @@ def other_runs(report_data: ReportData) -> list[Table]:
         for group in groups:
             options = result_options(group.runs[0].config)
             cells.append(SeedGroup({axis: options.get(axis) for axis in axes}, group.runs))
-        note = (
-            "Runs that belong to no study, one row a configuration; the columns are the options in "
-            "which they differ."
-        )
         few = few_shot(first.metrics)
         shown = {"linear": "TR", "mean": "μ", few: few_shot_title(few), "attentive": "attentive"}
-        title = f"Other runs on {dataset}"
-        if table := study_table(f"other-{slug(dataset)}", title, note, cells, shown):
+        if table := study_table(
+            f"other-{slug(dataset)}",
+            f"Other runs on {dataset}",
+            "Runs that belong to no study, one row a configuration; the columns are the options in "
+            "which they differ.",
+            cells,
+            shown,
+        ):
             tables.append(table)
     return tables
 

@@ -32,15 +32,17 @@ def theory_quantities(report_data: ReportData) -> Table:
                 for quantity in _QUANTITIES.values()
             )
             rows.append(Row((describe(group.runs[0]), split, *values), (name,)))
-    note = (
+    return Table(
+        "theory",
+        "Quantities of the theory",
         "Mean ± standard deviation over seeds (number of seeds), on the finite split of test or "
         "training features. τ: probability that a negative has the anchor's class, τ_k: that one "
         "of k has; s(f): intraclass deviation; L_un: unsupervised loss, L_un^= and L_un^≠ its "
         "parts with and without such a collision (k = 1); L_sup^μ: loss of the mean classifier "
-        "over pairs of classes."
+        "over pairs of classes.",
+        ("configuration", "points", *_QUANTITIES),
+        tuple(rows),
     )
-    columns = ("configuration", "points", *_QUANTITIES)
-    return Table("theory", "Quantities of the theory", note, columns, tuple(rows))
 
 
 def theory_bounds(report_data: ReportData) -> Table:
@@ -55,14 +57,16 @@ def theory_bounds(report_data: ReportData) -> Table:
                 ]
                 if values[0] is not None:
                     rows.append(Row((describe(group.runs[0]), title, split, *values), (name,)))
-    note = (
+    return Table(
+        "bounds",
+        "Bounds of the theory",
         "Left ≤ right, and slack = right − left: mean ± standard deviation over seeds (number of "
         "seeds). The standard error is that of one run's slack: 0 where the bound is evaluated "
         "exactly. Lemma 4.3, 4.4 and Theorem 4.5 at k = b = 1, Theorem 6.1 at the run's k, "
-        "Proposition 6.2 at its b: left the bound from blocks, right the one from L_un."
+        "Proposition 6.2 at its b: left the bound from blocks, right the one from L_un.",
+        ("configuration", "bound", "points", "left", "right", "slack", "standard error"),
+        tuple(rows),
     )
-    columns = ("configuration", "bound", "points", "left", "right", "slack", "standard error")
-    return Table("bounds", "Bounds of the theory", note, columns, tuple(rows))
 
 
 def warnings_table(report_data: ReportData) -> Table | None:
@@ -79,9 +83,11 @@ def warnings_table(report_data: ReportData) -> Table | None:
         Row((*warning, str(len(runs))), configuration_names(runs))
         for warning, runs in sorted(runs_with.items())
     )
-    note = (
-        "What makes numbers doubtful, as the runs themselves found it. On the page, ! marks these "
-        "configurations in every table."
+    return Table(
+        "warnings",
+        "Doubtful numbers",
+        "The runs' own warnings about their numbers. On the page, ! marks these configurations in "
+        "every table.",
+        ("kind", "what", "how many runs"),
+        rows,
     )
-    columns = ("kind", "what", "how many runs")
-    return Table("warnings", "Doubtful numbers", note, columns, rows)
