@@ -16,7 +16,7 @@ BOUNDS = {
 
 
 def few_shot(metrics: dict[str, float]) -> str:
-    """Return the key of the few-shot mean classifier: ``mean5`` for five points a class.
+    """Return the key of the few-shot mean classifier: ``mean5`` for five points per class.
 
     It is ``mean5`` where the metrics hold none.
     """

@@ -1,4 +1,4 @@
-"""How alike finished runs see the same test points: the alignment of every two, beside a null."""
+"""How alike finished runs see the same test points: alignment of every two, and its null."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The files of ``crl geometry``: numbers as JSON, heat maps of Gram matrices, minority cosines."""
+"""The files of ``crl geometry``: numbers as JSON, heat maps, minority cosines."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Configurations in print: the options that matter, those that differ, and a short description."""
+"""Configurations in print: options that matter, options that differ, a description."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields

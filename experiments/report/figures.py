@@ -1,4 +1,4 @@
-"""The report's figures. Those of accuracy are drawn here: Figures 2a and 2b, Table 2, ablations."""
+"""The report's figures, and how those of accuracy are drawn: Figures 2a, 2b and others."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -175,9 +175,9 @@ def _group_by_configuration(report_data: ReportData, runs: Iterable[Run]) -> Non
 
 
 def _add_runs_without_manifest(report_data: ReportData, runs: list[Run]) -> None:
-    """Fill ``other_runs``, and give each data set's first studies the runs that they do not name.
+    """Fill ``other_runs``, and add runs of no study to each data set as the study "other".
 
-    These become the study "other", so that claims about every run are tested on them too.
+    Thus claims about every run are tested on them too.
     """
     configurations = report_data.configurations
     names = {run.name for run in runs}

@@ -70,7 +70,7 @@ def _by_epoch(runs: Sequence[Run], name: str) -> dict[float, list[float]]:
 
 
 def bounds(studies: DatasetStudies) -> Figure | None:
-    """Draw right against left side of every bound, a mark a run; it holds above the diagonal."""
+    """Draw the sides of every bound, one mark per run; above the diagonal the bound holds."""
     kinds: dict[str, list[Run]] = {"supervised": [], "unsupervised": []}
     for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed)):
         if run.theory("lemma_4_3", "slack") is not None:

@@ -103,7 +103,7 @@ def _dataset_section(studies: DatasetStudies) -> Section:
 def _sweeps_section(report_data: ReportData) -> Section:
     tables, drawings = [], []
     for number, (title, cells) in enumerate(report_data.sweeps, 1):
-        name, note = f"{number}-{slug(title)}", "One row a combination of options."
+        name, note = f"{number}-{slug(title)}", "One row per combination of options."
         tables.append(study_table(f"sweep-{name}", f"Sweep: {title}", note, cells))
         drawings.append(imbalance(f"imbalance-{name}", f"Imbalanced classes: {title}", cells))
     shown = tuple(figure for figure in drawings if figure is not None)

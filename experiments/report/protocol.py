@@ -1,4 +1,4 @@
-"""The protocol of a report: what every number was made with, one block a configuration."""
+"""The protocol of a report: what every number was made with, one block per configuration."""
 
 import shlex
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Tables as data, written as Markdown, CSV and LaTeX; the page renders the same data as HTML."""
+"""Tables as data, written as Markdown, CSV and LaTeX; the page shows them as HTML."""
 
 import csv
 import io
@@ -30,8 +30,10 @@ Value = str | float | Measure | None  # a float is the paper's number, as printe
 
 @dataclass(frozen=True)
 class Row:
-    """``sources``: names of the configurations whose runs the row comes from; the paper's rows have
-    none."""
+    """A row of a table.
+
+    ``sources``: names of the configurations whose runs it comes from; none for the paper's rows.
+    """
 
     cells: tuple[Value, ...]
     sources: tuple[str, ...] = ()

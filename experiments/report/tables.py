@@ -1,4 +1,4 @@
-"""The accuracy tables: the paper's Tables 1 and 2 beside ours, and one table a study."""
+"""The accuracy tables: the paper's Tables 1 and 2 beside ours, and one table per study."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -184,9 +184,10 @@ def study_table(
     cells: Sequence[SeedGroup],
     classifiers: Mapping[str, str] = MEAN_ALONE,
 ) -> Table | None:
-    """Return a table with one row a cell: its labels, accuracies and dev loss; None without runs.
+    """Return a table with one row per cell; None without runs.
 
-    ``classifiers``: key in the metrics -> title.
+    Columns: the cell's labels, accuracies of the classifiers (key in the metrics -> title), and
+    the dev loss.
     """
     all_runs = [run for cell in cells for run in cell.runs]
     if not all_runs:
@@ -234,8 +235,8 @@ def other_runs(report_data: ReportData) -> list[Table]:
         if table := study_table(
             f"other-{slug(dataset)}",
             f"Other runs on {dataset}",
-            "Runs that belong to no study, one row a configuration; the columns are the options in "
-            "which they differ.",
+            "Runs that belong to no study, one row per configuration; the columns are the options "
+            "in which they differ.",
             cells,
             shown,
         ):

@@ -32,7 +32,7 @@ class Finding:
 
     - ``why``: the reason, where the verdict does not speak for itself
     - ``measured``: the values that are compared
-    - ``intervals``: one line a comparison
+    - ``intervals``: one line per comparison
     - ``sources``: names of the configurations whose runs decide
     """
 

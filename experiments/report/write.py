@@ -1,4 +1,4 @@
-"""Write the report on finished runs: a page, Markdown, tables and figures. Nothing is trained."""
+"""Write the report on finished runs: a page, Markdown, tables and figures."""
 
 import re
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ SUFFIX = ".study.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of a study: ``labels``: axis -> value; ``runs``: a run folder a seed."""
+    """One configuration of a study: ``labels``: axis -> value; ``runs``: one folder per seed."""
 
     labels: dict[str, Any]
     runs: tuple[Path, ...]
