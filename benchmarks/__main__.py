@@ -18,8 +18,8 @@ from tqdm import tqdm
 import benchmarks
 from benchmarks import table
 from experiments.config.compose import compose_config
+from experiments.runtime.devices import build_fabric
 from experiments.runtime.environment import environment
-from experiments.training.build import build_fabric
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent
@@ -36,7 +36,7 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
         )
         return 2
     build_fabric(
-        compose_config(["runtime.device=cpu"])
+        compose_config(["runtime.device=cpu"]).runtime
     )  # the process as a run has it, whichever benchmarks follow
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     measured_on = machine()

@@ -18,7 +18,7 @@ from benchmarks.reference import WORKERS, ImageTuples, ReferenceTraining, batche
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
 from data.dataset import Dataset, pixel_statistics
 from experiments.config.compose import compose_config
-from experiments.training.build import prepare
+from experiments.training.build import load_data
 
 # (block size, negatives, batch size, steps a repeat). At b = k = 10 the literal procedure encodes
 # 111 points a tuple: 128 tuples would take several GB and some ten seconds a step.
@@ -33,7 +33,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Tuples per second, ours / the re-implementation's, per setting, source of negatives and
     repeat."""
-    data = data or prepare(compose_config([f"dataset={images_at_hand()}"]), lambda said: None)[0]
+    data = data or load_data(compose_config([f"dataset={images_at_hand()}"]), lambda line: None)[0]
     found = {}
     for block_size, negatives, batch_size, steps in settings:
         row = f"end_to_end/b{block_size}_k{negatives}"

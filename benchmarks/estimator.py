@@ -19,7 +19,7 @@ from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
 from data.dataset import Dataset
 from experiments.config.compose import compose_config
 from experiments.evaluation.encode import encode
-from experiments.training.build import prepare
+from experiments.training.build import load_data
 
 TARGET, EVERY, MOST = 0.90, 25, 3.0
 _OPTIONS = ("experiment=quick_glyphs",)
@@ -29,7 +29,7 @@ def measure(
     repeats: int, target: float = TARGET, every: int = EVERY, options: Sequence[str] = _OPTIONS
 ) -> dict[str, list[float]]:
     """Time to the target with fresh negatives / with pooled ones, per seed."""
-    data = prepare(compose_config(options), lambda said: None)[0]
+    data = load_data(compose_config(options), lambda line: None)[0]
     found = []
     for seed in tqdm(range(repeats), desc="estimator", disable=None, leave=False):
 

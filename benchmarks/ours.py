@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import nn
 
 from data.dataset import Dataset
@@ -14,7 +13,9 @@ from data.files.cache import find
 from data.points import Images
 from data.split import Split
 from experiments.config.compose import compose_config
-from experiments.training.build import build_fabric, make_encoder, prepare
+from experiments.config.schema import Config
+from experiments.runtime.devices import build_fabric
+from experiments.training.build import load_data, make_encoder
 from experiments.training.step import TrainingStep
 
 
@@ -23,7 +24,7 @@ class Ours(NamedTuple):
 
     step: TrainingStep
     encoder: nn.Module
-    config: DictConfig
+    config: Config
     fabric: Fabric
 
 
@@ -31,9 +32,9 @@ def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
     """The step that these options of ``crl train`` describe, on their data set or on another one of
     its kind."""
     config = compose_config([*options, "runtime.device=cpu"])
-    fabric = build_fabric(config)
+    fabric = build_fabric(config.runtime)
     if dataset is None:
-        dataset = prepare(config, lambda said: None)[0]
+        dataset = load_data(config, lambda line: None)[0]
     train = dataset.contrastive_splits()[0]
     encoder = make_encoder(config, dataset, train)[0]
     return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.process import in_own_process
 from data.datasets.wiki3029 import load_wiki3029
+from experiments.config.datasets import Wiki3029Config
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # of half a minute each: fewer than the repeats of the other rows
@@ -46,14 +47,18 @@ def measure(
 
 def note() -> str:
     """How it was measured."""
-    return f"{ARTICLES * SENTENCES:,} made-up sentences; prepared {PREPARATIONS} times, each in a process of its own"
+    return (
+        f"{ARTICLES * SENTENCES:,} made-up sentences; prepared {PREPARATIONS} times, "
+        "each in a process of its own"
+    )
 
 
 def load_seconds(root: Path, cache: Path) -> float:
     """Seconds to load the articles with this cache folder."""
     os.environ["CRL_DATA"] = str(cache)
+    options = Wiki3029Config(root=str(root)).loader_arguments()
     start = time.perf_counter()
-    load_wiki3029(str(root))
+    load_wiki3029(**options)
     return time.perf_counter() - start
 
 

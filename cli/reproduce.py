@@ -22,7 +22,7 @@ the end, and the others are done all the same.
   output_dir=outputs
   cifar100=FOLDER wiki3029=FOLDER imdb=FOLDER     where data lie (default: $CRL_DATA, then a download)
   glove=FILE        GloVe vectors for the GRU at scale=paper
-  hydra/launcher=submitit_slurm hydra.launcher.OPTION=VALUE     the runs as jobs of a cluster (docs/cluster.md)
+  hydra/launcher=submitit_slurm hydra.launcher.OPTION=VALUE     the runs as jobs of a cluster (docs/scaling.md)
   OPTION=VALUE      any option of crl train, for every run, like runtime.device=cpu or training.steps=100
 
 Examples
@@ -80,7 +80,7 @@ def help_text() -> str:
 
 def _parsed(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
     """(options of this verb, of Hydra's launchers, of crl train)."""
-    from experiments.config.compose import is_launcher_option
+    from experiments.config.messages import is_launcher_option
 
     given: dict[str, str] = {}
     launcher: list[str] = []

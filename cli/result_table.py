@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from omegaconf import DictConfig
-
 from experiments.config.identity import flat_options
+from experiments.config.schema import Config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
 
 
-def result_table(config: DictConfig, result: dict[str, Any]) -> str:
+def result_table(config: Config, result: dict[str, Any]) -> str:
     """Rows AVG-k and TOP-R, columns TR, mu, mu-5 in %; the paper's figures beside them where the
     setting is its own."""
     metrics = result["metrics"]
@@ -42,7 +41,7 @@ def result_table(config: DictConfig, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def summary(config: DictConfig, result: dict[str, Any]) -> str:
+def summary(config: Config, result: dict[str, Any]) -> str:
     """What the table is about: data set, encoder, objective and time."""
     objective, data, timing = config.objective, result["dataset"], result["timing"]
     how = config.objective.name
@@ -51,7 +50,7 @@ def summary(config: DictConfig, result: dict[str, Any]) -> str:
     if how == "frozen":
         return (
             f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
-            f"{config.encoder.get('model', config.encoder.name)} as it is, seed {result['seed']}"
+            f"{getattr(config.encoder, 'model', config.encoder.name)} as it is, seed {result['seed']}"
         )
     return (
         f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "

@@ -22,7 +22,7 @@ Examples
 -m (or --multirun) runs every combination of the options that have several values, each in its own folder, and ends with
 one table: mean ± standard deviation over the seeds. hydra/launcher=joblib runs them side by side on the cores of this
 machine (hydra.launcher.n_jobs=4 at a time; pip install hydra-joblib-launcher), hydra/launcher=submitit_slurm as jobs of a
-cluster (docs/cluster.md).
+cluster (docs/scaling.md).
 
 Groups (GROUP=CHOICE; a data set chooses encoder, sizes and steps that fit it)
 {groups}

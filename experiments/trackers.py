@@ -11,14 +11,12 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from omegaconf import DictConfig, OmegaConf
-
 from data.files.atomic import write_json
 from experiments.config.identity import flat_options
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
@@ -185,16 +183,6 @@ LOGGERS: dict[str, type[Logger]] = {
 }
 
 
-def check_installed(config: DictConfig) -> None:
-    """Raise ConfigError if the configuration asks for a logger whose package is not there."""
-    for name in _asked(config):
-        found = find_spec(LOGGERS[name].package)
-        if (
-            found is None or found.origin is None
-        ):  # without one: a mere folder of that name, like W&B's own ./wandb
-            raise ConfigError(f"runtime.{name}: not installed; pip install 'crl[{name}]'")
-
-
 class Loggers:
     """The loggers that a run asks for, as one, from :meth:`start` to the end of the ``with`` block.
 
@@ -202,9 +190,7 @@ class Loggers:
     folder's ``loggers.json``.
     """
 
-    def __init__(
-        self, config: DictConfig, folder: Path, name: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: Config, folder: Path, name: str, say: Callable[[str], None]) -> None:
         self._config, self._folder, self._say = config, folder, say
         self._name = f"{name}/seed{config.seed}"
         self._ids = folder / "loggers.json"
@@ -223,12 +209,14 @@ class Loggers:
         without it.
         """
         known = {} if self._config.force and not step else self._known()
-        options = OmegaConf.to_container(self._config)
-        assert isinstance(options, dict)
         for name, setting in _asked(self._config).items():
             same = known.get(name, {}).get("setting") == setting
             run = Logged(
-                self._name, self._folder, _flat(options), step, known[name]["id"] if same else None
+                self._name,
+                self._folder,
+                _flat(self._config),
+                step,
+                known[name]["id"] if same else None,
             )
             try:
                 logger = self._active[name] = LOGGERS[name](setting, run)
@@ -279,14 +267,14 @@ class Loggers:
             return {}  # none yet, or damaged: the services get a new run
 
 
-def _asked(config: DictConfig) -> dict[str, Any]:
+def _asked(config: Config) -> dict[str, Any]:
     """Option -> setting of those that are not false, null or empty."""
-    return {name: config.runtime[name] for name in LOGGERS if config.runtime[name]}
+    return {name: setting for name in LOGGERS if (setting := getattr(config.runtime, name))}
 
 
-def _flat(options: Any) -> dict[str, Any]:
+def _flat(config: Config) -> dict[str, Any]:
     """Return ``group.option`` -> value; a list, or null, is text."""
     return {
         name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
-        for name, value in flat_options(options).items()
+        for name, value in flat_options(config).items()
     }

@@ -18,7 +18,6 @@ from experiments.analysis.output import finished_runs, write_analysis
 from experiments.config.identity import flat_options
 from experiments.drawing import COLOURS, Figure, draw, legend
 from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import encode_splits
 from experiments.metric_names import metric_title
 from experiments.reopen import load_finished_run
 from experiments.runtime.console import Say
@@ -116,9 +115,7 @@ def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) 
     for run in runs:
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "compare", lambda line: None)
-        vectors, labels = encode_splits(
-            finished.config, finished.fabric, finished.encoder, finished.dataset
-        )["test"]
+        vectors, labels = finished.test_features()
         data = fingerprint([finished.dataset.test])
         if not features:
             first_data = data

@@ -19,10 +19,9 @@ from crl.theory.optimal_geometry import (
     mean_cosine,
     optimal_gram,
 )
-from data.imbalance import groups as majority_and_minority
+from data.imbalance import majority_and_minority
 from experiments.analysis.output import finished_runs
 from experiments.errors import ConfigError, RunError
-from experiments.evaluation.accuracy import encode_splits
 from experiments.reopen import FinishedRun, load_finished_run
 from experiments.runtime.console import Say
 from experiments.storage.results import Run
@@ -92,7 +91,7 @@ def measure_geometry(run: FinishedRun, predict: bool) -> RunGeometry:
     optimum is not found.
     """
     config, rho = run.config, run.rho
-    features, labels = encode_splits(config, run.fabric, run.encoder, run.dataset)["test"]
+    features, labels = run.test_features()
     geometry = class_geometry(finite_split(features.cpu(), labels.cpu(), rho))
     collapse = geometry.within_class_collapse
     measures: dict[str, float | None] = {

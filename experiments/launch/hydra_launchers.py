@@ -13,15 +13,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 from tqdm import tqdm
 
-from experiments.config.compose import hydra_started, quoted, spelled_out
+from experiments.config.compose import hydra_started, quoted, typed, with_models
 from experiments.errors import ConfigError, one_line
 from experiments.launch import slurm as cluster
 from experiments.launch.worker_pool import end_with_parent
@@ -59,7 +60,9 @@ def launcher(
     where there is a terminal, else a line a run. Raises ConfigError, with nothing written, for a
     launcher that is not there or cannot be set up so.
     """
-    with hydra_started(options) as hydra:
+    with hydra_started(options):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
         name, config = _chosen(hydra, options, folder)
         threads = _threads(config, name, len(runs))
         submitted = name in cluster.LAUNCHERS
@@ -72,7 +75,7 @@ def launcher(
         chosen = Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=task, config=config
         )
-        overrides = [_with_threads(tuple(spelled_out(run.arguments)), threads) for run in free]
+        overrides = [_with_threads(tuple(with_models(run.arguments)), threads) for run in free]
 
         def start() -> dict[str, str]:
             failures = {
@@ -210,8 +213,8 @@ class _Task:
         if self.launcher == _LOCAL:
             end_with_parent()
         job = HydraConfig.get()
-        OmegaConf.resolve(config)
-        config.runtime.progress = config.runtime.progress and self.launcher == "basic"
+        options = typed(config)
+        options.runtime.progress = options.runtime.progress and self.launcher == "basic"
         head = _head(self.titles, job.job.num)
         try:
             with worker_signals if self.launcher == _LOCAL else nullcontext():
@@ -220,7 +223,7 @@ class _Task:
                 log = (
                     self.say if self.launcher in cluster.LAUNCHERS else _nothing
                 )  # a job has a log of its own
-                result = run(config, ["crl", "train", *job.overrides.task], log)
+                result = run(options, ["crl", "train", *job.overrides.task], log)
         except Interrupted as error:
             if self.launcher == "basic":
                 raise

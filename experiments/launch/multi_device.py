@@ -19,11 +19,11 @@ from lightning_fabric.plugins.environments import (
     TorchElasticEnvironment,
 )
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
-from omegaconf import DictConfig
 from torch import distributed
 from tqdm import tqdm
 
 from data.errors import DataError
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError
 from experiments.launch.worker_pool import end_with_parent
 from experiments.run import run
@@ -62,7 +62,7 @@ class Local(LightningEnvironment):
         return 0
 
 
-def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
+def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, Any]:
     """:func:`experiments.run.run` on as many devices as the configuration says, or as torchrun has
     started processes.
 
@@ -102,7 +102,7 @@ def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str
         raise
 
 
-def started_outside(config: DictConfig) -> Ranks | None:
+def started_outside(config: Config) -> Ranks | None:
     """The ranks of which torchrun or srun has started this process as one; None if this is all
     there is so far."""
     wanted = config.runtime.devices
@@ -182,7 +182,7 @@ def _tells_of_a_lost_rank(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
-def _other(config: DictConfig, command: list[str], rank: int, count: int, port: int) -> None:
+def _other(config: Config, command: list[str], rank: int, count: int, port: int) -> None:
     """The process of another rank than 0."""
     end_with_parent()
     os._exit(
@@ -190,7 +190,7 @@ def _other(config: DictConfig, command: list[str], rank: int, count: int, port: 
     )  # what is left to do could only go wrong
 
 
-def _follow(config: DictConfig, command: list[str], ranks: Ranks) -> int:
+def _follow(config: Config, command: list[str], ranks: Ranks) -> int:
     """Train along; the exit code. Rank 0 speaks for all, and when it ends so does this process."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):

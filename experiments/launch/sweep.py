@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from experiments.config.compose import combinations, compose_config, is_launcher_option
-from experiments.config.identity import run_path
-from experiments.config.schema import SCHEMAS
+from experiments.config.compose import combinations, compose_config
+from experiments.config.identity import option_value, run_path
+from experiments.config.messages import is_launcher_option
+from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
 from experiments.launch.hydra_launchers import Start, launcher
 from experiments.metric_names import classifier_title
@@ -33,7 +32,7 @@ class Job:
     arguments: tuple[str, ...]
     title: str
     labels: dict[str, Any]
-    config: DictConfig
+    config: Config
     path: Path
 
 
@@ -110,14 +109,13 @@ def _job(arguments: list[str], swept: list[str]) -> Job:
     return Job(tuple(arguments), title, labels, config, run_path(config))
 
 
-def _label(name: str, text: str, config: DictConfig) -> Any:
+def _label(name: str, text: str, config: Config) -> Any:
     """The value of a swept option as the configuration has it; of a group, the choice, with the
     model that it names."""
-    if name in SCHEMAS:
-        choice = config[name].get("name", text)
+    if name in GROUPS:
+        choice = getattr(config, name).name
         return text if text.startswith(f"{choice}:") else choice
-    value = OmegaConf.select(config, name, default=text)
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return option_value(config, name, text)
 
 
 def _studies(jobs: Sequence[Job]) -> tuple[Study, ...]:

@@ -5,14 +5,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from experiments.config.identity import flat_options
-from experiments.config.schema import SCHEMAS, Config, TrainingConfig
+from experiments.config.schema import GROUPS, SECTIONS, Config
 from experiments.storage.results import Run
 
+_SCHEMAS = [
+    *((group, choice.options) for group, kinds in GROUPS.items() for choice in kinds.values()),
+    *SECTIONS.items(),
+]
 # All options that change no result, and the seed.
 _WITHOUT_EFFECT = {spec.name for spec in fields(Config)} | {
     f"{group}.{spec.name}"
-    for group, schemas in (SCHEMAS | {"training": {"": TrainingConfig}}).items()
-    for schema in schemas.values()
+    for group, schema in _SCHEMAS
     for spec in fields(schema)
     if not spec.metadata.get("changes_result", True)
 }

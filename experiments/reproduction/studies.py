@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from experiments.config.compose import compose_config
 from experiments.config.identity import run_path
+from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.reproduction.scales import SCALES, DatasetPlan
 from experiments.storage.manifest import Cell, Study
@@ -182,7 +181,7 @@ def _jobs(overrides: list[str], seeds: int) -> list[Job]:
     return found
 
 
-def points_per_tuple(config: DictConfig) -> int:
+def points_per_tuple(config: Config) -> int:
     """Points that are encoded for one tuple: ``1 + b``, and ``k b`` more where negatives are drawn
     anew."""
     objective = config.objective
@@ -190,10 +189,10 @@ def points_per_tuple(config: DictConfig) -> int:
     return 1 + objective.block_size * (1 + (objective.negatives if fresh else 0))
 
 
-_composed: dict[tuple[str, ...], DictConfig] = {}
+_composed: dict[tuple[str, ...], Config] = {}
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def _compose(overrides: list[str]) -> Config:
     """Composed once: the studies share many settings."""
     key = tuple(overrides)
     if key not in _composed:

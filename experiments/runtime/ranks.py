@@ -2,8 +2,8 @@
 whole model and encodes an equal share of the tuples of every step; the loss, and so every update,
 is that of the whole batch."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -68,6 +68,19 @@ def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
             if theirs is not None:
                 raise theirs
     return found[0]
+
+
+@contextmanager
+def rank_zero_holds(fabric: Fabric, context: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter the context on rank 0; where that fails, raise its error on all ranks."""
+    with ExitStack() as stack:
+
+        def enter() -> None:
+            if fabric.is_global_zero:
+                stack.enter_context(context)
+
+        rank_zero_first(fabric, enter)
+        yield
 
 
 def gathered(value: T) -> list[T]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
 
 from data.files.atomic import (
     DamagedFile,
@@ -26,8 +25,9 @@ from data.files.atomic import (
     write_checked_json,
     write_json,
 )
-from experiments.config.compose import load_config
-from experiments.config.identity import config_hash, identity, run_path
+from experiments.config.compose import load_config, to_yaml
+from experiments.config.identity import first_difference, is_same_run, run_path
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError, one_line
 from experiments.storage.results import REPLACED, read_result
 
@@ -53,7 +53,7 @@ class RunFolder:
         self._holder = path / ".holder.json"
 
     @classmethod
-    def of(cls, config: DictConfig) -> "RunFolder":
+    def of(cls, config: Config) -> "RunFolder":
         """The folder of the run that the configuration describes."""
         return cls(run_path(config))
 
@@ -62,7 +62,7 @@ class RunFolder:
         damaged one."""
         return read_result(self.path)
 
-    def check_same_run(self, config: DictConfig) -> None:
+    def check_same_run(self, config: Config) -> None:
         """Raise ConfigError if the folder was made by another configuration or seed than this
         one."""
         try:
@@ -72,7 +72,7 @@ class RunFolder:
             raise ConfigError(
                 f"{self.config} is damaged ({why}); delete it and start the run again"
             ) from error
-        if not _same(stored, config):
+        if not is_same_run(stored, config):
             different = first_difference(stored, config)
             raise ConfigError(
                 f"run_dir: {self.path} holds a run of another configuration (its config.yaml: {different}); "
@@ -80,7 +80,7 @@ class RunFolder:
             )
 
     @contextmanager
-    def open(self, config: DictConfig) -> Iterator[None]:
+    def open(self, config: Config) -> Iterator[None]:
         """Make the folder, and keep other processes out of it as long as the context lasts.
 
         With ``force`` what an earlier run left goes first (see :meth:`_start_over`), unless the
@@ -104,7 +104,7 @@ class RunFolder:
                     not self.result.exists()
                 ):  # options that do not change the result are those of who goes on
                     with atomic_write(self.config) as stream:
-                        stream.write(OmegaConf.to_yaml(config).encode())
+                        stream.write(to_yaml(config).encode())
             except OSError as error:
                 raise self._unwritable(error) from error
             yield
@@ -150,7 +150,7 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return "another crl process"
 
-    def _goes_on(self, config: DictConfig) -> bool:
+    def _goes_on(self, config: Config) -> bool:
         """Whether an unfinished run is there that the same command, ``force`` included, began."""
         if self.result.exists() or not self.config.exists():
             return False
@@ -158,7 +158,7 @@ class RunFolder:
             stored = load_config(self.config)
         except ConfigError:
             return False
-        return bool(stored.force) and _same(stored, config)
+        return bool(stored.force) and is_same_run(stored, config)
 
     def _start_over(self) -> None:
         """Remove what an earlier run left. A complete one is first put aside, to be deleted by
@@ -263,23 +263,3 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:  # a file system without links
         shutil.copy2(source, target)
-
-
-def _same(stored: DictConfig, config: DictConfig) -> bool:
-    return config_hash(stored) == config_hash(config) and stored.seed == config.seed
-
-
-def first_difference(stored: DictConfig, config: DictConfig) -> str:
-    """The first option that differs of those that can change the result, as ``name is stored there,
-    wanted here``; empty if none does."""
-    old, new = ({"seed": found.seed, **identity(found)} for found in (stored, config))
-    return next(_differences(old, new), "")
-
-
-def _differences(stored: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, new in wanted.items():
-        old = stored.get(name)
-        if isinstance(new, dict) and isinstance(old, dict):
-            yield from _differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            yield f"{prefix}{name} is {old} there, {new} here"

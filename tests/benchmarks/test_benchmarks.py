@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from dataset_defaults import load
 
 from benchmarks import end_to_end, estimator, ours, peak_memory, runner_tax, sampler, scaling, text
 from benchmarks.process import in_own_process
 from benchmarks.reference import ImageTuples, IndexTuples, ReferenceTraining
 from data.dataset import Dataset
-from data.datasets.wiki3029 import load_wiki3029
 from data.points import Images
 from data.split import Split
 
@@ -151,7 +151,7 @@ def test_a_slope_is_one_where_time_is_proportional(monkeypatch: pytest.MonkeyPat
 
 def test_text(tmp_path: Path) -> None:
     text.write_articles(tmp_path / "articles", 3)
-    data = load_wiki3029(str(tmp_path / "articles"))
+    data = load("wiki3029", root=str(tmp_path / "articles"))
     assert len(data.classes) == 3
     assert sum(len(split) for split in data.splits().values()) == 3 * text.SENTENCES
     found = text.measure(1, articles=2, preparations=1)
