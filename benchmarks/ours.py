@@ -1,5 +1,4 @@
-"""The product's own training step, set up for a benchmark as ``crl train`` would set it up, on the
-CPU."""
+"""Our side of the comparisons: the training step of ``crl train``, on the CPU."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from experiments.training.step import TrainingStep
 
 
 class Ours(NamedTuple):
-    """A training step and what it was made of."""
+    """A training step, with the encoder, configuration and Fabric that it uses."""
 
     step: TrainingStep
     encoder: nn.Module
@@ -29,8 +28,10 @@ class Ours(NamedTuple):
 
 
 def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
-    """The step that these options of ``crl train`` describe, on their data set or on another one of
-    its kind."""
+    """Build the training step that these options of ``crl train`` describe.
+
+    ``dataset`` replaces the data set of the options by another one of the same kind.
+    """
     config = compose_config([*options, "runtime.device=cpu"])
     fabric = build_fabric(config.runtime)
     if dataset is None:
@@ -41,12 +42,12 @@ def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
 
 
 def images_at_hand() -> str:
-    """cifar100 where its files are, else glyphs, which are drawn on the spot."""
+    """Return ``cifar100`` if its files are here, else ``glyphs``, which needs no files."""
     return "cifar100" if find(None, "cifar-100-python") else "glyphs"
 
 
 def random_pixels(classes: int = 100, per_class: int = 450) -> Dataset:
-    """Images of noise in the shape and number of CIFAR-100."""
+    """Return random images with the shape of CIFAR-100 (by default also its training size)."""
     draws = torch.Generator().manual_seed(0)
 
     def split(size: int) -> Split:

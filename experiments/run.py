@@ -25,7 +25,7 @@ from experiments.runtime.ranks import (
     rank_zero_holds,
 )
 from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Loggers
+from experiments.trackers import Trackers
 from experiments.training.build import Prepared, load_data, prepare
 from experiments.training.loop import Training, fit
 from experiments.training.loss_curves import LossCurves
@@ -57,7 +57,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
             return stored  # another process was faster
         if folder.replaced.exists():
             say(f"{folder.replaced} keeps the complete run until the new one is complete")
-        with Loggers(config, folder.path, run_name(config), say) as trackers:
+        with Trackers(config, folder.path, run_name(config), say) as trackers:
             about = _environment(fabric, prepared, command)
             if fabric.is_global_zero:
                 folder.write_environment(about)
@@ -138,7 +138,7 @@ def _environment(fabric: Fabric, prepared: Prepared, command: list[str]) -> dict
 
 
 def _train(
-    config: Config, fabric: Fabric, prepared: Prepared, folder: RunFolder, trackers: Loggers
+    config: Config, fabric: Fabric, prepared: Prepared, folder: RunFolder, trackers: Trackers
 ) -> Progress:
     """Train the encoder, or save it as it is if the objective trains nothing."""
     dataset, encoder = prepared.dataset, prepared.encoder

@@ -17,11 +17,9 @@ from experiments.config.messages import is_launcher_option
 from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
 from experiments.launch.hydra_launchers import Start, launcher
-from experiments.metric_names import classifier_title
 from experiments.runtime.console import Say
-from experiments.statistics import summarise
 from experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
-from experiments.storage.results import Run, read_run
+from experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)
@@ -162,37 +160,3 @@ def _write(sweep: Sweep) -> None:
         raise ConfigError(
             f"{sweep.folder} cannot be written ({error.strerror}); choose a writable output_dir"
         ) from error
-
-
-def sweep_table(manifest: Manifest) -> str:
-    """A row a combination: mean ± standard deviation over its n complete runs, in %."""
-    cells = [cell for study in manifest.studies for cell in study.cells]
-    finished = [[run for path in cell.runs if (run := read_run(path))] for cell in cells]
-    names = list(
-        dict.fromkeys(
-            name
-            for runs in finished
-            for run in runs
-            for name in run.metrics
-            if classifier_title(name)
-        )
-    )
-    rows = [[*cells[0].labels, "n", *map(classifier_title, names)]]
-    for cell, runs in zip(cells, finished, strict=True):
-        labels = [
-            value if isinstance(value, str) else json.dumps(value) for value in cell.labels.values()
-        ]
-        rows.append([*labels, str(len(runs)), *(_mean_and_std(runs, name) for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-
-
-def _mean_and_std(runs: Sequence[Run], metric: str) -> str:
-    values = [100 * run.metrics[metric] for run in runs if metric in run.metrics]
-    if not values:
-        return "-"
-    found = summarise(values)
-    return f"{found.mean:.1f}" if found.std is None else f"{found.mean:.1f} ± {found.std:.1f}"

@@ -13,7 +13,7 @@ from data.split import Split
 from experiments.config.schema import Config
 from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Loggers
+from experiments.trackers import Trackers
 from experiments.training.loss_curves import LossCurves
 from experiments.training.observer import Observer
 from experiments.training.progress import Progress, resume
@@ -36,7 +36,7 @@ class Training:
     curves: LossCurves
     folder: RunFolder
     identity: dict[str, Any]
-    trackers: Loggers
+    trackers: Trackers
 
 
 def fit(training: Training) -> Progress:

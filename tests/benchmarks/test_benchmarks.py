@@ -1,5 +1,4 @@
-"""Every benchmark runs at a tiny size and says something finite; the baseline draws what the
-paper's procedure draws."""
+"""Every benchmark runs at a tiny size; the baseline draws what the paper's procedure draws."""
 
 import math
 import random
@@ -47,8 +46,8 @@ def test_a_literal_tuple_is_of_one_class_and_of_negative_blocks() -> None:
     assert bool((blocks[:, 0] == classes[:, :1]).all()), (
         "the positive block is of the anchor's class"
     )
-    # Classes by their size (rho), those of negatives whatever the anchor's is: six standard
-    # deviations.
+    # Classes have their share (rho); the negatives' do not depend on the anchor's. The tolerance is
+    # six standard deviations.
     tolerance = 6 * math.sqrt(0.25 * 0.75 / 1000)
     for column in (classes[:, 0], blocks[:, 1, 0], blocks[:, 2, 0]):
         assert abs(float(column.double().mean()) - 0.25) < tolerance

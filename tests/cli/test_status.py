@@ -1,5 +1,4 @@
-"""``crl status`` on real runs: while one goes on, after it was broken off, after it failed, after
-it was done."""
+"""``crl status`` on real runs: in progress, interrupted, failed and complete."""
 
 import json
 import signal
@@ -46,7 +45,8 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
         [*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL
     )
     try:
-        while process.poll() is None and not (run / "metrics.jsonl").exists():
+        metrics = run / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
             time.sleep(0.05)
         time.sleep(0.2)
         text = status(capsys, tmp_path)
@@ -100,7 +100,8 @@ def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
     (sweep,) = (tmp_path / "sweeps").iterdir()
     text = status(capsys, sweep, code=1)
     assert text.startswith(
-        "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n  failed   optimizer.lr=1e+30"
+        "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n"
+        "  failed   optimizer.lr=1e+30"
     )
     assert "loss is" in text and "lower optimizer.lr" in text
 
