@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cli.arguments import count, parse, path
 from cli.console import say
+from cli.text_table import aligned
 from experiments.errors import ConfigError
 
 USAGE = """crl compare RUN_DIR [RUN_DIR ...] [points=N] [neighbours=K] [permutations=N] [out=PATH]
@@ -49,7 +50,7 @@ def run(arguments: list[str]) -> None:
     if not parsed.folders:
         raise ConfigError("crl compare needs run folders: crl compare RUN_DIR RUN_DIR ...")
 
-    from experiments.analysis.alignment import compare, table, write
+    from experiments.analysis.alignment import compare, pair_rows, run_lines, write
 
     comparison = compare(
         parsed.folders,
@@ -60,5 +61,6 @@ def run(arguments: list[str]) -> None:
         say,
     )
     written = write(comparison, parsed[_OUT] or Path(parsed.folders[0]) / "comparison")
-    print(f"\n{comparison.points} test points\n{table(comparison)}\n")
+    print(f"\n{comparison.points} test points", *run_lines(comparison), sep="\n")
+    print(f"\n{aligned(pair_rows(comparison))}\n")
     print(*written, sep="\n")

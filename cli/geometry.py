@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cli.arguments import parse, path
 from cli.console import say
+from cli.text_table import aligned
 from experiments.errors import ConfigError
 
 USAGE = """crl geometry RUN_DIR [RUN_DIR ...] [out=PATH]
@@ -54,9 +55,11 @@ def run(arguments: list[str]) -> None:
     if not parsed.folders:
         raise ConfigError("crl geometry needs run folders: crl geometry RUN_DIR [RUN_DIR ...]")
 
-    from experiments.analysis.class_geometry import study, table
+    from experiments.analysis.class_geometry import measure_runs, rows
+    from experiments.analysis.geometry_files import write
 
     out = parsed[_OUT] or Path(parsed.folders[0]) / "geometry"
-    geometries, written = study(parsed.folders, out, parsed.overrides, say)
-    print(f"\n{table(geometries)}\n")
+    geometries = measure_runs(parsed.folders, parsed.overrides, say)
+    written = write(geometries, out)
+    print(f"\n{aligned(rows(geometries))}\n")
     print(*written, sep="\n")

@@ -4,6 +4,7 @@ from typing import Any
 
 from cli.console import say
 from cli.text_table import aligned
+from experiments.config.identity import flat_options
 from experiments.config.schema import Config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
@@ -26,7 +27,7 @@ def result_table(config: Config, result: dict[str, Any]) -> str:
     classifiers = {"TR": "linear", "mu": "mean", f"mu-{few.removeprefix('mean')}": few}
     if any(name.startswith("test.attentive.") for name in metrics):
         classifiers["attentive"] = "attentive"
-    paper = table_1(config, result)
+    paper = table_1(flat_options(config), result)
     rows = [[f"{'accuracy, %':<12}", *(f"{title:>6}" for title in classifiers)]]
     if paper:
         rows[0] += [" |  paper:", *(f"{title:>5}" for title in classifiers)]

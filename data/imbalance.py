@@ -1,7 +1,7 @@
 """Classes that are not equally likely: how often each is drawn, how many points it keeps.
 
 The majority classes are the first ones in the data set's order. ``imbalance`` is R, the largest
-share divided by the smallest (docs/imbalance.md).
+share divided by the smallest (docs/beyond.md).
 """
 
 from dataclasses import replace

@@ -10,11 +10,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from data.files.atomic import write_json
+from experiments.config.identity import flat_options
 from experiments.config.schema import Config
 from experiments.errors import ConfigError, one_line
 
@@ -192,11 +193,10 @@ class Trackers:
         Raises ConfigError if one cannot be opened at step 0. Later, the run goes on without it.
         """
         stored = {} if self._config.force and not step else self._stored_ids()
-        options = asdict(self._config)
         for name, setting in _settings(self._config).items():
             same = stored.get(name, {}).get("setting") == setting
             run_id = stored[name]["id"] if same else None
-            run = TrackedRun(self._name, self._folder, _flat(options), step, run_id)
+            run = TrackedRun(self._name, self._folder, _flat(self._config), step, run_id)
             try:
                 tracker = self._active[name] = TRACKERS[name](setting, run)
             except Exception as error:
@@ -251,14 +251,9 @@ def _settings(config: Config) -> dict[str, Any]:
     return {name: setting for name in TRACKERS if (setting := getattr(config.runtime, name))}
 
 
-def _flat(options: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"lr": 0.1}} -> {"optimizer.lr": 0.1}; a list, or null, as text."""
-    flat: dict[str, Any] = {}
-    for key, value in options.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                value if isinstance(value, bool | int | float | str) else json.dumps(value)
-            )
-    return flat
+def _flat(config: Config) -> dict[str, Any]:
+    """Return ``group.option`` -> value; a list, or null, is text."""
+    return {
+        name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for name, value in flat_options(config).items()
+    }

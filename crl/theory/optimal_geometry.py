@@ -106,9 +106,9 @@ def optimal_gram(rho: Tensor, negatives: int, loss: str = "logistic") -> Optimal
 
     rho [N] sums to 1; k = ``negatives``. In general the search is over G = V V^T with N unit rows
     V; because V has N columns, every local minimum is global. A lower bound on the minimum gives
-    the certificate (:func:`duality_gap`). For the hinge loss every set of vectors without a
-    positive cosine is optimal, for all rho; the result is the one with the largest least margin,
-    the tight frame.
+    the certificate (:func:`duality_gap`). If the loss says ``frame_is_optimal``, the result is the
+    tight frame. For the hinge loss all vectors without a positive cosine are optimal, and the frame
+    has the largest least margin of them.
 
     Raises ValueError if rho is no distribution over at least two classes or k < 1, KeyError for an
     unknown loss, RuntimeError if the certificate stays above 1e-5.

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +71,18 @@ def _differences(stored: dict[str, Any], wanted: dict[str, Any], prefix: str = "
             yield from _differences(old, new, f"{prefix}{name}.")
         elif old != new:
             yield f"{prefix}{name} is {old} there, {new} here"
+
+
+def flat_options(config: Any) -> dict[str, Any]:
+    """Return ``{"optimizer": {"lr": 0.1}}`` as ``{"optimizer.lr": 0.1}``.
+
+    ``config`` is a nested mapping, or the dataclass of a configuration.
+    """
+    options = asdict(config) if is_dataclass(config) and not isinstance(config, type) else config
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": item for inner, item in flat_options(value).items()}
+        else:
+            flat[name] = value
+    return flat

@@ -146,7 +146,7 @@ def test_modules_are_found_and_not_imported():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Three modules instead of the installed ones: alpha, beta, and small with too few sentences."""
+    """Three modules instead of the installed ones: alpha, beta, and small (too few sentences)."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path / "cache"))
     words = [
         "one",

@@ -6,6 +6,7 @@ import pytest
 
 from cli.result_table import result_table
 from experiments.config.compose import compose_config
+from experiments.config.identity import flat_options
 from experiments.report.paper_numbers import TABLE_1, table_1
 
 
@@ -40,12 +41,12 @@ def test_the_papers_figures_stand_beside_ours_only_in_the_papers_setting(
 
 def test_without_collisions_nothing_of_the_papers_stands_beside_ours() -> None:
     config = compose_config(["experiment=table1_cifar100"])
-    assert table_1(config, _result(100)) is not None
+    assert table_1(flat_options(config), _result(100)) is not None
     config.objective.collisions = False
-    assert table_1(config, _result(100)) is None
+    assert table_1(flat_options(config), _result(100)) is None
 
 
 def test_other_articles_than_the_papers_are_not_set_beside_it() -> None:
     config = compose_config(["experiment=table1_wiki3029", "encoder.glove_path=x"])
-    assert table_1(config, _result(709)) is None
-    assert table_1(config, _result(3029)) is not None
+    assert table_1(flat_options(config), _result(709)) is None
+    assert table_1(flat_options(config), _result(3029)) is not None

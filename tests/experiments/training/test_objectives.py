@@ -10,7 +10,7 @@ from crl.losses.margin_loss import LOSSES
 from crl.losses.quick_thoughts import quick_thoughts_loss
 from data.seeding import generator
 from experiments.config.compose import compose_config
-from experiments.training.objectives import OBJECTIVES
+from experiments.config.objectives import OBJECTIVES
 
 
 def test_the_configuration_offers_every_loss() -> None:
@@ -26,7 +26,7 @@ def test_fresh_negatives_are_read_in_the_order_of_the_points() -> None:
     options = compose_config(
         ["objective.negative_source=fresh", "objective.block_size=3", "objective.negatives=2"]
     )
-    objective = OBJECTIVES["contrastive"](options.objective, 4, 3)
+    objective = OBJECTIVES["contrastive"].load()(options.objective, 4, 3)
     batch = objective.sampler(torch.tensor([0, 6, 11, 20])).draw(6, generator(1, "test", 0))
     features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     losses = []
@@ -43,7 +43,7 @@ def test_pooled_negatives_are_the_blocks_of_other_tuples() -> None:
     options = compose_config(
         ["objective.negative_source=pooled", "objective.block_size=3", "objective.negatives=2"]
     )
-    objective = OBJECTIVES["contrastive"](options.objective, 4, 3)
+    objective = OBJECTIVES["contrastive"].load()(options.objective, 4, 3)
     batch = objective.sampler(torch.tensor([0, 6, 11, 20])).draw(5, generator(1, "test", 0))
     features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     losses = []
@@ -64,7 +64,7 @@ def test_pooled_negatives_are_the_blocks_of_other_tuples() -> None:
 def test_supervised_loss_is_the_cross_entropy_of_every_point_with_its_own_class() -> None:
     offsets = torch.tensor([0, 3, 5, 9])
     options = compose_config(["objective=supervised", "objective.block_size=2"]).objective
-    objective = OBJECTIVES["supervised"](options, 4, 3)
+    objective = OBJECTIVES["supervised"].load()(options, 4, 3)
     batch = objective.sampler(offsets).draw(5, generator(0, "test", 0))
     index = batch.points.flatten()
     assert len(index) == 5 * (1 + 2)
@@ -88,7 +88,7 @@ def test_quick_thoughts_takes_an_anchor_and_its_positives_for_a_block(encoders: 
     options = compose_config(
         ["objective=quick_thoughts", "objective.block_size=2", f"objective.encoders={encoders}"]
     )
-    objective = OBJECTIVES["quick_thoughts"](options.objective, 4, 3)
+    objective = OBJECTIVES["quick_thoughts"].load()(options.objective, 4, 3)
     batch = objective.sampler(torch.tensor([0, 3, 5, 9])).draw(5, generator(0, "test", 0))
     features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     rows = batch.points.T.tolist()
