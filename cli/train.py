@@ -52,23 +52,22 @@ def run(arguments: list[str]) -> None:
 
 
 def _sweep(arguments: list[str]) -> None:
-    """Raises RunError if a run failed, after all others are done."""
+    """Run every combination, then print the table. Raises RunError if a run failed."""
     from experiments.errors import RunError
-    from experiments.launch.sweep import launch, plan, sweep_table
+    from experiments.launch.sweep import plan_sweep, run_sweep, sweep_table
 
-    sweep = plan(
+    sweep = plan_sweep(
         [argument for argument in arguments if argument not in MULTIRUN],
         ["crl", "train", *arguments],
     )
-    failures = launch(sweep, say)
-    print(
-        f"\n{sweep_table(sweep.manifest)}\n\naccuracy, %: mean ± standard deviation over n runs; {sweep.folder}"
-    )
+    failures = run_sweep(sweep, say)
+    print(f"\n{sweep_table(sweep.manifest)}\n")
+    print(f"accuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
     for title, why in failures.items():
         say(f"failed: {title}: {why}")
     if failures:
         raise RunError(
-            f"{len(failures)} of {len(sweep.jobs)} runs failed; the same command starts them again"
+            f"{len(failures)} of {len(sweep.runs)} runs failed; the same command starts them again"
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from data.files.atomic import (
@@ -29,6 +29,7 @@ from data.files.atomic import (
 from experiments.config.compose import load_config
 from experiments.config.identity import config_hash, identity, run_path
 from experiments.errors import ConfigError, RunError, one_line
+from experiments.storage.lock import run_lock
 from experiments.storage.results import REPLACED, read_result
 
 
@@ -111,12 +112,10 @@ class RunFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = FileLock(self.path / ".lock")
+        lock = run_lock(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(
-                timeout=0.2
-            )  # `crl status` holds it for an instant to see whether anybody does
+            lock.acquire(timeout=0.2)  # `crl status` holds it for an instant, see is_locked()
         except Timeout as error:
             raise ConfigError(
                 f"{self.path} is in use by {self._user()}; wait for it, or choose a run_dir"

@@ -14,7 +14,8 @@ from data.seeding import generator, seed_of
 from data.split import Split
 from data.tuples import TupleBatch, TupleStream
 from experiments.config.schema import OptimizerConfig
-from experiments.runtime.ranks import gather_columns, own_columns, with_global_batch_norm
+from experiments.runtime.batch_norm import with_global_batch_norm
+from experiments.runtime.ranks import gather_columns, own_columns
 from experiments.training.objectives import OBJECTIVES, Objective
 from experiments.training.optimizers import build_optimizer, learning_rate
 
