@@ -18,7 +18,7 @@ from tqdm import tqdm
 import benchmarks
 from benchmarks import table
 from experiments.config.compose import compose_config
-from experiments.runtime.environment import environment
+from experiments.runtime.environment import environment, processor_name
 from experiments.training.build import build_fabric
 
 REPEATS = 5
@@ -81,17 +81,10 @@ def machine() -> str:
     about = environment(torch.device("cpu"), "", [])
     commit = about["commit"] or "unknown"
     return (
-        f"{os.cpu_count()} cores, {processor()}, torch {about['versions']['torch']}, {torch.get_num_threads()} threads, "
+        f"{os.cpu_count()} cores, {processor_name()}, torch {about['versions']['torch']}, "
+        f"{torch.get_num_threads()} threads, "
         f"{date.today().isoformat()}, commit {commit[:10]}{'+' if commit.endswith('+') else ''}"
     )
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [text.partition(":")[2].strip() for text in lines if text.startswith("model name")]
-    return names[0] if names else str(environment(torch.device("cpu"), "", [])["device"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The launchers of Hydra: ``hydra/launcher=NAME`` and ``hydra.launcher.OPTION=VALUE``.
 
 ``basic`` is :class:`experiments.launch.launch.OneByOne`, ``submitit_*`` is
-:class:`experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here. Free of torch.
+:class:`experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here.
+Free of torch.
 """
 
 from collections.abc import Generator, Sequence

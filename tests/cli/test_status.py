@@ -100,7 +100,8 @@ def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
     (sweep,) = (tmp_path / "sweeps").iterdir()
     text = status(capsys, sweep, code=1)
     assert text.startswith(
-        "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n  failed   optimizer.lr=1e+30"
+        "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n"
+        "  failed   optimizer.lr=1e+30"
     )
     assert "loss is" in text and "lower optimizer.lr" in text
 

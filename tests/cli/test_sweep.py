@@ -165,10 +165,10 @@ def test_the_same_sweep_again_runs_nothing(
 def test_another_sweep_shares_the_runs_but_not_the_folder(
     grid: tuple[Path, str], tmp_path: Path
 ) -> None:
-    from experiments.launch.sweep import plan
+    from experiments.launch.sweep import plan_sweep
 
     output = grid[0]
-    half = plan(
+    half = plan_sweep(
         [
             *TINY,
             "objective.block_size=2",
@@ -178,11 +178,13 @@ def test_another_sweep_shares_the_runs_but_not_the_folder(
         ],
         [],
     )
-    assert {job.path for job in half.jobs} < {
+    assert {run.folder for run in half.runs} < {
         path.parent for path in output.glob("runs/*/*/result.json")
     }
     assert half.folder != sweep_folder(output)
-    assert [list(job.labels) for job in half.jobs] == [["objective.negatives"]] * 4
+    (study,) = half.manifest.studies
+    assert [list(cell.labels) for cell in study.cells] == [["objective.negatives"]] * 2
+    assert [len(cell.runs) for cell in study.cells] == [2, 2]
 
 
 def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(
@@ -233,7 +235,7 @@ def test_runs_side_by_side_divide_the_cores(
     import joblib
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
-    from experiments.launch.sweep import launch, plan
+    from experiments.launch.sweep import plan_sweep, run_sweep
 
     handed: dict[str, Any] = {}
 
@@ -249,12 +251,12 @@ def test_runs_side_by_side_divide_the_cores(
         f"seed=range(0,{jobs})",
         f"output_dir={tmp_path}",
     ]
-    failures = launch(plan(arguments, []), lambda line: None)
+    failures = run_sweep(plan_sweep(arguments, []), lambda line: None)
     assert len(failures) == jobs
     assert "no runs in this test" in failures["seed=0"]
     assert handed["n_jobs"] == wanted[0]
     assert all(f"runtime.threads={wanted[1]}" in overrides for overrides in handed["overrides"])
-    launch(plan([*arguments, "runtime.threads=7"], []), lambda line: None)
+    run_sweep(plan_sweep([*arguments, "runtime.threads=7"], []), lambda line: None)
     assert all(
         [o for o in job if "threads" in o] == ["runtime.threads=7"] for job in handed["overrides"]
     )
@@ -422,6 +424,6 @@ def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> Non
 
 
 def test_planning_a_sweep_needs_no_torch() -> None:
-    code = "import sys\nfrom experiments.launch.sweep import plan\n"
-    code += "assert len(plan(['seed=0,1'], []).jobs) == 2\nassert 'torch' not in sys.modules"
+    code = "import sys\nfrom experiments.launch.sweep import plan_sweep\n"
+    code += "assert len(plan_sweep(['seed=0,1'], []).runs) == 2\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -6,13 +6,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.runtime.signals import DeferredSignals, Interrupted, ending, interrupt
+from experiments.runtime.signals import DeferredSignals, Interrupted, ending
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
@@ -161,16 +162,21 @@ def test_sigterm_outside_of_training(
 
 
 def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: Path) -> None:
-    from experiments.launch.worker_pool import run_side_by_side
+    from experiments.launch.launch import launch
+    from experiments.launch.run_spec import RunSpec
+    from experiments.launch.worker_pool import WorkerPool
 
-    job = (*slowly(texts)[1:], f"run_dir={tmp_path}/run", "training.steps=1000000")
+    run = tmp_path / "run"
+    overrides = (*slowly(texts)[1:], f"run_dir={run}", "training.steps=1000000")
+    spec = RunSpec("endless", overrides, run, 1, 1000000, "kind")
 
-    def stop(running: set[int]) -> None:
-        if lines(tmp_path / "run") > 3:
-            interrupt(signal.SIGTERM)
+    def stop() -> None:
+        until(lambda: lines(run) > 3)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted):
-        list(run_side_by_side([(0, job)], 1, 1, tmp_path / "log", stop))
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(Interrupted), ending():
+        launch([spec], WorkerPool(1, tmp_path / "log"), print)
     assert (tmp_path / "run" / "checkpoint.pt").exists()
     assert "Traceback" not in (tmp_path / "log").read_text()
 
@@ -190,8 +196,9 @@ def gone(session: int) -> bool:
 def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) -> None:
     """Every run under way has a checkpoint, no process is left, and the same command completes them
     all."""
-    small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "evaluation.linear_steps=5",
-             "runtime.progress=false", f"output_dir={tmp_path}", LONG]  # fmt: skip
+    small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2",
+             "evaluation.linear_steps=5", "runtime.progress=false", f"output_dir={tmp_path}",
+             LONG]  # fmt: skip
     if verb == "reproduce":
         command = ["reproduce", "only=glyphs,table1", "seeds=1", "workers=2", *small]
     else:
