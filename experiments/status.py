@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 from data.files.plain import read_plain_json, read_plain_yaml
@@ -61,7 +61,7 @@ class Overview:
     cells: list[CellStatus] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
-    @cached_property
+    @property
     def runs(self) -> list[RunStatus]:
         """All runs, each once, even if it belongs to several studies."""
         return list({run.path: run for cell in self.cells for run in cell.runs}.values())
@@ -105,13 +105,7 @@ def overview(folders: Sequence[Path]) -> Overview:
                 "crl status takes those that hold runs, sweeps or reproductions"
             )
     report = Overview()
-    seen: dict[Path, RunStatus] = {}
-
-    def look(path: Path) -> RunStatus:
-        if path not in seen:
-            seen[path] = run_status(path)
-        return seen[path]
-
+    look = cache(run_status)  # a run can belong to several studies
     for place in find_manifests(folders):
         try:
             manifest = read_manifest(place)
@@ -126,9 +120,10 @@ def overview(folders: Sequence[Path]) -> Overview:
                 report.cells.append(
                     CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs))
                 )
+    named = {run.path for run in report.runs}
     others: dict[str, list[RunStatus]] = {}
     for path in run_folders(folders):
-        if path not in seen:
+        if path not in named:
             others.setdefault(_short(path.parent), []).append(look(path))
     title = "runs of no study" if report.cells else "runs"
     report.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]

@@ -8,33 +8,42 @@ Free of torch.
 from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.callbacks import Callbacks  # HydraContext wants one, and no other makes one
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
 from experiments.config.compose import hydra_started, quoted, spelled_out
-from experiments.errors import ConfigError, one_line
+from experiments.errors import ConfigError
 from experiments.launch import slurm
-from experiments.launch.do_run import do_run_for_launcher, say_nothing
-from experiments.launch.launch import Launcher, OneByOne, Outcome
+from experiments.launch.launch import (
+    Launcher,
+    OneByOne,
+    Outcome,
+    do_run_for_launcher,
+    gave_up,
+)
 from experiments.launch.progress_bar import is_new, stamp
 from experiments.launch.run_spec import RunSpec
 from experiments.launch.worker_pool import end_with_parent
 from experiments.runtime.console import Say
-from experiments.runtime.signals import Interrupted, passed_on, worker_signals
+from experiments.runtime.signals import passed_on, worker_signals
 
 _BASIC, _JOBLIB = "basic", "joblib"
 _PACKAGES = {
     _JOBLIB: "hydra-joblib-launcher",
     **dict.fromkeys(slurm.LAUNCHERS, "hydra-submitit-launcher"),
 }
+_QUIET = (  # Hydra writes neither logs nor the overrides of each run
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
 
 
 def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -> Launcher:
@@ -47,17 +56,15 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
         return OneByOne()
     with hydra_started(options) as hydra:
         name = _chosen_name(options, hydra.config_loader)
-        # Hydra writes nothing: neither logs nor the overrides of each run.
-        quiet = [f"hydra.sweep.dir={quoted(folder)}", "hydra.sweep.subdir=."]
-        quiet += ["hydra.output_subdir=null"]
-        quiet += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-        overrides = [*slurm.defaults(name), *options, *quiet]
+        place = f"hydra.sweep.dir={quoted(folder)}"
+        overrides = [*slurm.default_options(name), *options, place, *_QUIET]
         config = hydra.config_loader.load_configuration("train", overrides, RunMode.MULTIRUN)
         if name == _BASIC:
             return OneByOne()
         if name in slurm.LAUNCHERS:
             return slurm.SubmititJobs(name, config.hydra.launcher, say)
-        return HydraLauncher(name, config, hydra.config_loader, runs)
+        launcher = HydraLauncher(name, config, hydra.config_loader, runs)
+        return OneByOne() if launcher.side_by_side == 1 else launcher  # joblib would do that too
 
 
 def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
@@ -65,28 +72,26 @@ def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
     for override in OverridesParser.create(loader).parse_overrides(list(options)):
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line}: a launcher and its options cannot be swept")
-    name, installed = _BASIC, loader.get_group_options("hydra/launcher")
-    for option in options:
-        key, _, value = option.lstrip("+~").partition("=")
-        if key == "hydra/launcher":
-            name = value
-            if name in _PACKAGES and name not in installed:
-                raise ConfigError(f"{option}: not installed; pip install {_PACKAGES[name]}")
-            if name not in installed:
-                known = ", ".join(sorted({*installed, *_PACKAGES}))
-                raise ConfigError(f"{option}: no such launcher; choose one of {known}")
+    installed = loader.get_group_options("hydra/launcher")
+    choices = (option.lstrip("+~").partition("=") for option in options)
+    name = [_BASIC, *(value for key, _, value in choices if key == "hydra/launcher")][-1]
+    if name in _PACKAGES and name not in installed:
+        raise ConfigError(f"hydra/launcher={name}: not installed; pip install {_PACKAGES[name]}")
+    if name not in installed:
+        known = ", ".join(sorted({*installed, *_PACKAGES}))
+        raise ConfigError(f"hydra/launcher={name}: no such launcher; choose one of {known}")
     return name
 
 
 class HydraLauncher:
-    """A launcher of Hydra's, which hears of the outcomes when all runs have ended."""
+    """A launcher of Hydra's; it tells the outcomes when all runs have ended."""
 
     def __init__(self, name: str, config: DictConfig, loader: ConfigLoader, runs: int) -> None:
         self._name = name
         self.side_by_side, self._threads = _share_cores(config, runs)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
-            task_function=_Task(in_child=name == _JOBLIB),
+            task_function=_task_of_child if name == _JOBLIB else _task,
             config=config,
         )
 
@@ -99,43 +104,26 @@ class HydraLauncher:
         before = [stamp(run.folder / "result.json") for run in runs]
         try:
             with passed_on() if self._name == _JOBLIB else nullcontext():
-                answers = [*map(_answer, self._launcher.launch(overrides, initial_job_idx=0))]
+                jobs = self._launcher.launch(overrides, initial_job_idx=0)
+                answers = [job.return_value for job in jobs]
         except Exception as error:
             answers = [
                 None if is_new(run.folder / "result.json", old) else gave_up(error)
                 for run, old in zip(runs, before, strict=True)
             ]
-        yield from (Outcome(number, answer) for number, answer in enumerate(answers))
+        yield from enumerate(answers)
 
 
-class _Task:
+def _task(config: DictConfig) -> str | None:
     """What Hydra calls for each run. It returns why the run failed: an error would end them all."""
-
-    def __init__(self, in_child: bool) -> None:
-        self._in_child = in_child  # a process that does one run after another
-
-    def __call__(self, config: DictConfig) -> str | None:
-        overrides = HydraConfig.get().overrides.task
-        if not self._in_child:
-            return do_run_for_launcher(overrides, say_nothing)
-        end_with_parent()
-        try:
-            with worker_signals:
-                return do_run_for_launcher(overrides, say_nothing)
-        except Interrupted as error:
-            return f"ended by {error}"
+    return do_run_for_launcher(HydraConfig.get().overrides.task, lambda line: None)
 
 
-def gave_up(error: Exception) -> str:
-    """Why a run was not done: its launcher could not go on."""
-    return f"the launcher gave up: {one_line(error)}"
-
-
-def _answer(job: JobReturn) -> Any:
-    try:
-        return job.return_value
-    except Exception as error:
-        return one_line(error)
+def _task_of_child(config: DictConfig) -> str | None:
+    """As :func:`_task`, in a process that does one run after another for this one."""
+    end_with_parent()
+    overrides = HydraConfig.get().overrides.task
+    return do_run_for_launcher(overrides, lambda line: None, worker_signals)
 
 
 def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]:

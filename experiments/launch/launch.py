@@ -1,24 +1,23 @@
-"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``.
+"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``. Free of torch.
 
 A launcher is one of these: :class:`OneByOne` here, the pool of local processes (``worker_pool``),
 jobs on a cluster (``slurm``), or any other launcher that Hydra has (``hydra_launchers``).
 """
 
+import traceback
 from collections.abc import Generator, Sequence
-from contextlib import closing
-from typing import NamedTuple, Protocol
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Protocol
 
-from experiments.launch.do_run import do_run, say_nothing
+from data.errors import DataError
+from experiments.errors import ConfigError, RunError, one_line
 from experiments.launch.progress_bar import Progress
 from experiments.launch.run_spec import RunSpec
 from experiments.runtime.console import Say
+from experiments.runtime.signals import Interrupted
 
-
-class Outcome(NamedTuple):
-    """How a run ended: its number in the list, and why it failed, in one line (None: complete)."""
-
-    number: int
-    error: str | None
+# How a run ended: its number in the list, and why it failed, in one line (None: it is complete).
+Outcome = tuple[int, str | None]
 
 
 class Launcher(Protocol):
@@ -28,7 +27,6 @@ class Launcher(Protocol):
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs; yield one outcome for each, in any order."""
-        ...
 
 
 class OneByOne:
@@ -39,7 +37,7 @@ class OneByOne:
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs; each shows its own progress bar."""
         for number, run in enumerate(runs):
-            yield Outcome(number, do_run(run.overrides, say_nothing, progress=True))
+            yield number, do_run(run.overrides, lambda line: None, progress=True)
 
 
 def launch(
@@ -53,11 +51,51 @@ def launch(
     if not runs:
         return {}
     failures = {}
-    apart = not isinstance(launcher, OneByOne)  # in other processes, so nothing else is on screen
-    progress = Progress(runs, complete, launcher.side_by_side, say, bar=bar and apart)
-    with progress.watching(apart), closing(launcher.outcomes(runs)) as outcomes:
+    bar = bar and not isinstance(launcher, OneByOne)
+    with (
+        Progress(runs, complete, launcher.side_by_side, say, bar) as progress,
+        closing(launcher.outcomes(runs)) as outcomes,
+    ):
         for number, error in outcomes:
             progress.ended(number, error)
             if error is not None:
                 failures[runs[number].title] = error
     return failures
+
+
+def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | None:
+    """Do the run that ``crl train`` would do; return why it failed, in one line, or None.
+
+    ``progress``: whether it may show a progress bar of its own. A signal raises Interrupted.
+    """
+    from experiments.config.compose import compose_config
+    from experiments.run import run
+
+    try:
+        config = compose_config(overrides)
+        config.runtime.progress = config.runtime.progress and progress
+        run(config, ["crl", "train", *overrides], say)
+    except Exception as error:
+        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
+            say(traceback.format_exc())
+        return one_line(error)
+    return None
+
+
+def do_run_for_launcher(
+    overrides: Sequence[str], say: Say, signals: AbstractContextManager[None] | None = None
+) -> str | None:
+    """As :func:`do_run`, but a signal is an answer too, which the launcher hands on.
+
+    ``signals``: a context that handles them.
+    """
+    try:
+        with signals or nullcontext():
+            return do_run(overrides, say)
+    except Interrupted as error:
+        return f"ended by {error}"
+
+
+def gave_up(error: Exception) -> str:
+    """Why a run was not done: its launcher could not go on."""
+    return f"the launcher gave up: {one_line(error)}"

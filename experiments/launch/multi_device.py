@@ -39,7 +39,10 @@ from experiments.runtime.signals import ignore_signals
 _CONTEXT = multiprocessing.get_context("spawn")
 _GRACE = 10.0  # seconds for rank 0 to end by itself when another rank has died
 _GOES_ON = "the same command goes on from the last checkpoint"
-_LOST = f"another process of this run has ended; {_GOES_ON}"
+
+
+class _LostRankError(RunError):
+    """Another process of this run has ended."""
 
 
 class Local(LightningEnvironment):
@@ -93,15 +96,10 @@ def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str
             for rank in range(1, count)
         ]
         with _ending_together(others):
-            return run(config, command, say, Ranks(Local(0, port), count))
+            return _run(config, command, say, Ranks(Local(0, port), count))
     if ranks.environment.global_rank() > 0:
         sys.exit(_follow(config, command, ranks))
-    try:
-        return run(config, command, say, ranks)
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            raise RunError(_LOST) from error
-        raise
+    return _run(config, command, say, ranks)
 
 
 def started_outside(config: DictConfig) -> Ranks | None:
@@ -110,15 +108,16 @@ def started_outside(config: DictConfig) -> Ranks | None:
     Raises ConfigError if they are not as many as the configuration asks for.
     """
     wanted = config.runtime.devices
+    # Only srun sets this, not a batch script by itself. Tasks of one device are single runs.
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if TorchElasticEnvironment.detect():
-        count, starter = int(os.environ["WORLD_SIZE"]), "torchrun"
+        starter, count = "torchrun", int(os.environ["WORLD_SIZE"])
         per_node = int(os.environ.get("LOCAL_WORLD_SIZE", str(count)))
-    else:
-        # Only srun sets these, not a batch script by itself. Tasks of one device are single runs.
-        count, starter = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")), "srun"
+    elif wanted > 1 and tasks > 1:
+        starter, count = "srun", tasks
         per_node = count // int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
-        if wanted == 1 or count == 1:
-            return None
+    else:
+        return None
     if wanted not in (1, count):
         raise ConfigError(
             f"runtime.devices: {wanted} are wanted, but {starter} has started {count} process(es)"
@@ -140,7 +139,7 @@ def started_outside(config: DictConfig) -> Ranks | None:
 def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
     """Let the other processes live as long as the context lasts. If one dies, end this process too.
 
-    Raises RunError if a collective operation fails because a rank is lost.
+    Raises RunError that says which one.
     """
     for other in others:
         other.start()
@@ -148,11 +147,8 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
     threading.Thread(target=_watch, args=(others, over), daemon=True).start()
     try:
         yield
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            wait([other.sentinel for other in others], timeout=_GRACE)
-            raise RunError(_who_died(others) or _LOST) from error
-        raise
+    except _LostRankError as error:
+        raise RunError(_who_died(others, _GRACE) or str(error)) from error
     finally:
         over.set()
         for other in others:
@@ -168,25 +164,22 @@ def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:
     while alive and not over.is_set():
         ended = wait([other.sentinel for other in alive], timeout=1)
         if ended and not over.wait(_GRACE):
-            if why := _who_died(alive):
+            if why := _who_died(alive, 0):
                 print(f"crl: {why}", file=sys.stderr, flush=True)
                 os._exit(1)
             alive = [other for other in alive if other.sentinel not in ended]
 
 
-def _who_died(others: Sequence[BaseProcess]) -> str | None:
+def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
+    """Return which process has died and how; wait so many seconds for the first that ends."""
+    ended = wait([other.sentinel for other in others], timeout=patience)
     for other in others:
-        if other.exitcode:
-            return (
-                f"the process of {other.name} died (exit code {other.exitcode}; out of memory?); "
-                f"{_GOES_ON}"
-            )
+        if other.sentinel in ended:
+            other.join()  # the exit code may come a moment later than the end
+            if code := other.exitcode:
+                who = f"the process of {other.name}"
+                return f"{who} died (exit code {code}; out of memory?); {_GOES_ON}"
     return None
-
-
-def _tells_of_a_lost_rank(error: RuntimeError) -> bool:
-    """Return whether a collective operation failed; gloo has no exception of its own for that."""
-    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
 def _other(config: DictConfig, command: list[str], ranks: Ranks) -> None:
@@ -201,13 +194,21 @@ def _follow(config: DictConfig, command: list[str], ranks: Ranks) -> int:
     warnings.simplefilter("ignore")
     tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a killed process leaves behind
     try:
-        run(config, command, lambda line: None, ranks)
+        _run(config, command, lambda line: None, ranks)
     except (ConfigError, DataError):
         return 2
     except (RunError, OSError):
         return 1
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            return 1
-        raise
     return 0
+
+
+def _run(config: DictConfig, command: list[str], say: Say, ranks: Ranks) -> dict[str, Any]:
+    """Do the run. Raises _LostRankError if a collective operation fails: another rank has ended."""
+    try:
+        return run(config, command, say, ranks)
+    except RuntimeError as error:
+        if (
+            isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
+        ):  # its only sign
+            raise _LostRankError(f"another process of this run has ended; {_GOES_ON}") from error
+        raise

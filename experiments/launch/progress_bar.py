@@ -4,9 +4,8 @@ Most launchers tell nothing before the end, so progress is read off the run fold
 """
 
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
@@ -30,7 +29,7 @@ _EVALUATION = 0.1  # the share of a run that stands for what comes after its las
 
 
 class Progress:
-    """One bar over all runs, or a line for each run that ends.
+    """As a context: one bar over all runs, or a line for each run that ends.
 
     The time left is what the remaining runs take at the speed (seconds a point) of the runs of
     their kind that are complete or in progress.
@@ -50,7 +49,7 @@ class Progress:
         # A folder may hold what an earlier start left; only what changes from here on counts.
         self._results = [stamp(run.folder / "result.json") for run in runs]
         self._metrics = [stamp(run.folder / "metrics.jsonl") for run in runs]
-        self._speeds: dict[str, list[tuple[int, float]]] = defaultdict(list)  # (points, seconds)
+        self._taken: list[tuple[str, int, float]] = []  # (kind, points, seconds) of complete runs
         self._lock = RLock()
         self._bar = tqdm(
             total=self._total,
@@ -58,26 +57,20 @@ class Progress:
             bar_format="{percentage:3.0f}%|{bar}| {n:.1f}/{total} runs [{elapsed}{postfix}]",
             disable=not (bar and sys.stderr.isatty()),
         )
+        self._over, self._watcher = Event(), Thread(target=self._watch, daemon=True)
 
-    @contextmanager
-    def watching(self, folders: bool) -> Iterator[None]:
-        """Show progress as long as the context lasts; if asked, look at the folders meanwhile."""
-        over = Event()
+    def __enter__(self) -> "Progress":
+        self._watcher.start()
+        return self
 
-        def watch() -> None:
-            while not over.wait(0.5):
-                self.look()
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._watcher.join()
+        self._bar.close()
 
-        watcher = Thread(target=watch, daemon=True)
-        if folders:
-            watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            if folders:
-                watcher.join()
-            self._bar.close()
+    def _watch(self) -> None:
+        while not self._over.wait(0.5):
+            self.look()
 
     def look(self) -> None:
         """Note every run whose result has come, and show how far the others are."""
@@ -105,7 +98,7 @@ class Progress:
                     if (run := read_run(spec.folder)) is not None:
                         outcome = _score(run.result)
                         if (seconds := seconds_taken(run.result)) is not None:
-                            self._speeds[spec.kind].append((spec.points, seconds))
+                            self._taken.append((spec.kind, spec.points, seconds))
             if self._bar.disable:
                 self._say(
                     f"[{self._total - len(self._left)}/{self._total}] {spec.title}: {outcome}"
@@ -114,14 +107,14 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are complete, None before any speed is known."""
         shares = self._shares()
-        measured = defaultdict(list, {kind: list(pairs) for kind, pairs in self._speeds.items()})
-        for number in shares:
-            run = self._runs[number]
+        seen = [*self._taken]
+        for run in (self._runs[number] for number in shares):
             if (seconds := seconds_in_all(last_line(run.folder), run.steps)) is not None:
-                measured[run.kind].append((run.points, seconds))
+                seen.append((run.kind, run.points, seconds))
         speeds = {
-            kind: sum(seconds for _, seconds in pairs) / sum(points for points, _ in pairs)
-            for kind, pairs in measured.items()
+            kind: sum(seconds for same, _, seconds in seen if same == kind)
+            / sum(points for same, points, _ in seen if same == kind)
+            for kind, _, _ in seen
         }
         if not speeds:
             return None

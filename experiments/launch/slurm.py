@@ -1,7 +1,7 @@
 """Runs as jobs of submitit: on a SLURM cluster, or in processes of this machine. Free of torch.
 
 The options are those of Hydra's submitit launcher. Its ``launch`` is not used: it raises at the
-first job that died, while the others still run, and nothing tells their outcomes then.
+first job that died, and the outcomes of the others, which still run, are lost.
 """
 
 import logging
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.errors import ConfigError, one_line
-from experiments.launch.do_run import do_run_for_launcher
-from experiments.launch.launch import Outcome
+from experiments.errors import ConfigError
+from experiments.launch.launch import Outcome, do_run_for_launcher, gave_up
 from experiments.launch.run_spec import RunSpec
 from experiments.runtime.console import Say
 from experiments.storage.lock import is_locked
@@ -27,7 +26,7 @@ SLURM = "submitit_slurm"
 LAUNCHERS = (SLURM, "submitit_local")
 
 
-def defaults(launcher: str) -> list[str]:
+def default_options(launcher: str) -> list[str]:
     """Options that fit runs which go on from their checkpoint; the user's options win."""
     name = ["hydra.launcher.name=crl"] if launcher in LAUNCHERS else []
     return [*name, "hydra.launcher.max_num_timeout=20"] if launcher == SLURM else name
@@ -54,33 +53,30 @@ class SubmititJobs:
             )
         self._launcher, self._say = launcher, say
         self._options: dict[str, Any] = dict(OmegaConf.to_container(options, resolve=True))  # type: ignore[arg-type]
-        self._threads = threads(self._options)
+        self._threads = threads_of_job(self._options)
         if launcher == SLURM and (cpus := options.cpus_per_task):
             # Since SLURM 22.05 srun does not take this over from sbatch.
-            setup = [*(options.setup or []), f"export SRUN_CPUS_PER_TASK={cpus}"]
-            self._options["setup"] = setup
+            self._options["setup"] = [*(options.setup or []), f"export SRUN_CPUS_PER_TASK={cpus}"]
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
-        """Submit the runs that no process works on, perhaps a job of an earlier command."""
+        """Submit the runs, but none that a process (a job of an earlier command?) works on now."""
         free: dict[int, RunSpec] = {}
         for number, run in enumerate(runs):
             if is_locked(run.folder):
-                why = f"{run.folder} is in use by another crl process; wait for it"
-                yield Outcome(number, why)
+                yield number, f"{run.folder} is in use by another crl process; wait for it"
             else:
                 free[number] = run.with_threads(self._threads)
         if not free:
             return
         try:
             overrides = [run.overrides for run in free.values()]
-            jobs = executor(self._launcher, self._options).map_array(_Task(), overrides)
+            jobs = build_executor(self._launcher, self._options).map_array(_Task(), overrides)
         except Exception as error:  # the queue refused them
-            why = f"the launcher gave up: {one_line(error)}"
-            yield from (Outcome(number, why) for number in free)
+            yield from ((number, gave_up(error)) for number in free)
             return
         try:
             for number, job in zip(free, jobs, strict=True):
-                yield Outcome(number, answer(job))
+                yield number, why_failed(job)
         except KeyboardInterrupt:
             if self._launcher == SLURM:
                 self._say(
@@ -91,25 +87,25 @@ class SubmititJobs:
 
 
 class _Task:
-    """What a job does: a run. Like every "checkpointable" of submitit it can be submitted again."""
+    """The function of a job: it does a run. submitit asks for a checkpoint when time is up."""
 
     def __call__(self, overrides: tuple[str, ...]) -> str | None:
         return do_run_for_launcher(overrides, lambda line: print(line, file=sys.stderr, flush=True))
 
     def checkpoint(self, overrides: tuple[str, ...]) -> "DelayedSubmission":
-        """What submitit submits when the time is up: the same run, which goes on."""
+        """Return what goes back into the queue: the same run, which goes on where it was."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, overrides)
 
 
-def executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
+def build_executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
     """Return submitit's executor with the options of Hydra's launcher, translated as it does."""
     from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
     from submitit import AutoExecutor
     from submitit.core.logger import get_logger
 
-    get_logger().setLevel(logging.ERROR)  # it would print a line whenever sacct fails
+    get_logger().setLevel(logging.ERROR)  # else it prints a line whenever sacct fails
     cluster = launcher.removeprefix("submitit_")
     translated = {
         name if hasattr(BaseQueueConf, name) else f"{cluster}_{name}": value
@@ -117,13 +113,13 @@ def executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
         if name not in ("_target_", "submitit_folder", "max_num_timeout")
     }
     limit = {"slurm_max_num_timeout": options["max_num_timeout"]} if launcher == SLURM else {}
-    made = AutoExecutor(options["submitit_folder"], cluster=cluster, **limit)
-    made.update_parameters(**translated)
-    return made
+    executor = AutoExecutor(options["submitit_folder"], cluster=cluster, **limit)
+    executor.update_parameters(**translated)
+    return executor
 
 
-def answer(job: "Job[str | None]") -> str | None:
-    """Wait for a job; return why its run failed, or None. A job that died is a failed run."""
+def why_failed(job: "Job[str | None]") -> str | None:
+    """Wait for a job; return why its run failed, or None. If a job dies, its run has failed."""
     try:
         return job.result()
     except Exception:  # submitit's own, which holds the whole log
@@ -133,7 +129,7 @@ def answer(job: "Job[str | None]") -> str | None:
         )
 
 
-def threads(options: dict[str, Any]) -> int | None:
+def threads_of_job(options: dict[str, Any]) -> int | None:
     """Return a job's CPU threads: as many as it asks for, else one; None if its GPUs bring CPUs."""
     gpus = any(options.get(name) for name in ("gpus_per_node", "gpus_per_task", "gres"))
     return options["cpus_per_task"] or (None if gpus else 1)

@@ -148,19 +148,10 @@ def run_sweep(sweep: Sweep, say: Say) -> dict[str, str]:
     pending = [run for run in sweep.runs if sweep.force or read_run(run.folder) is None]
     complete = len(sweep.runs) - len(pending)
     launcher = choose_launcher(sweep.launcher, sweep.folder, len(pending), say)
-    _write(sweep)
+    write_manifest(sweep.folder / f"sweep{SUFFIX}", sweep.manifest)
     already = f", {complete} of them complete already" if complete else ""
     say(f"sweep of {len(sweep.runs)} runs{already}: {sweep.folder}")
     return launch(pending, launcher, say, complete, sweep.bar)
-
-
-def _write(sweep: Sweep) -> None:
-    try:
-        write_manifest(sweep.folder / f"sweep{SUFFIX}", sweep.manifest)
-    except OSError as error:
-        raise ConfigError(
-            f"{sweep.folder} cannot be written ({error.strerror}); choose a writable output_dir"
-        ) from error
 
 
 def sweep_table(manifest: Manifest) -> str:

@@ -10,14 +10,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from experiments.errors import ConfigError
-from experiments.launch.do_run import do_run
-from experiments.launch.launch import Outcome
+from experiments.launch.launch import Outcome, do_run
 from experiments.launch.run_spec import RunSpec
 from experiments.runtime.signals import Interrupted
 
@@ -26,7 +25,7 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 
 class _Worker:
-    """A process that trains, the pipe to it, and the number of the run that it does."""
+    """A process that trains, the pipe to it, and the number of the run that it has."""
 
     def __init__(self, threads: int, log: Path) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
@@ -34,7 +33,6 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.number: int | None = None
-        self.dead = False
 
     def give(self, number: int, run: RunSpec) -> None:
         self.number = number
@@ -46,12 +44,11 @@ class _Worker:
         assert self.number is not None
         number, self.number = self.number, None
         try:
-            return Outcome(number, self.pipe.recv())
+            return number, self.pipe.recv()
         except (EOFError, OSError):
-            self.dead = True
             self.process.join()
             code = self.process.exitcode
-            return Outcome(number, f"its process died (exit code {code}; out of memory?)")
+            return number, f"its process died (exit code {code}; out of memory?)"
 
 
 class WorkerPool:
@@ -77,41 +74,24 @@ class WorkerPool:
                 f"{self.log} cannot be written ({error.strerror}); give another output_dir"
             ) from error
         workers = min(self.side_by_side or 1, len(runs))
-        waiting = iter(enumerate(runs))
+        threads = runs[0].threads or max(1, cores() // workers)
+        waiting = enumerate(run.with_threads(threads) for run in runs)
         crew: list[_Worker] = []
         try:
+            crew += [_Worker(threads, self.log) for _ in range(workers)]
             while True:
-                free = [worker for worker in crew if worker.number is None]
-                self._hand_out(waiting, free, crew, workers)
+                for place, worker in enumerate(crew):
+                    if worker.number is None and (job := next(waiting, None)) is not None:
+                        if not worker.process.is_alive():
+                            crew[place] = _Worker(threads, self.log)
+                        crew[place].give(*job)
                 busy = [worker for worker in crew if worker.number is not None]
                 if not busy:
                     return
                 ready = wait([worker.pipe for worker in busy])
-                for worker in busy:
-                    if worker.pipe in ready:
-                        yield worker.take()
-                        if worker.dead:
-                            crew.remove(worker)
+                yield from (worker.take() for worker in busy if worker.pipe in ready)
         finally:
             _dismiss(crew)
-
-    def _hand_out(
-        self,
-        waiting: Iterator[tuple[int, RunSpec]],
-        free: list[_Worker],
-        crew: list[_Worker],
-        workers: int,
-    ) -> None:
-        """Give a run to every free worker; hire as many workers as there are runs and room for."""
-        while free or len(crew) < workers:
-            number, run = next(waiting, (-1, None))
-            if run is None:
-                return
-            threads = run.threads or max(1, cores() // workers)
-            if not free:
-                crew.append(_Worker(threads, self.log))
-                free.append(crew[-1])
-            free.pop().give(number, run.with_threads(threads))
 
 
 def cores() -> int:

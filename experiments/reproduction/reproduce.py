@@ -53,7 +53,9 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     complete = len(runs) - len(missing)
     launcher = _launcher(request, missing, say)
     say(f"{len(runs)} runs in {len(studies)} studies, {complete} complete already")
-    _write(request, Manifest(f"scale={request.scale}", tuple(command), tuple(studies)))
+    manifest = Manifest(f"scale={request.scale}", tuple(command), tuple(studies))
+    path = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
+    write_manifest(path, _merged(path, manifest))
     return launch(missing, launcher, say, complete)
 
 
@@ -62,16 +64,6 @@ def _launcher(request: Request, runs: Sequence[RunSpec], say: Say) -> Launcher:
         return choose_launcher(request.launcher, request.output_dir, len(runs), say)
     workers = request.workers or usual_workers(runs)
     return WorkerPool(workers, request.output_dir / f"reproduce-{request.scale}.log")
-
-
-def _write(request: Request, new: Manifest) -> None:
-    path = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
-    try:
-        write_manifest(path, _merged(path, new))
-    except OSError as error:
-        raise ConfigError(
-            f"{request.output_dir} cannot be written ({error.strerror}); give another output_dir"
-        ) from error
 
 
 def _merged(path: Path, new: Manifest) -> Manifest:

@@ -5,6 +5,7 @@ Free of torch.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _budget(dataset: DatasetPlan) -> Iterator[Variation]:
     negatives = {k: (_fresh(k), 1 + _BASE_BLOCK * (1 + k)) for k in dataset.fresh_negatives}
     for axis, values in (("block_size", blocks), ("negatives", negatives)):
         first, *others = values
-        steps = _compose([*dataset.base, *values[first][0]]).training.steps
+        steps = _compose((*dataset.base, *values[first][0])).training.steps
         for value in values:
             yield {"axis": axis, "value": value, "equal": "tuples"}, values[value][0]
         yield {"axis": axis, "value": first, "equal": "points"}, values[first][0]
@@ -164,7 +165,7 @@ def _chosen(
 
 
 def _runs(overrides: list[str], seeds: int) -> list[RunSpec]:
-    config = _compose(overrides)
+    config = _compose(tuple(overrides))
     runs = []
     for seed in range(seeds):
         config.seed = seed  # no other option depends on the seed
@@ -172,12 +173,7 @@ def _runs(overrides: list[str], seeds: int) -> list[RunSpec]:
     return runs
 
 
-_composed: dict[tuple[str, ...], DictConfig] = {}
-
-
-def _compose(overrides: list[str]) -> DictConfig:
+@cache
+def _compose(overrides: tuple[str, ...]) -> DictConfig:
     """The configuration, composed once: the studies share many."""
-    key = tuple(overrides)
-    if key not in _composed:
-        _composed[key] = compose_config(overrides)
-    return _composed[key]
+    return compose_config(overrides)

@@ -45,16 +45,8 @@ class GlobalBatchNorm(_BatchNorm):
         mean = _RankMean.apply(values.mean(rest))
         centred = values - mean.view(shape)
         variance = _RankMean.apply(centred.square().mean(rest))
-        if (
-            self.running_mean is not None
-            and self.running_var is not None
-            and self.num_batches_tracked is not None
-        ):
-            self._track(
-                mean.detach(),
-                variance.detach(),
-                distributed.get_world_size() * input.numel() // input.shape[1],
-            )
+        count = distributed.get_world_size() * input.numel() // input.shape[1]
+        self._track(mean.detach(), variance.detach(), count)
         scale = (variance + self.eps).rsqrt()
         if self.weight is None:
             return (centred * scale.view(shape)).to(input.dtype)
@@ -63,11 +55,12 @@ class GlobalBatchNorm(_BatchNorm):
         )
 
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        assert (
-            self.running_mean is not None
-            and self.running_var is not None
-            and self.num_batches_tracked is not None
-        )
+        if (
+            self.running_mean is None
+            or self.running_var is None
+            or self.num_batches_tracked is None
+        ):
+            return
         self.num_batches_tracked.add_(1)
         rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, rate)

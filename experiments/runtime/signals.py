@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+_NAMES = {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"}
+_SIGNALS: list[int] = [signum for signum in signal.Signals if signum.name in _NAMES]
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -63,13 +63,10 @@ class DeferredSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "DeferredSignals":
-        self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
-        heard = [
-            signum
-            for signum, handler in self._before.items()
-            if handler not in (signal.SIG_IGN, None)
-        ]
-        self._context = _handling(self._note, heard)
+        handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        unheard = (signal.SIG_IGN, None)
+        self._before = {s: handler for s, handler in handlers.items() if handler not in unheard}
+        self._context = _handling(self._note, list(self._before))
         self._context.__enter__()
         return self
 

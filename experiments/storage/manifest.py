@@ -49,8 +49,10 @@ class Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write it atomically; the name must end in ``.study.json``. Its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write it atomically, and make its folder; the name must end in ``.study.json``.
+
+    Raises ConfigError if it cannot be written.
+    """
     home = path.parent.resolve()
 
     def cell(given: Cell) -> dict[str, Any]:
@@ -63,15 +65,19 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         {"name": s.name, "dataset": s.dataset, "cells": [cell(c) for c in s.cells]}
         for s in manifest.studies
     ]
-    write_json(
-        path,
-        {
-            "schema": SCHEMA,
-            "title": manifest.title,
-            "command": list(manifest.command),
-            "studies": studies,
-        },
-    )
+    content = {
+        "schema": SCHEMA,
+        "title": manifest.title,
+        "command": list(manifest.command),
+        "studies": studies,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}); choose a writable output_dir"
+        ) from error
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -1,5 +1,4 @@
-"""``crl status`` on real runs: while one goes on, after it was broken off, after it failed, after
-it was done."""
+"""``crl status`` on real runs: in progress, interrupted, failed, complete."""
 
 import json
 import signal

@@ -58,8 +58,7 @@ def run_of(config: Path) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """(output folder, standard output) of the grid, swept by the command; tests must not change
-    it."""
+    """The output folder (tests must not change it) and standard output of a sweep of the grid."""
     output = tmp_path_factory.mktemp("grid")
     command = [
         sys.executable,
@@ -230,8 +229,7 @@ def test_runs_side_by_side_divide_the_cores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the launcher is handed: n_jobs at a time, each with its share of threads, unless the
-    user chose them."""
+    """joblib gets n_jobs runs at a time, each with its share of threads unless the user chose."""
     import joblib
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
@@ -408,7 +406,7 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
 
 
 def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> None:
-    """They end with their parent, so that the same command can go on at once."""
+    """Its processes end with their parent, so that the same command can go on at once."""
     options = [*TINY, "seed=0,1", *JOBLIB, f"output_dir={tmp_path}"]
     long = [sys.executable, "-m", "cli.main", "train", "-m", *options, "training.steps=100000"]
     process = subprocess.Popen(long, stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""A signal to end leaves a checkpoint, an exit code that names it, and the line that goes on."""
+"""A signal leaves a checkpoint, an exit code that names it, and the command that goes on."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def lines(run: Path) -> int:
 
 
 def slowly(wanted: Undisturbed) -> list[str]:
-    """The command with so many more steps that a signal comes in time."""
+    """The command with more steps, so that a signal comes in time."""
     return [*wanted.command, LONG, "training.steps=600"]
 
 
@@ -47,8 +47,7 @@ def test_a_signal_in_training(
     long_log: list[dict[str, float]],
     tmp_path: Path,
 ) -> None:
-    """Wherever it hits between two lines of the log, the lines and the result become those of an
-    undisturbed run."""
+    """Wherever it comes, log and result become those of an undisturbed run."""
     run = tmp_path / "run"
     command = [*slowly(texts), f"run_dir={run}"]
     process = crl.start(*command, cache=texts.cache)
@@ -103,7 +102,7 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
 
 
 def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
-    """As a launcher's does, which puts its job into the queue again, or lets a signal pass."""
+    """A launcher has such handlers: one puts the job back into its queue, one ignores a signal."""
     heard: list[int] = []
 
     def requeue(signum: int, frame: object) -> None:
@@ -182,7 +181,7 @@ def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: 
 
 
 def gone(session: int) -> bool:
-    """Whether nobody is left of it."""
+    """Return whether no process of the session is left."""
     try:
         os.killpg(session, 0)
     except ProcessLookupError:
@@ -194,8 +193,7 @@ def gone(session: int) -> bool:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["reproduce", "joblib", "basic"])
 def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) -> None:
-    """Every run under way has a checkpoint, no process is left, and the same command completes them
-    all."""
+    """Each run in progress has a checkpoint, no process is left, the same command completes all."""
     small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2",
              "evaluation.linear_steps=5", "runtime.progress=false", f"output_dir={tmp_path}",
              LONG]  # fmt: skip

@@ -21,7 +21,7 @@ from experiments.config.identity import run_path
 from experiments.errors import ConfigError
 from experiments.launch import slurm
 from experiments.launch.hydra_launchers import choose_launcher
-from experiments.launch.launch import launch
+from experiments.launch.launch import OneByOne, launch
 from experiments.launch.run_spec import RunSpec
 from experiments.launch.sweep import plan_sweep, run_sweep
 
@@ -116,7 +116,7 @@ def test_jobs_on_a_cluster_and_their_defaults(handed: dict[str, Any], tmp_path: 
     ],
 )
 def test_threads_of_a_job(options: dict[str, Any], wanted: int | None) -> None:
-    assert slurm.threads(options) == wanted
+    assert slurm.threads_of_job(options) == wanted
 
 
 def test_a_model_with_a_colon_is_handed_over(handed: dict[str, Any], tmp_path: Path) -> None:
@@ -171,9 +171,28 @@ def test_the_result_before_force_is_not_taken_for_the_runs_own(
         raise RuntimeError("too late to matter")
 
     monkeypatch.setattr(JoblibLauncher, "launch", give_up)
-    launcher = choose_launcher(["hydra/launcher=joblib"], tmp_path, 1, print)
+    launcher = choose_launcher(
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], tmp_path, 1, print
+    )
     assert "gave up" in launch([run], launcher, print)["seed=0"]
     assert launch([run], launcher, print) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "one"),
+    [
+        ([], True),
+        (["hydra/launcher=basic"], True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"], True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], False),
+    ],
+)
+def test_one_run_at_a_time_is_done_in_this_process(
+    options: list[str], one: bool, tmp_path: Path
+) -> None:
+    """Where a signal is heard at once; joblib would do so too, but pass signals on to nobody."""
+    launcher = choose_launcher(options, tmp_path, 3, print)
+    assert isinstance(launcher, OneByOne) == one
 
 
 def test_a_run_that_another_process_has_is_not_submitted(
@@ -191,9 +210,9 @@ def test_a_job_that_died_answers_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LocalJob, "_results_timeout_s", 0)
-    answer = slurm.answer(LocalJob(tmp_path, "17"))
-    assert answer is not None and re.fullmatch(
-        rf"its job 17 ended without a result \(.*\); its log: {tmp_path}/17_0_log.err", answer
+    why = slurm.why_failed(LocalJob(tmp_path, "17"))
+    assert why is not None and re.fullmatch(
+        rf"its job 17 ended without a result \(.*\); its log: {tmp_path}/17_0_log.err", why
     )
 
 
