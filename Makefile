@@ -18,10 +18,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-test: $(READY) ## lint, check types, run all tests but the slow ones (under 10 minutes on 2 cores)
+test: $(READY) ## lint, types, arrows between the rooms, all tests but the slow ones (8 minutes on 2 cores)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/pytest
 
 test-slow: $(READY) ## the long suites: hundreds of kills, fuzzing (make test has a short version of each)

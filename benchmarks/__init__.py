@@ -1,7 +1,6 @@
-"""Speed and memory, each against what it is to be measured by, side by side in one run: ``python -m
-benchmarks``.
+"""Speed and memory, each compared with a baseline in the same run: ``python -m benchmarks``.
 
-A module here with a function ``measure(repeats) -> {row: one value a repeat}`` is a benchmark; its
-docstring says what is compared. It may have ``note() -> str``, a line on how it was measured.
-``benchmarks.rows`` holds what each row must reach.
+A benchmark is a module here with a function ``measure(repeats)`` that returns a dictionary: row ->
+one value per repeat. Its docstring says what is compared. It may have a function ``note()`` that
+says in one line how it measures. ``benchmarks.rows`` holds the bound of each row.
 """

@@ -1,7 +1,6 @@
-"""The command: run the benchmarks that are named, or all; print every row and keep it in
-benchmarks/results.json.
+"""``python -m benchmarks [NAME ...]``: run the named benchmarks, or all.
 
-python -m benchmarks [NAME ...]
+Prints every row and stores it in ``benchmarks/results.json`` and ``benchmarks/results.md``.
 """
 
 import os
@@ -18,15 +17,15 @@ from tqdm import tqdm
 import benchmarks
 from benchmarks import table
 from experiments.config.compose import compose_config
-from experiments.runtime.environment import environment, processor_name
-from experiments.training.build import build_fabric
+from experiments.runtime.devices import build_fabric
+from experiments.runtime.environment import environment
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent
 
 
 def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> int:
-    """Measure the named benchmarks (none: all), update their rows in the folder; the exit code."""
+    """Run the named benchmarks (default: all), update their rows, and return the exit code."""
     known = modules()
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -35,9 +34,7 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
             file=sys.stderr,
         )
         return 2
-    build_fabric(
-        compose_config(["runtime.device=cpu"])
-    )  # the process as a run has it, whichever benchmarks follow
+    build_fabric(compose_config(["runtime.device=cpu"]).runtime)  # sets up the process like a run
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     measured_on = machine()
     print(measured_on)
@@ -46,44 +43,41 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
         for name in bar:
             bar.set_postfix_str(name)
             rows = run(known[name], repeats, measured_on)
-            for row, found in rows.items():
-                tqdm.write(table.line(row, found))
-            # Rows that a benchmark no longer has go, those of other benchmarks stay.
-            kept = {row: found for row, found in results.items() if found["benchmark"] != name}
-            results = dict(sorted((kept | rows).items()))
+            for row, summary in rows.items():
+                tqdm.write(table.line(row, summary))
+            # All rows of this benchmark are replaced; those of other benchmarks stay.
+            others = {row: old for row, old in results.items() if old["benchmark"] != name}
+            results = dict(sorted((others | rows).items()))
             table.save(results, folder)
     print(f"written: {folder / 'results.json'}, {folder / 'results.md'}")
     return 0
 
 
 def modules() -> dict[str, ModuleType]:
-    """Every benchmark there is: the modules of this folder that can measure."""
-    names = sorted(
-        found.name
-        for found in pkgutil.iter_modules(benchmarks.__path__)
-        if found.name != "__main__"
-    )
+    """Return all benchmarks: the modules of this folder that have a function ``measure``."""
+    files = pkgutil.iter_modules(benchmarks.__path__)
+    names = sorted(file.name for file in files if file.name != "__main__")
     loaded = {name: import_module(f"benchmarks.{name}") for name in names}
     return {name: module for name, module in loaded.items() if hasattr(module, "measure")}
 
 
 def run(module: ModuleType, repeats: int, measured_on: str) -> table.Results:
-    """The rows of one benchmark, each with what it was measured on and how."""
+    """Run one benchmark and return its rows, each with the machine and the note."""
     rows = {name: table.summary(name, values) for name, values in module.measure(repeats).items()}
-    about = {"benchmark": module.__name__.rpartition(".")[2], "measured_on": measured_on}
+    origin = {"benchmark": module.__name__.rpartition(".")[2], "measured_on": measured_on}
     if hasattr(module, "note"):
-        about["note"] = module.note()
-    return {name: found | about for name, found in rows.items()}
+        origin["note"] = module.note()
+    return {name: summary | origin for name, summary in rows.items()}
 
 
 def machine() -> str:
-    """Cores, processor, versions, threads, date and commit in one line."""
-    about = environment(torch.device("cpu"), "", [])
-    commit = about["commit"] or "unknown"
+    """Return cores, processor, version of torch, threads, date and commit in one line."""
+    info = environment(torch.device("cpu"), "", [])
+    commit = info["commit"] or "unknown"
     return (
-        f"{os.cpu_count()} cores, {processor_name()}, torch {about['versions']['torch']}, "
-        f"{torch.get_num_threads()} threads, "
-        f"{date.today().isoformat()}, commit {commit[:10]}{'+' if commit.endswith('+') else ''}"
+        f"{os.cpu_count()} cores, {info['arithmetic']['cpu']}, torch {info['versions']['torch']}, "
+        f"{info['threads']} threads, {date.today().isoformat()}, "
+        f"commit {commit[:10]}{'+' if commit.endswith('+') else ''}"
     )
 
 

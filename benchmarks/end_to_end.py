@@ -1,12 +1,12 @@
-"""Training tuples per second against the paper's procedure as a script of one's own does it.
+"""Training tuples per second, compared with a plain script for the paper's procedure.
 
-Ours: the training step of ``crl train``, negatives ``fresh`` (the literal procedure) or ``pooled``.
-Baseline: ``benchmarks.reference``, a DataLoader with 2 workers that draws, converts and
-standardises images tuple by tuple, the same small CNN in PyTorch's default memory format and
-settings, the same loss and AdamW. The same b, k, batch and data; the baseline's iterator runs on
-between its turns. Its workers then refill their queue of four batches while ours is at work: the
-baseline is not charged for those, and ours shares the cores with them, so that the ratios err on
-the baseline's side.
+Ours is the training step of ``crl train`` with ``fresh`` (the literal procedure) or ``pooled``
+negatives. The baseline is ``benchmarks.reference``: a DataLoader with 2 workers that draws,
+converts and standardises images tuple by tuple, and the same small CNN in PyTorch's default memory
+format and settings, with the same loss and AdamW. Both use the same b, k, batch size and data. The
+baseline's workers keep running between its turns and refill their queue of four batches while ours
+is timed. That time is not charged to the baseline, and ours shares the cores with it, so the ratios
+favour the baseline.
 """
 
 import itertools
@@ -18,10 +18,10 @@ from benchmarks.reference import WORKERS, ImageTuples, ReferenceTraining, batche
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
 from data.dataset import Dataset, pixel_statistics
 from experiments.config.compose import compose_config
-from experiments.training.build import prepare
+from experiments.training.build import load_data
 
-# (block size, negatives, batch size, steps a repeat). At b = k = 10 the literal procedure encodes
-# 111 points a tuple: 128 tuples would take several GB and some ten seconds a step.
+# (block size, negatives, batch size, steps per repeat). At b = k = 10 the literal procedure encodes
+# 111 points per tuple: 128 tuples would take several GB and about ten seconds per step.
 SETTINGS = ((1, 1, 128, 6), (2, 4, 128, 2), (10, 10, 32, 1))
 
 
@@ -31,20 +31,20 @@ def measure(
     width: int = 32,
     data: Dataset | None = None,
 ) -> dict[str, list[float]]:
-    """Tuples per second, ours / the re-implementation's, per setting, source of negatives and
-    repeat."""
-    data = data or prepare(compose_config([f"dataset={images_at_hand()}"]), lambda said: None)[0]
-    found = {}
+    """Return tuples per second, ours / baseline, per setting, source of negatives and repeat."""
+    data = data or load_data(compose_config([f"dataset={images_at_hand()}"]), lambda line: None)[0]
+    speedups = {}
     for block_size, negatives, batch_size, steps in settings:
         row = f"end_to_end/b{block_size}_k{negatives}"
-        chosen = [
+        setting = [
             f"dataset={images_at_hand()}",
             f"encoder.width={width}",
             f"training.batch_size={batch_size}",
+            f"objective.block_size={block_size}",
+            f"objective.negatives={negatives}",
         ]
-        chosen += [f"objective.block_size={block_size}", f"objective.negatives={negatives}"]
         sides = {
-            source: _ours([*chosen, f"objective.negative_source={source}"], data, steps)
+            source: _ours([*setting, f"objective.negative_source={source}"], data, steps)
             for source in ("fresh", "pooled")
         }
         sides["reference"] = _reference(
@@ -52,16 +52,16 @@ def measure(
         )
         seconds = in_turns(sides, repeats, row)
         for source in ("fresh", "pooled"):
-            found[f"{row}/{source}"] = ratios(seconds["reference"], seconds[source])
-    return found
+            speedups[f"{row}/{source}"] = ratios(seconds["reference"], seconds[source])
+    return speedups
 
 
 def note() -> str:
-    """How it was measured."""
-    shown = ", ".join(f"{batch} tuples at b={b}, k={k}" for b, k, batch, _ in SETTINGS)
+    """Say how it measures."""
+    sizes = ", ".join(f"{batch} tuples at b={b}, k={k}" for b, k, batch, _ in SETTINGS)
     return (
-        f"dataset={images_at_hand()}; batches of {shown}; the re-implementation's {WORKERS} workers share the cores with "
-        "its training process, which is given all threads"
+        f"dataset={images_at_hand()}; batches of {sizes}; the re-implementation's {WORKERS} "
+        "workers share the cores with its training process, which uses all threads"
     )
 
 
@@ -85,16 +85,16 @@ def _reference(
     steps: int,
     repeats: int,
 ) -> Side:
-    options = compose_config([f"dataset={images_at_hand()}"])
+    config = compose_config([f"dataset={images_at_hand()}"])
     mean, std = pixel_statistics(data.train)
     tuples = ImageTuples(data.train, mean, std, block_size, negatives, batch_size * steps * repeats)
     model = ReferenceTraining(
-        options.encoder.dimension,
+        config.encoder.dimension,
         width,
         block_size,
         negatives,
-        options.optimizer.lr,
-        options.optimizer.weight_decay,
+        config.optimizer.lr,
+        config.optimizer.weight_decay,
     )
     with torch_defaults():
         loader = batches(tuples, batch_size)

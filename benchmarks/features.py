@@ -1,5 +1,4 @@
-"""Made-up features: classes around their means, in directions of unequal spread, as an encoder's
-features are."""
+"""Made-up features: classes around their means, with unequal spread per direction."""
 
 from typing import NamedTuple
 
@@ -8,8 +7,7 @@ from torch import Tensor
 
 
 class Size(NamedTuple):
-    """How many classes, training and held-out points per class, and dimensions; the noise around a
-    class's mean."""
+    """Number of classes, training and held-out points per class, dimension, noise around means."""
 
     classes: int
     train: int
@@ -20,12 +18,14 @@ class Size(NamedTuple):
 
 CIFAR = Size(classes=100, train=500, held_out=50, d=100, noise=3.0)
 WIKI = Size(classes=3029, train=140, held_out=20, d=300, noise=3.2)
-"""424,060 training and 60,580 dev points of 3029 articles; of the test points there are twice as many as of these."""
+"""424,060 training and 60,580 dev points of 3029 articles; there are twice as many test points."""
 
 
 def clustered(size: Size, per_class: tuple[int, ...], seed: int) -> list[tuple[Tensor, Tensor]]:
-    """One (features [n, d], labels [n]) per number of points per class, all around the same means;
-    labels are sorted."""
+    """Return (features [n, d], sorted labels [n]) for each number of points per class.
+
+    All sets share the same class means.
+    """
     generator = torch.Generator().manual_seed(seed)
     spread = torch.arange(1, size.d + 1).rsqrt()
     means = spread * torch.randn(size.classes, size.d, generator=generator)
@@ -33,9 +33,7 @@ def clustered(size: Size, per_class: tuple[int, ...], seed: int) -> list[tuple[T
     sets = []
     for points in per_class:
         features = torch.randn(size.classes, points, size.d, generator=generator)
-        for mean, own in zip(
-            means, features, strict=True
-        ):  # class by class: no second copy of the whole
-            own.copy_((mean + size.noise * spread * own) @ mix)
+        for mean, noise in zip(means, features, strict=True):  # by class, to save memory
+            noise.copy_((mean + size.noise * spread * noise) @ mix)
         sets.append((features.flatten(0, 1), torch.arange(size.classes).repeat_interleave(points)))
     return sets

@@ -1,11 +1,11 @@
-"""The linear classifier: ours against scikit-learn's, and ours alone where scikit-learn's would
-take hours.
+"""The linear classifier: ours compared with scikit-learn's, and ours alone at a larger size.
 
-Both fit all penalties of ``evaluation.l2`` to the same made-up features and keep the one that
-classifies the dev points best; standardisation is counted. ``cifar_size`` (50,000 training points,
-d = 100, 100 classes): scikit-learn's time / ours and our dev accuracy minus its own, one thread
-each, so that work is compared and not the ways of two thread pools; a repeat is a draw of features.
-``wiki_size`` (424,060 points, d = 300, 3029 classes): ours with all threads, once.
+Both fit all penalties of ``evaluation.l2`` to the same made-up features and keep the one with the
+best dev accuracy. Standardisation is part of the time. ``cifar_size`` (50,000 training points,
+d = 100, 100 classes): scikit-learn's time / ours, and our dev accuracy minus scikit-learn's, on one
+thread each, so that thread pools have no influence; a repeat is a draw of features. ``wiki_size``
+(424,060 points, d = 300, 3029 classes): ours with all threads, once, as scikit-learn would take
+hours.
 """
 
 import time
@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.features import CIFAR, WIKI, Size, clustered
-from benchmarks.memory import resident_gb
-from benchmarks.process import in_own_process
+from benchmarks.process import in_own_process, resident_gb
 from crl.scoring.classifiers import best_linear_classifier
 from experiments.config.schema import EvaluationConfig
 
@@ -26,8 +25,7 @@ PENALTIES = EvaluationConfig().l2
 
 
 def measure(repeats: int, small: Size = CIFAR, large: Size = WIKI) -> dict[str, list[float]]:
-    """Ratio, difference of accuracies in [0, 1] at the small size; seconds, accuracy and memory
-    (GB) at the large one."""
+    """Return ratio and difference at the small size; seconds, accuracy, GB at the large one."""
     compared = [
         compare(small, seed)
         for seed in tqdm(range(repeats), desc="linear", disable=None, leave=False)
@@ -43,13 +41,13 @@ def measure(repeats: int, small: Size = CIFAR, large: Size = WIKI) -> dict[str, 
 
 
 def note() -> str:
-    """How it was measured."""
+    """Say how it measures."""
     penalties = ", ".join(f"{l2:g}" for l2 in PENALTIES)
     return f"choice among l2 = {penalties}; CIFAR size one thread each, Wiki size all threads, once"
 
 
 def compare(size: Size, seed: int) -> tuple[float, float]:
-    """(scikit-learn's time / ours, our dev accuracy - scikit-learn's) on one thread."""
+    """Return scikit-learn's time / ours and our dev accuracy - scikit-learn's, on one thread."""
     train, dev = clustered(size, (size.train, size.held_out), seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -61,33 +59,32 @@ def compare(size: Size, seed: int) -> tuple[float, float]:
             )[2]
             ours = time.perf_counter() - start
             start = time.perf_counter()
-            other_accuracy = scikit_learn(train, dev)
-            other = time.perf_counter() - start
+            sklearn_accuracy = scikit_learn(train, dev)
+            sklearn = time.perf_counter() - start
     finally:
         torch.set_num_threads(threads)
-    return other / ours, accuracy - other_accuracy
+    return sklearn / ours, accuracy - sklearn_accuracy
 
 
 def scikit_learn(
     train: tuple[torch.Tensor, torch.Tensor], dev: tuple[torch.Tensor, torch.Tensor]
 ) -> float:
-    """The best dev accuracy among the penalties, from the strongest to the weakest, each begun
-    where the last one ended."""
+    """Return the best dev accuracy of all penalties; each fit starts from the stronger one's."""
     (features, labels), (dev_features, dev_labels) = (
         (x.numpy(), y.numpy()) for x, y in (train, dev)
     )
     scaler = StandardScaler().fit(features)
     features, dev_features = scaler.transform(features), scaler.transform(dev_features)
     solver = LogisticRegression(max_iter=1000, warm_start=True)
-    found = []
+    accuracies = []
     for l2 in sorted(PENALTIES, reverse=True):
         solver.set_params(C=1 / (l2 * len(labels))).fit(features, labels)
-        found.append(float(solver.score(dev_features, dev_labels)))
-    return max(found)
+        accuracies.append(float(solver.score(dev_features, dev_labels)))
+    return max(accuracies)
 
 
 def ours_alone(size: Size, threads: int) -> tuple[float, float, float]:
-    """(seconds, dev accuracy, GB in use when the features were there)."""
+    """Return seconds, dev accuracy, and the GB in use before the fit."""
     torch.set_num_threads(threads)
     train, dev = clustered(size, (size.train, size.held_out), seed=0)
     before = resident_gb()

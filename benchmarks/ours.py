@@ -1,12 +1,10 @@
-"""The product's own training step, set up for a benchmark as ``crl train`` would set it up, on the
-CPU."""
+"""Our side of the comparisons: the training step of ``crl train``, on the CPU."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import nn
 
 from data.dataset import Dataset
@@ -14,38 +12,42 @@ from data.files.cache import find
 from data.points import Images
 from data.split import Split
 from experiments.config.compose import compose_config
-from experiments.training.build import build_fabric, make_encoder, prepare
+from experiments.config.schema import Config
+from experiments.runtime.devices import build_fabric
+from experiments.training.build import load_data, make_encoder
 from experiments.training.step import TrainingStep
 
 
 class Ours(NamedTuple):
-    """A training step and what it was made of."""
+    """A training step, with the encoder, configuration and Fabric that it uses."""
 
     step: TrainingStep
     encoder: nn.Module
-    config: DictConfig
+    config: Config
     fabric: Fabric
 
 
 def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
-    """The step that these options of ``crl train`` describe, on their data set or on another one of
-    its kind."""
+    """Build the training step that these options of ``crl train`` describe.
+
+    ``dataset`` replaces the data set of the options by another one of the same kind.
+    """
     config = compose_config([*options, "runtime.device=cpu"])
-    fabric = build_fabric(config)
+    fabric = build_fabric(config.runtime)
     if dataset is None:
-        dataset = prepare(config, lambda said: None)[0]
+        dataset = load_data(config, lambda line: None)[0]
     train = dataset.contrastive_splits()[0]
     encoder = make_encoder(config, dataset, train)[0]
     return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)
 
 
 def images_at_hand() -> str:
-    """cifar100 where its files are, else glyphs, which are drawn on the spot."""
+    """Return ``cifar100`` if its files are here, else ``glyphs``, which needs no files."""
     return "cifar100" if find(None, "cifar-100-python") else "glyphs"
 
 
 def random_pixels(classes: int = 100, per_class: int = 450) -> Dataset:
-    """Images of noise in the shape and number of CIFAR-100."""
+    """Return random images with the shape of CIFAR-100 (by default also its training size)."""
     draws = torch.Generator().manual_seed(0)
 
     def split(size: int) -> Split:

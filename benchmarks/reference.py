@@ -1,7 +1,6 @@
-"""The paper's training as a script of one's own does it: a ``DataLoader`` whose data set draws one
-tuple at a time.
+"""The baseline: the paper's training with a ``DataLoader`` whose data set draws tuple by tuple.
 
-What the benchmarks compare with; written straightforwardly and without handicap.
+It is written as one would write a script for the paper, without any deliberate slowdown.
 """
 
 import random
@@ -20,8 +19,7 @@ WORKERS = 2
 
 
 class IndexTuples(Dataset[Tensor]):
-    """``tuples`` tuples, each an int64 [1 + b + kb]: an anchor, its block of b, then k negative
-    blocks of b points."""
+    """Tuples of indices, each an int64 [1 + b + kb]: anchor, positive block, k negative blocks."""
 
     def __init__(self, labels: Tensor, block_size: int, negatives: int, tuples: int) -> None:
         self.labels: list[int] = labels.tolist()
@@ -39,8 +37,7 @@ class IndexTuples(Dataset[Tensor]):
         return torch.tensor(self.draw())
 
     def draw(self) -> list[int]:
-        """Anchor and block of the class of a random point, every negative block of the class of
-        another random point."""
+        """Draw an anchor and its block, then k blocks, each of the class of a random point."""
         anchor = random.randrange(len(self.labels))
         drawn = [anchor, *random.choices(self.by_class[self.labels[anchor]], k=self.block_size)]
         for _ in range(self.negatives):
@@ -50,11 +47,10 @@ class IndexTuples(Dataset[Tensor]):
 
 
 class ImageTuples(IndexTuples):
-    """The same tuples as images: float32 [1 + b + kb, 3, H, W], as torchvision's ToTensor and
-    Normalize make them.
+    """The same tuples as standardised images: float32 [1 + b + kb, 3, H, W].
 
-    Kinder to the baseline than the usual transform image by image: a tuple's images are converted
-    at once.
+    The result is that of torchvision's ToTensor and Normalize, but the images of a tuple are
+    converted at once, which is faster than the usual transform of each image.
     """
 
     def __init__(
@@ -76,13 +72,12 @@ class ImageTuples(IndexTuples):
 
 
 def batches(dataset: IndexTuples, batch_size: int) -> Iterator[Tensor]:
-    """Batches of the data set through a DataLoader, drawn ahead by its workers."""
+    """Return batches from a DataLoader, whose workers draw ahead."""
     return iter(DataLoader(dataset, batch_size, num_workers=WORKERS))
 
 
 class ReferenceTraining:
-    """A training step of the small CNN on batches of image tuples, all points of a batch in one
-    forward."""
+    """Training of the small CNN on batches of image tuples, with one forward pass per batch."""
 
     def __init__(
         self,
@@ -94,7 +89,7 @@ class ReferenceTraining:
         weight_decay: float,
     ) -> None:
         self.encoder = SmallCNN(dimension, [0.0] * 3, [1.0] * 3, width)
-        self.encoder.layers[0] = nn.Identity()  # its images are standardised already
+        self.encoder.layers[0] = nn.Identity()  # the images are already standardised
         self.optimizer = torch.optim.AdamW(
             self.encoder.parameters(), lr=lr, weight_decay=weight_decay
         )
@@ -102,7 +97,7 @@ class ReferenceTraining:
         self.negatives = negatives
 
     def step(self, images: Tensor) -> Tensor:
-        """The loss of images [B, 1 + b + kb, 3, H, W] after one step on it."""
+        """Do one step on images [B, 1 + b + kb, 3, H, W] and return the loss before it."""
         features = self.encoder(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         anchor, positive, negative = features.split(
             [1, self.block_size, self.negatives * self.block_size], dim=1

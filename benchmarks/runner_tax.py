@@ -1,10 +1,10 @@
-"""What the runner costs beside the encoder's own arithmetic.
+"""The overhead of our training step over the arithmetic of its encoder.
 
-Ours: the training step that ``crl train`` repeats (draw tuples, gather points, forward, loss,
-backward, optimiser), pooled negatives, b = 2, k = 4. Baseline: a copy of the same encoder, in the
-same memory format, in a plain loop over the very tensors that our steps gave to theirs in the same
-repeat, which lie ready: forward, mean square as the loss, backward, the same optimiser; with
-PyTorch's default settings. CNNs on random pixels of CIFAR-100's size, text encoders on docstrings.
+Ours is the training step of ``crl train`` (draw tuples, gather points, forward, loss, backward,
+optimiser) with pooled negatives, b = 2, k = 4. The baseline trains a copy of the same encoder, in
+the same memory format, on the tensors that our steps encoded in the same repeat: forward, mean
+square as the loss, backward, the same optimiser, with PyTorch's default settings. The tensors are
+already in memory. CNNs run on random pixels of CIFAR-100's size, text encoders on docstrings.
 """
 
 import copy
@@ -17,8 +17,7 @@ from benchmarks.ours import Ours, random_pixels, training
 from benchmarks.timing import in_turns, ratios, torch_defaults
 from experiments.training.optimizers import build_optimizer
 
-# Encoder -> steps a repeat: enough that they take about a second, where one step does not take
-# longer.
+# Encoder -> steps per repeat, chosen to take about a second (one step of VGG-16 takes longer).
 STEPS = {"small_cnn": 8, "vgg16": 1, "gru": 8, "bag_of_words": 100}
 
 
@@ -28,8 +27,10 @@ def measure(
     batch_size: int = 128,
     options: Sequence[str] = (),
 ) -> dict[str, list[float]]:
-    """Time of our step / time of the bare encoder's, per encoder and repeat; further options of
-    ``crl train`` for both."""
+    """Return the time of our step / that of the bare encoder, per encoder and repeat.
+
+    ``options`` are further options of ``crl train`` for both.
+    """
     return {
         f"runner_tax/{name}": _tax(name, count, repeats, batch_size, options)
         for name, count in steps.items()
@@ -37,22 +38,25 @@ def measure(
 
 
 def note() -> str:
-    """How it was measured."""
-    shown = ", ".join(f"{count} of {name}" for name, count in STEPS.items())
-    return f"batch 128 tuples = 384 points, pooled, b=2, k=4; steps a repeat: {shown}"
+    """Say how it measures."""
+    steps = ", ".join(f"{count} of {name}" for name, count in STEPS.items())
+    return f"batch 128 tuples = 384 points, pooled, b=2, k=4; steps a repeat: {steps}"
 
 
 def _tax(
     name: str, steps: int, repeats: int, batch_size: int, options: Sequence[str]
 ) -> list[float]:
     images = name in ("small_cnn", "vgg16")
-    chosen = [
+    setting = [
         f"dataset={'cifar100' if images else 'docstrings'}",
         f"encoder={name}",
         f"training.batch_size={batch_size}",
+        "objective.block_size=2",
+        "objective.negatives=4",
+        "training.steps=100000",
+        *options,
     ]
-    chosen += ["objective.block_size=2", "objective.negatives=4", "training.steps=100000", *options]
-    ours = training(chosen, random_pixels() if images else None)
+    ours = training(setting, random_pixels() if images else None)
     bare = BareEncoder(ours)
     numbers = itertools.count()
 
@@ -66,19 +70,19 @@ def _tax(
 
 
 class BareEncoder:
-    """A copy of an encoder that trains on the batches that the encoder itself has read last."""
+    """A copy of an encoder that trains on the batches that the original encoded last."""
 
     def __init__(self, ours: Ours) -> None:
         self.encoder = copy.deepcopy(ours.encoder)
         self.optimizer = build_optimizer(ours.config.optimizer, self.encoder.parameters())
         self.batches: list[Tensor] = []
-        ours.encoder.register_forward_pre_hook(self._keep)
+        ours.encoder.register_forward_pre_hook(self._record)
 
-    def _keep(self, encoder: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def _record(self, encoder: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.batches.append(inputs[0])
 
     def steps(self) -> None:
-        """One training step on each of the batches."""
+        """Do one training step on each of the batches."""
         with torch_defaults():
             for points in self.batches:
                 self.optimizer.zero_grad()

@@ -1,11 +1,11 @@
-"""How fast tuples are drawn, as indices: 100 classes of 450 points, batches of 128.
+"""The speed of drawing tuples, as indices: 100 classes of 450 points, batches of 128.
 
-Ours: ``TupleStream.batch``, step after step, as training does. Baselines draw a tuple at a time
-(``benchmarks.reference``), of the same distribution, and give the same batches of indices: a Python
-loop, and a ``DataLoader`` whose workers are started before the clock runs; the few batches that
-wait in its queues then are in its favour. A third, ``lean_loop``, is the shortest loop there is: it
-counts on classes of equal size and gives lists, with which no point can be gathered yet. With
-pooled negatives no negative point is drawn: a tuple is an anchor and its block.
+Ours is ``TupleStream.batch``, step after step, as in training. Two baselines draw tuple by tuple
+(``benchmarks.reference``) from the same distribution and return the same batches of indices: a
+Python loop, and a ``DataLoader``. The DataLoader's workers start before the clock does, so the few
+batches in its queues count in its favour. A third baseline, ``lean_loop``, is the shortest possible
+loop: it needs classes of equal size and returns lists, which cannot yet be used to gather points.
+With pooled negatives, a tuple is only an anchor and its block.
 """
 
 import random
@@ -27,15 +27,12 @@ SETTINGS = {
     "sampler/pooled": (2, 0),
     "sampler/pooled_b10_k10": (10, 0),
 }
-_MORE = (
-    10  # times as many batches from ours as from a baseline, so that its clock runs long enough too
-)
+_MORE = 10  # ours draws this many times more batches than a baseline, to run long enough
 
 
 def measure(repeats: int, batch_size: int = 128, steps: int = 200) -> dict[str, list[float]]:
-    """Tuples per second of ours / of a Python loop and / of a DataLoader, per setting and
-    repeat."""
-    found = {}
+    """Return tuples per second, ours / each baseline, per setting and repeat."""
+    speedups = {}
     for row, (block_size, negatives) in SETTINGS.items():
         offsets = torch.arange(0, (CLASSES + 1) * PER_CLASS, PER_CLASS)
         stream = TupleStream(
@@ -53,21 +50,24 @@ def measure(repeats: int, batch_size: int = 128, steps: int = 200) -> dict[str, 
         }
         seconds = in_turns(sides, repeats, row)
         for baseline in ("python_loop", "dataloader", "lean_loop"):
-            found[f"{row}/{baseline}"] = [
+            speedups[f"{row}/{baseline}"] = [
                 _MORE * ratio for ratio in ratios(seconds[baseline], seconds["ours"])
             ]
-    return found
+    return speedups
 
 
 def note() -> str:
-    """How it was measured."""
-    return f"batches of 128 tuples, b=2, k=4 where the row names no other; the DataLoader has {WORKERS} workers"
+    """Say how it measures."""
+    return (
+        "batches of 128 tuples, b=2, k=4 unless the row names others; "
+        f"the DataLoader has {WORKERS} workers"
+    )
 
 
-def _repeated(drawn: Iterator[object], steps: int) -> Side:
+def _repeated(draws: Iterator[object], steps: int) -> Side:
     def side() -> None:
         for _ in range(steps):
-            next(drawn)
+            next(draws)
 
     return side
 
@@ -81,10 +81,10 @@ def _lean_loop(block_size: int, negatives: int, batch_size: int) -> Iterator[lis
     def block(label: int) -> list[int]:
         return [label * PER_CLASS + random.randrange(PER_CLASS) for _ in range(block_size)]
 
-    def one() -> object:
+    def draw() -> object:
         label = random.randrange(CLASSES)
         anchor = label * PER_CLASS + random.randrange(PER_CLASS)
         return anchor, block(label), [block(random.randrange(CLASSES)) for _ in range(negatives)]
 
     while True:
-        yield [one() for _ in range(batch_size)]
+        yield [draw() for _ in range(batch_size)]

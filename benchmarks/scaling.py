@@ -1,12 +1,12 @@
-"""How time grows as a size doubles: the slope of log time over log size, 1 where time is
-proportional to it.
+"""How time grows with a size: the slope of log time over log size (1 if proportional).
 
-One slope a repeat, of the medians of three timings at each of four sizes, all sizes in turns. Sizes
-are such that fixed costs weigh little at the smallest. ``step``: our training step of the small CNN
-on random pixels (``points`` grow with the batch, pooled; block size and negatives grow with
-negatives drawn anew, where each is a point to encode). ``sampler``: drawing such tuples as indices.
-``pooled_loss``: the loss alone and its gradient, b = 2, d = 100. ``evaluation``: ranks and exact
-AVG-k of the mean classifier, d = 100.
+Each repeat gives one slope, from the medians of three timings at each of four sizes. All sizes are
+timed in turns. The smallest is large enough that fixed costs hardly count.
+
+``step``: our training step of the small CNN on random pixels. ``points`` varies the batch size with
+pooled negatives; block size and negatives vary with fresh ones, where each is a point to encode.
+``sampler``: drawing such tuples as indices. ``pooled_loss``: the loss and its gradient, b = 2,
+d = 100. ``evaluation``: ranks, AVG-2 and TOP-10 of the mean classifier, d = 100.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from data.dataset import Dataset
 from data.seeding import generator
 from data.tuples import TupleSampler
 
-# Row -> its sizes. Those of one row double.
+# Row -> its sizes; each is twice the one before.
 SIZES: dict[str, tuple[int, ...]] = {
     "step/points": (32, 64, 128, 256),  # tuples of 3 points
     "step/block_size": (4, 8, 16, 32),
@@ -43,7 +43,7 @@ _TIMINGS = 3
 def measure(
     repeats: int, sizes: dict[str, tuple[int, ...]] = SIZES, width: int = 32
 ) -> dict[str, list[float]]:
-    """The slope of every row in every repeat."""
+    """Return the slope of every row in every repeat."""
     data = random_pixels()
     makers: dict[str, Callable[[int], Side]] = {
         "step/points": lambda size: training_step(data, width, size, 2, 4, "pooled"),
@@ -58,60 +58,66 @@ def measure(
         "evaluation/classes": lambda size: evaluation(10000, size),
     }
     return {
-        f"scaling/{row}": slopes(makers[row], chosen, repeats, row) for row, chosen in sizes.items()
+        f"scaling/{row}": slopes(makers[row], values, repeats, row) for row, values in sizes.items()
     }
 
 
 def note() -> str:
-    """How it was measured."""
-    shown = "; ".join(f"{row} {first} to {last}" for row, (first, *_, last) in SIZES.items())
-    return f"sizes (points counted in tuples where tuples are drawn): {shown}"
+    """Say how it measures."""
+    sizes = "; ".join(f"{row} {first} to {last}" for row, (first, *_, last) in SIZES.items())
+    return f"sizes (points are tuples, except in evaluation): {sizes}"
 
 
 def slopes(
     maker: Callable[[int], Side], sizes: Sequence[int], repeats: int, title: str
 ) -> list[float]:
-    """One slope a repeat."""
+    """Return one slope per repeat."""
     times = in_turns({str(size): maker(size) for size in sizes}, repeats * _TIMINGS, title)
-    found = []
+    values = []
     for start in range(0, repeats * _TIMINGS, _TIMINGS):
         medians = [statistics.median(times[str(size)][start : start + _TIMINGS]) for size in sizes]
-        found.append(float(np.polyfit(np.log(sizes), np.log(medians), 1)[0]))
-    return found
+        values.append(float(np.polyfit(np.log(sizes), np.log(medians), 1)[0]))
+    return values
 
 
 def training_step(
     data: Dataset, width: int, batch_size: int, block_size: int, negatives: int, source: str
 ) -> Side:
-    """One step of ``crl train``."""
-    options = ["dataset=cifar100", f"encoder.width={width}", f"training.batch_size={batch_size}"]
-    options += [f"objective.block_size={block_size}", f"objective.negatives={negatives}"]
-    step = training([*options, f"objective.negative_source={source}"], data).step
+    """Return one step of ``crl train``."""
+    options = [
+        "dataset=cifar100",
+        f"encoder.width={width}",
+        f"training.batch_size={batch_size}",
+        f"objective.block_size={block_size}",
+        f"objective.negatives={negatives}",
+        f"objective.negative_source={source}",
+    ]
+    step = training(options, data).step
     numbers = itertools.count()
     return lambda: step(next(numbers))
 
 
 def draw(tuples: int, block_size: int, negatives: int) -> Side:
-    """One batch of tuples as indices."""
+    """Return the drawing of one batch of tuples as indices."""
     sampler = TupleSampler(torch.arange(0, 101 * 450, 450), block_size, negatives)
     numbers = itertools.count()
     return lambda: sampler.draw(tuples, generator(0, "scaling", next(numbers)))
 
 
 def pooled_loss(tuples: int, negatives: int) -> Side:
-    """The loss of a batch of features and its gradient."""
+    """Return the loss of a batch of features, with its gradient."""
     points = torch.randn(3, tuples, 100, requires_grad=True)
     return lambda: pooled_contrastive_loss(points, negatives).backward()
 
 
 def evaluation(points: int, classes: int) -> Side:
-    """Every score of one classifier on points of so many classes."""
+    """Return the scoring of one classifier on this many points and classes."""
     features, means = torch.randn(points, 100), torch.randn(classes, 100)
     labels = torch.arange(points) % classes
 
     def side() -> None:
-        found = ranks(features, means, labels)
-        average_k_way_accuracy(found, labels, classes, 2)
-        top_r_accuracy(found, labels, classes, 10)
+        ranked = ranks(features, means, labels)
+        average_k_way_accuracy(ranked, labels, classes, 2)
+        top_r_accuracy(ranked, labels, classes, 10)
 
     return side

@@ -1,5 +1,4 @@
-"""The results: summaries of repeats, kept in a JSON file row by row, and as a Markdown table for
-readers."""
+"""The results: a summary of each row's repeats, as a JSON file and as a Markdown table."""
 
 import json
 import statistics
@@ -13,83 +12,82 @@ Results = dict[str, dict[str, Any]]
 
 
 def summary(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """median, min, max and repeats of a row, its unit where it has one, and whether the median
-    keeps the row's bound."""
+    """Return median, min, max and number of repeats, the row's unit and its bound, if it has them.
+
+    ``holds`` says whether the median keeps the bound.
+    """
     row = row_of(name)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "median": statistics.median(values),
         "min": min(values),
         "max": max(values),
         "repeats": len(values),
     }
     if row.unit:
-        found["unit"] = row.unit
+        result["unit"] = row.unit
     if row.bound is not None:
-        found |= {"bound": row.bound, "holds": holds(found["median"], row.bound)}
-    return found
+        result |= {"bound": row.bound, "holds": holds(result["median"], row.bound)}
+    return result
 
 
-def line(name: str, found: Mapping[str, Any]) -> str:
-    """One row for the console."""
+def line(name: str, result: Mapping[str, Any]) -> str:
+    """Return one row for the console."""
     verdict = (
-        ""
-        if "bound" not in found
-        else f"   {found['bound']:<9} {'holds' if found['holds'] else 'DOES NOT HOLD'}"
+        f"   {result['bound']:<9} {'holds' if result['holds'] else 'DOES NOT HOLD'}"
+        if "bound" in result
+        else ""
     )
-    return f"{name:<38} {_value(found)}{verdict}"
+    return f"{name:<38} {_value(result)}{verdict}"
 
 
 def load(path: Path) -> Results:
-    """The rows of an earlier run, none where there was none."""
+    """Read the rows of earlier runs; none if the file is missing."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def save(results: Results, folder: Path) -> None:
-    """``results.json`` and ``results.md`` in the folder."""
+    """Write ``results.json`` and ``results.md`` into the folder."""
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
 
 
 def markdown(results: Results) -> str:
-    """The table, what it was measured on, and the notes of the benchmarks."""
+    """Return the table, the machines, and the notes of the benchmarks."""
     lines = [
         "# Speed and memory, measured",
         "",
-        "Written by `make bench`; [docs/benchmarks.md](../docs/benchmarks.md)",
-    ]
-    lines[-1] += " says what is compared. Medians [min, max] of the repeats."
-    lines += [
+        "Written by `make bench`; [docs/benchmarks.md](../docs/benchmarks.md)"
+        " says what is compared. Medians [min, max] of the repeats.",
         "",
         "| row | what | median [min, max] | repeats | bound | holds |",
         "|---|---|---|---|---|---|",
     ]
-    for name, found in results.items():
-        verdict = "" if "bound" not in found else "yes" if found["holds"] else "**no**"
+    for name, result in results.items():
+        verdict = "" if "bound" not in result else "yes" if result["holds"] else "**no**"
         cells = [
             f"`{name}`",
             row_of(name).meaning,
-            _value(found),
-            str(found["repeats"]),
-            found.get("bound", ""),
+            _value(result),
+            str(result["repeats"]),
+            result.get("bound", ""),
             verdict,
         ]
         lines.append(f"| {' | '.join(cells)} |")
     for title, key in (("Measured on", "measured_on"), ("How", "note")):
-        groups = {name: found.get(key, "") for name, found in results.items() if found.get(key)}
-        lines += ["", f"## {title}", ""] if groups else []
-        for text in dict.fromkeys(groups.values()):
-            modules = dict.fromkeys(
-                name.split("/")[0] for name, said in groups.items() if said == text
-            )
-            lines.append(f"- {', '.join(modules)}: {text}")
+        modules: dict[str, dict[str, None]] = {}  # text -> the benchmarks that it is about
+        for name, result in results.items():
+            if text := result.get(key):
+                modules.setdefault(text, {})[name.split("/")[0]] = None
+        lines += ["", f"## {title}", ""] if modules else []
+        lines += [f"- {', '.join(names)}: {text}" for text, names in modules.items()]
     return "\n".join(lines) + "\n"
 
 
-def _value(found: Mapping[str, Any]) -> str:
-    unit = f" {found['unit']}" if "unit" in found else ""
-    return f"{_digits(found['median'])} [{_digits(found['min'])}, {_digits(found['max'])}]{unit}"
+def _value(result: Mapping[str, Any]) -> str:
+    median, low, high = (_digits(result[name]) for name in ("median", "min", "max"))
+    return f"{median} [{low}, {high}]" + (f" {result['unit']}" if "unit" in result else "")
 
 
 def _digits(value: float) -> str:
-    """Three significant digits, and never an exponent."""
+    """Format three significant digits without an exponent."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,75 +1,66 @@
-"""``crl compare``: whether finished runs found the same representation."""
+"""``crl compare``: whether finished runs learned the same representation."""
 
 from pathlib import Path
 
+from cli.arguments import count, parse, path
 from cli.console import say
+from cli.text_table import aligned
 from experiments.errors import ConfigError
 
 USAGE = """crl compare RUN_DIR [RUN_DIR ...] [points=N] [neighbours=K] [permutations=N] [out=PATH]
 
-Do different objectives, seeds, block sizes or encoders find the same representation? Encodes the same test points with
-the encoder of every finished run in the folders and compares every two of them:
-mutual nearest neighbours   the share of a point's K nearest points (by cosine) that both have (Huh et al., 2024)
-kernel alignment            unbiased linear CKA: 1 for a rotated or scaled copy, 0 on average for unrelated features
-Beside each stands its null: mean and standard deviation over random pairings of the points, and the share p of pairings
-that are aligned as much. All runs must have the very same test points; they may differ in anything else.
+Measures how alike the representations of finished runs are. Encodes the same test points with the
+encoder of every finished run in the folders, and compares every pair of runs by two measures:
 
-  points=2000         test points that are compared, drawn once (all where there are fewer)
+  mutual nearest neighbours   the share of a point's K nearest points (by cosine) that both
+                              representations have in common (Huh et al., 2024)
+  kernel alignment            unbiased linear CKA: 1 for a rotated or scaled copy, 0 on average for
+                              unrelated features
+
+Next to each value stands its null: mean and standard deviation over random pairings of the points,
+and p, the share of random pairings with at least this alignment. All runs must have exactly the
+same test points. They may differ in anything else.
+
+  points=2000         test points to compare, drawn once (all of them if there are fewer)
   neighbours=10       K
-  permutations=100    random pairings of the null; p is at least 1 / (permutations + 1)
-  out=PATH            where comparison.json and the figures go (default: comparison/ in the first folder): a heat map of
-                      each measure, and alignment against accuracy
+  permutations=100    random pairings for the null; p is at least 1 / (permutations + 1)
+  out=PATH            folder for comparison.json and the figures: a heat map of each measure, and
+                      alignment against accuracy (default: comparison/ in the first folder)
   runtime.*, dataset.root=   as in crl evaluate
 
 Examples
-  crl compare outputs/runs/glyphs-small_cnn-contrastive-*/seed0 outputs/runs/glyphs-small_cnn-supervised-*/seed0
+  crl compare outputs/runs/glyphs-small_cnn-*/seed0
   crl compare outputs points=5000
 """
 
-_COUNTS = {
-    "points": (2000, 4),
-    "neighbours": (10, 1),
-    "permutations": (100, 1),
-}  # option -> default, least
+_POINTS = count("points", 2000, least=4)
+_NEIGHBOURS = count("neighbours", 10, least=1)
+_PERMUTATIONS = count("permutations", 100, least=1)
+_OUT = path("out", None)
 
 
 def run(arguments: list[str]) -> None:
-    """Compare the runs in the folders among the arguments."""
-    given = {name: value for name, equals, value in (a.partition("=") for a in arguments) if equals}
-    options = {name: value for name, value in given.items() if name in (*_COUNTS, "out")}
-    overrides = [a for a in arguments if a.startswith(("runtime.", "dataset.root="))]
-    places = [a for a in arguments if a.partition("=")[0] not in options and a not in overrides]
-    for argument in places:
-        if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
-            raise ConfigError(
-                f"{argument}: no such option; crl compare takes run folders and {'=, '.join(_COUNTS)}=, out="
-            )
-    if not places or options.get("out") == "":
-        raise ConfigError("crl compare needs run folders: crl compare RUN_DIR RUN_DIR ...")
-    counts = {
-        name: _count(name, options.get(name, str(default)), least)
-        for name, (default, least) in _COUNTS.items()
-    }
-
-    from experiments.analysis.alignment import compare, table, write
-    from experiments.config.paths import expanded
-
-    target = expanded(options["out"]) if "out" in options else Path(places[0]) / "comparison"
-    found = compare(
-        places, counts["points"], counts["neighbours"], counts["permutations"], overrides, say
+    """Compare the runs in the folders that the arguments name."""
+    parsed = parse(
+        "compare",
+        arguments,
+        (_POINTS, _NEIGHBOURS, _PERMUTATIONS, _OUT),
+        is_override=lambda argument: argument.startswith(("runtime.", "dataset.root=")),
     )
-    written = write(found, target)
-    print(f"\n{found.points} test points\n{table(found)}\n")
-    for path in written:
-        print(path)
+    if not parsed.folders:
+        raise ConfigError("crl compare needs run folders: crl compare RUN_DIR RUN_DIR ...")
 
+    from experiments.analysis.alignment import compare, pair_rows, run_lines, write
 
-def _count(name: str, text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise ConfigError(f"{name}: {text!r} is not a number of at least {least}")
-    return int(text)
-
-
-def help_text() -> str:
-    """What can be typed behind ``crl compare``."""
-    return USAGE
+    comparison = compare(
+        parsed.folders,
+        parsed[_POINTS],
+        parsed[_NEIGHBOURS],
+        parsed[_PERMUTATIONS],
+        parsed.overrides,
+        say,
+    )
+    written = write(comparison, parsed[_OUT] or Path(parsed.folders[0]) / "comparison")
+    print(f"\n{comparison.points} test points", *run_lines(comparison), sep="\n")
+    print(f"\n{aligned(pair_rows(comparison))}\n")
+    print(*written, sep="\n")

@@ -1,21 +1,23 @@
-"""What the verbs print beside their results."""
+"""What the verbs print besides their results."""
 
 import sys
 from typing import Any
 
 
 def say(line: str) -> None:
-    """A line for the user that is not a result."""
+    """Print a line for the user that is not a result, on standard error."""
     print(printable(line), file=sys.stderr, flush=True)
 
 
 def printable(line: str) -> str:
-    """The line with what cannot be printed escaped: a file's name must neither move the cursor nor
-    end the line."""
+    """Return the line with unprintable characters escaped.
+
+    A file's name could otherwise move the cursor or end the line.
+    """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def say_warnings(result: dict[str, Any]) -> None:
-    """What makes the numbers of a result doubtful, a line each."""
+    """Print one line for each warning about the numbers of a result."""
     for warning in result["warnings"]:
         say(f"warning: {warning['message']}")

@@ -1,11 +1,13 @@
-"""``crl data``: data made from what others publish."""
+"""``crl data``: build data sets from published sources."""
 
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.arguments import count, parse, path
 from cli.console import say
+from cli.text_table import aligned
+from experiments.config.paths import expanded
 from experiments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,28 +15,31 @@ if TYPE_CHECKING:
 
 USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
 
-Makes data in the format of Wiki-3029 from any Wikipedia dump: OUT/<Title>.txt for every article that passes the paper's
-rule, one sentence a line. The dump (pages-articles .xml.bz2, .xml.gz or .xml) is read as a stream. After a crash or an
-interrupt the same command goes on. Prints how many pages each filter dropped and keeps it in OUT/report.json.
-Needs a parser of wikitext: pip install mwparserfromhell
+Builds a data set in the format of Wiki-3029 from any Wikipedia dump: OUT/<Title>.txt, one sentence
+a line, for every article that passes the paper's rule. Reads the dump (pages-articles .xml.bz2,
+.xml.gz or .xml) as a stream. After a crash or an interruption the same command continues. Prints
+how many pages each filter dropped, and stores the counts in OUT/report.json.
+Needs a parser for wikitext: pip install mwparserfromhell
 
-  titles=FILE            only articles whose title is in this file, one a line; case does not count (paper: WordNet's nouns)
-  min_sections=8         sections of the top level, the lead being one, with so many sentences:
-  section_sentences=12   distinct sentences that such a section has at least
-  min_words=4            words of a sentence, between spaces; shorter ones do not count and are never drawn
-  sentences=200          drawn from an article's sections; articles with fewer are dropped
-  seed=0                 of the draw
-  max_page_bytes=2097152 a page with more wikitext is dropped without a look at it (2 MiB: Wikipedia's own limit)
+  titles=FILE            only articles whose title is in this file, one title a line; upper and
+                         lower case are the same (paper: the nouns of WordNet)
+  min_sections=8         an article needs this many top-level sections (the lead counts as one),
+  section_sentences=12   each with at least this many distinct sentences
+  min_words=4            words (between spaces) that a sentence needs to count and to be drawn
+  sentences=200          sentences drawn from the article's sections; an article with fewer is
+                         dropped
+  seed=0                 seed of the draw
+  max_page_bytes=2097152 a page with more wikitext is dropped unread (2 MiB is Wikipedia's limit)
 
 Examples
-  crl data build-wiki simplewiki-latest-pages-articles.xml.bz2 wiki min_sections=3 section_sentences=5 sentences=50
+  crl data build-wiki simplewiki-latest-pages-articles.xml.bz2 wiki min_sections=3 sentences=50
   crl data build-wiki enwiki-latest-pages-articles.xml.bz2 wiki titles=wordnet.txt
   crl train dataset=wiki3029 dataset.root=wiki
 """
 
 
 def run(arguments: list[str]) -> None:
-    """Build the data that the arguments ask for and print the report."""
+    """Build the data set that the arguments describe and print the counts."""
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if verb != "build-wiki":
         raise ConfigError(
@@ -42,48 +47,36 @@ def run(arguments: list[str]) -> None:
         )
     if len(rest) < 2:
         raise ConfigError(
-            "crl data build-wiki needs a dump and a folder: crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
+            "crl data build-wiki needs a dump and a folder: "
+            "crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
         )
 
     from data.wikipedia.build import build_wiki
-    from experiments.config.paths import expanded
 
-    dump, out = (expanded(argument) for argument in rest[:2])
-    print(_lines(build_wiki(dump, out, _rule(rest[2:]), say), out))
-
-
-def help_text() -> str:
-    """What can be typed behind ``crl data``."""
-    return USAGE
+    dump, out = map(expanded, rest[:2])
+    print(_shown(build_wiki(dump, out, _rule(rest[2:]), say), out))
 
 
 def _rule(arguments: list[str]) -> "Rule":
     from data.wikipedia.articles import Rule, read_titles
-    from experiments.config.paths import expanded
 
-    names = [spec.name for spec in fields(Rule)]
-    given: dict[str, Any] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals or name not in names:
-            near = get_close_matches(name, names, 1, 0.5)
-            hint = f"did you mean {near[0]}=?" if near else "see crl data --help"
-            raise ConfigError(f"{argument}: no such option of crl data build-wiki; {hint}")
-        if name != "titles" and not value.isdecimal():
-            raise ConfigError(f"{name}: {value!r} is not a whole number")
-        given[name] = read_titles(expanded(value)) if name == "titles" else int(value)
-    return Rule(**given)
+    titles = path("titles", None)
+    counts = [count(f.name, f.default) for f in fields(Rule) if f.name != titles.name]
+    parsed = parse("data", arguments, [*counts, titles], folders=False)
+    values: dict[str, Any] = {option.name: parsed[option] for option in counts}
+    if file := parsed[titles]:
+        values["titles"] = read_titles(file)
+    return Rule(**values)
 
 
-def _lines(report: dict[str, Any], out: Path) -> str:
-    """The report as a table, and what to do with the data."""
-    kept = f"articles of {report['rule']['sentences']} sentences"
-    rows = [("pages read", report["pages"]), *report["dropped"].items(), (kept, report["articles"])]
-    table = "\n".join(f"{name:<30}{count:>14,}" for name, count in rows)
-    enough = report["articles"] >= 2
+def _shown(report: dict[str, Any], out: Path) -> str:
+    """Return the counts as a table, and the command that uses the data set."""
+    articles = f"articles of {report['rule']['sentences']} sentences"
+    counts = {"pages read": report["pages"], **report["dropped"], articles: report["articles"]}
+    table = aligned([(f"{name:<30}", f"{n:>12,}") for name, n in counts.items()], left=(0,))
     advice = (
         f"crl train dataset=wiki3029 dataset.root={out}"
-        if enough
+        if report["articles"] >= 2
         else "fewer than 2 articles: choose smaller numbers"
     )
     return f"{table}\n\n{advice}"

@@ -1,63 +1,65 @@
-"""``crl geometry``: the class means of finished runs beside where theory has them."""
+"""``crl geometry``: class means of finished runs next to the means that theory predicts."""
 
 from pathlib import Path
 
+from cli.arguments import parse, path
 from cli.console import say
+from cli.text_table import aligned
 from experiments.errors import ConfigError
 
 USAGE = """crl geometry RUN_DIR [RUN_DIR ...] [out=PATH]
 
-With features of length 1, theory says where the means of the classes lie at the minimum of the unsupervised loss: in a
-tight frame (all cosines -1/(N-1)) where classes are equally likely, at angles that the class proportions fix where they
-are not, and all minority classes in one vector from some imbalance on, which depends on the loss and on k (Nguyen et al.,
-arXiv 2605.11291). This verb computes that optimum with a certificate, measures the class means of the test points of
-finished runs, and prints one beside the other where the run was trained with objective.normalize=true; of other runs,
-frozen encoders among them, it says how their class means lie. A folder that holds several runs counts for all of them.
+Measures where the class means of finished runs lie, next to where theory puts them. A folder that
+holds several runs stands for all of them.
 
-  out=PATH   where geometry.json and the figures go (default: geometry/ in the first folder): heat maps of the Gram
-             matrices; the minority's cosine against the imbalance where runs differ in it
+For features of length 1, theory (Nguyen et al., arXiv 2605.11291) gives the class means at the
+minimum of the unsupervised loss. Equally likely classes form a tight frame (all cosines are
+-1/(N-1)). Otherwise the class proportions fix the angles, and beyond some imbalance, which depends
+on the loss and on k, all minority classes share one vector. crl geometry computes this optimum with
+a certificate and measures the class means of each run's test points. It prints both for runs
+trained with objective.normalize=true, and the measured means alone for all other runs, frozen
+encoders included.
 
+  out=PATH   folder for geometry.json and the figures: heat maps of the Gram matrices, and, for runs
+             that differ in imbalance, the minority's cosine against it (default: geometry/ in the
+             first folder)
   runtime.*, dataset.root=   as in crl evaluate
 
-Columns: NC1, the variance inside classes over that between their means (0: collapsed); the relative distances of the
-Gram matrix of class means to the tight frame and to the prediction; the mean cosine between minority classes, reached and
-predicted; the loss of classes collapsed to these means, and the least there is; the certificate: by how much the
-predicted matrix can at most miss the minimum.
+Columns
+  NC1                   variance within classes over variance between class means; 0: collapsed
+  to tight frame,       relative distance of the Gram matrix of the class means to the tight frame's
+  to prediction         and to the predicted one
+  minority cosine,      mean cosine between minority classes, measured
+  minority predicted    and predicted
+  loss of means,        the loss if every class collapsed to its measured mean
+  least loss            and the smallest possible loss
+  certificate           upper bound on how far the predicted matrix is from the minimum
 
 Examples
-  crl train -m experiment=minority_collapse dataset.imbalance=1,3,10,30,100 objective.negatives=1,4,16
+  crl train -m experiment=minority_collapse dataset.imbalance=1,3,10,30,100 objective.negatives=1,4
   crl geometry outputs/runs
   crl train -m experiment=minority_collapse_glyphs dataset.imbalance=1,10,100
 """
 
+_OUT = path("out", None)
+
 
 def run(arguments: list[str]) -> None:
-    """The geometry of the runs in the folders among the arguments."""
-    out = [argument for argument in arguments if argument.startswith("out=")]
-    overrides = [
-        argument for argument in arguments if argument.startswith(("runtime.", "dataset.root="))
-    ]
-    places = [argument for argument in arguments if argument not in (*out, *overrides)]
-    for argument in places:
-        if argument.startswith("-") or ("=" in argument and not Path(argument).exists()):
-            raise ConfigError(
-                f"{argument}: no such option; crl geometry takes run folders, out=PATH, runtime.*, dataset.root="
-            )
-    if not places or len(out) > 1 or "out=" in out:
-        raise ConfigError(
-            "crl geometry needs run folders, and out=PATH at most once: crl geometry RUN_DIR [RUN_DIR ...]"
-        )
+    """Measure the runs in the folders that the arguments name."""
+    parsed = parse(
+        "geometry",
+        arguments,
+        (_OUT,),
+        is_override=lambda argument: argument.startswith(("runtime.", "dataset.root=")),
+    )
+    if not parsed.folders:
+        raise ConfigError("crl geometry needs run folders: crl geometry RUN_DIR [RUN_DIR ...]")
 
-    from experiments.analysis.class_geometry import study, table
-    from experiments.config.paths import expanded
+    from experiments.analysis.class_geometry import measure_runs, rows
+    from experiments.analysis.geometry_files import write
 
-    target = expanded(out[0].removeprefix("out=")) if out else Path(places[0]) / "geometry"
-    found, written = study(places, target, overrides, say)
-    print(f"\n{table(found)}\n")
-    for path in written:
-        print(path)
-
-
-def help_text() -> str:
-    """What can be typed behind ``crl geometry``."""
-    return USAGE
+    out = parsed[_OUT] or Path(parsed.folders[0]) / "geometry"
+    geometries = measure_runs(parsed.folders, parsed.overrides, say)
+    written = write(geometries, out)
+    print(f"\n{aligned(rows(geometries))}\n")
+    print(*written, sep="\n")

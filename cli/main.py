@@ -1,5 +1,7 @@
-"""Dispatch of ``crl VERB ...`` and the exit codes: 0 done, 1 the run failed, 2 the input is wrong,
-128 + n ended by signal n."""
+"""The ``crl`` command: picks the verb and turns errors into one line and an exit code.
+
+Exit codes: 0 success, 1 a run failed, 2 wrong input, 128 + n ended by signal n.
+"""
 
 import os
 import shlex
@@ -11,14 +13,14 @@ from importlib import import_module
 from cli.console import say
 
 VERBS = {
-    "reproduce": "the paper's tables, figures and claims: every run behind them, then the report",
+    "reproduce": "run every experiment behind the paper's tables and figures; write the report",
     "train": "train an encoder, then evaluate it; prints a table and leaves a run folder",
-    "evaluate": "score a finished run again: on other tasks, or on another copy of the data",
-    "status": "how far the runs under a folder are: complete, running, failed, waiting; the time left",
-    "data": "data made from what others publish: Wiki-3029's kind from any Wikipedia dump",
-    "geometry": "class means of finished runs beside where theory has them, for any class proportions",
-    "compare": "whether the encoders of finished runs see the same points alike: neighbours and kernels",
-    "report": "a page, tables and figures of finished runs: which of the paper's claims they confirm",
+    "evaluate": "score a finished run again, or an encoder that was not trained here",
+    "status": "show which runs are complete, running, failed or waiting, and the time left",
+    "data": "build a data set like Wiki-3029 from any Wikipedia dump",
+    "geometry": "compare the class means of finished runs with the ones that theory predicts",
+    "compare": "measure how alike the representations of finished runs are",
+    "report": "write a page, tables and figures: which of the paper's claims finished runs confirm",
 }
 
 HELP = """crl - contrastive unsupervised representation learning, after Arora et al. (ICML 2019)
@@ -28,21 +30,21 @@ usage: crl VERB [OPTION=VALUE ...]
 {verbs}
 
 Start here:
-  crl train                                      images made on the spot, small CNN: under 3 minutes on a CPU
-  crl train dataset=docstrings                   text: sentences of installed Python modules, bag of words
-  crl train dataset=cifar100 seed=1              CIFAR-100 (downloaded on first use)
-  crl train objective=supervised                 the supervised baseline, scored by the same code
+  crl train                           built-in images, small CNN: under 3 minutes on a CPU
+  crl train dataset=docstrings        text: docstrings of installed modules, bag of words
+  crl train dataset=cifar100 seed=1   CIFAR-100 (downloaded on first use)
+  crl train objective=supervised      the supervised baseline, scored by the same code
 
-crl VERB --help lists what a verb takes."""
+crl VERB --help lists the options of a verb."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line given (default: the process's own) and return the exit code."""
+    """Run a command line (default: the one of this process) and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return _dispatch(arguments)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stdout = None  # or the interpreter tries once more to flush
+    except BrokenPipeError:  # the reader of our output, such as head, has closed it
+        sys.stdout = None  # else the interpreter would flush it at exit and fail again
         return 0
 
 
@@ -63,13 +65,13 @@ def _dispatch(arguments: list[str]) -> int:
         return 2
     command = import_module(f"cli.{verb}")
     if {"-h", "--help"} & set(rest):
-        print(command.help_text())
+        print(command.USAGE if verb != "train" else command.help_text())
         return 0
-    return _guarded(command.run, verb, rest)
+    return _exit_code(command.run, verb, rest)
 
 
-def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) -> int:
-    """The verb's exit code; what users can cause ends in one line on standard error."""
+def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]) -> int:
+    """Run a verb and return its exit code; print one line for an error that users can cause."""
     from data.errors import DataError
     from experiments.errors import ConfigError, RunError
     from experiments.runtime.signals import Interrupted, ending
@@ -78,10 +80,8 @@ def _guarded(run: Callable[[list[str]], None], verb: str, arguments: list[str]) 
         with ending():
             run(arguments)
     except (ConfigError, DataError, RunError) as error:
-        if (
-            "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
-        ):  # one of torchrun's processes says it
-            say(f"crl: {' '.join(str(error).split())}")
+        if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":
+            say(f"crl: {' '.join(str(error).split())}")  # of torchrun's processes, one prints it
         return 1 if isinstance(error, RunError) else 2
     except OSError as error:
         if isinstance(error, BrokenPipeError):

@@ -1,59 +1,52 @@
-"""The table with which a run ends on the console."""
+"""The table that a run prints at the end."""
 
 from typing import Any
 
-from omegaconf import DictConfig
-
+from cli.text_table import aligned
+from experiments.config.identity import flat_options
+from experiments.config.schema import Config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
 
 
-def result_table(config: DictConfig, result: dict[str, Any]) -> str:
-    """Rows AVG-k and TOP-R, columns TR, mu, mu-5 in %; the paper's figures beside them where the
-    setting is its own."""
+def result_table(config: Config, result: dict[str, Any]) -> str:
+    """Return a row for each AVG-k and TOP-R and a column for each classifier, in %.
+
+    The paper's figures stand beside them where the run has the paper's setting.
+    """
     metrics = result["metrics"]
     few = few_shot(metrics)
-    columns = {
-        "TR": "test.linear",
-        "mu": "test.mean",
-        f"mu-{few.removeprefix('mean')}": f"test.{few}",
-    }
+    classifiers = {"TR": "linear", "mu": "mean", f"mu-{few.removeprefix('mean')}": few}
     if any(name.startswith("test.attentive.") for name in metrics):
-        columns["attentive"] = "test.attentive"
-    rows = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
-    paper = table_1(config, result)
-    first = max(12, *(len(metric_title(row)) + 2 for row in rows))
-    wide = {key: max(8, len(column) + 2) for column, key in columns.items()}
-    head = f"{'accuracy, %':<{first}}" + "".join(
-        f"{column:>{wide[key]}}" for column, key in columns.items()
-    )
-    head += "   |  paper:" + "".join(f"{c:>7}" for c in columns) if paper else ""
-    lines = [head]
-    for row in rows:
-        values = {key: metrics.get(f"{key}.{row}") for key in wide}
-        shown = (
-            f"{'-' if v is None else f'{100 * v:.1f}':>{wide[key]}}" for key, v in values.items()
-        )
-        line = f"{metric_title(row):<{first}}" + "".join(shown)
+        classifiers["attentive"] = "attentive"
+    paper = table_1(flat_options(config), result)
+    rows = [[f"{'accuracy, %':<12}", *(f"{title:>6}" for title in classifiers)]]
+    if paper:
+        rows[0] += [" |  paper:", *(f"{title:>5}" for title in classifiers)]
+    scores = [name.removeprefix("test.mean.") for name in metrics if name.startswith("test.mean.")]
+    for score in scores:
+        values = [metrics.get(f"test.{classifier}.{score}") for classifier in classifiers.values()]
+        shown = ("-" if value is None else f"{100 * value:.1f}" for value in values)
+        rows.append([f"{metric_title(score)}  ", *shown])
         if paper:
-            line += "   |        " + "".join(f"{value:7.1f}" for value in paper.get(row, ()))
-        lines.append(line)
-    return "\n".join(lines)
+            rows[-1] += [" |", *(f"{value:.1f}" for value in paper.get(score, ()))]
+    return aligned(rows, left=(0, len(classifiers) + 1))
 
 
-def summary(config: DictConfig, result: dict[str, Any]) -> str:
-    """What the table is about: data set, encoder, objective and time."""
-    objective, data, timing = config.objective, result["dataset"], result["timing"]
-    how = config.objective.name
-    if how == "contrastive":
-        how += f" ({objective.loss}, b={objective.block_size}, k={objective.negatives}, {objective.negative_source})"
-    if how == "frozen":
-        return (
-            f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
-            f"{config.encoder.get('model', config.encoder.name)} as it is, seed {result['seed']}"
-        )
+def summary(config: Config, result: dict[str, Any]) -> str:
+    """Return the line above the table: data set, encoder, objective and time."""
+    objective, data, training = config.objective, result["dataset"], config.training
+    points = f"{data['train_points']} + {data['test_points']} points"
+    start = f"{data['name']} ({data['classes']} classes, {points}), "
+    if objective.name == "frozen":
+        encoder = getattr(config.encoder, "model", config.encoder.name)
+        return f"{start}{encoder} as it is, seed {result['seed']}"
+    description = objective.name
+    if objective.name == "contrastive":
+        numbers = f"b={objective.block_size}, k={objective.negatives}"
+        description += f" ({objective.loss}, {numbers}, {objective.negative_source})"
     return (
-        f"{data['name']} ({data['classes']} classes, {data['train_points']} + {data['test_points']} points), "
-        f"{config.encoder.name}, {how}, {config.training.steps} steps of {config.training.batch_size}, "
-        f"seed {result['seed']}: trained in {timing['train_seconds']:.0f} s"
+        f"{start}{config.encoder.name}, {description}, {training.steps} steps of "
+        f"{training.batch_size}, seed {result['seed']}: "
+        f"trained in {result['timing']['train_seconds']:.0f} s"
     )

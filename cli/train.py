@@ -6,9 +6,10 @@ MULTIRUN = {"-m", "--multirun"}
 
 USAGE = """crl train [-m] [GROUP=CHOICE ...] [OPTION=VALUE ...]
 
-Trains an encoder without labels (objective=contrastive) or with them (objective=supervised), then scores its
-features with a trained linear classifier (TR), the mean classifier (mu) and class means of 5 labelled points (mu-5),
-prints a table and leaves a run folder. The same command again prints the stored result; after a crash it goes on.
+Trains an encoder without labels (objective=contrastive) or with labels (objective=supervised), then
+scores its features with three classifiers: a trained linear classifier (TR), the mean classifier
+(mu), and class means of 5 labelled points (mu-5). Prints a table and leaves a run folder. The same
+command again prints the stored result; after a crash it continues the run.
 
 Examples
   crl train                                             built-in images, small CNN
@@ -19,12 +20,14 @@ Examples
   crl train objective.block_size=5 objective.negatives=10 training.steps=2000
   crl train -m objective.block_size=2,5,10 'seed=range(0,3)' hydra/launcher=joblib
 
--m (or --multirun) runs every combination of the options that have several values, each in its own folder, and ends with
-one table: mean ± standard deviation over the seeds. hydra/launcher=joblib runs them side by side on the cores of this
-machine (hydra.launcher.n_jobs=4 at a time; pip install hydra-joblib-launcher), hydra/launcher=submitit_slurm as jobs of a
-cluster (docs/cluster.md).
+-m (or --multirun) runs all combinations of the options that have several values, each in its own
+folder, and prints one table at the end: mean ± standard deviation over the seeds. By default one
+run follows the other. Two launchers start several at once:
+  hydra/launcher=joblib           on the cores of this machine (hydra.launcher.n_jobs=4 limits the
+                                  number; needs pip install hydra-joblib-launcher)
+  hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
 
-Groups (GROUP=CHOICE; a data set chooses encoder, sizes and steps that fit it)
+Groups (GROUP=CHOICE; a data set brings its own encoder, sizes and steps)
 {groups}
 
 Options (OPTION=VALUE; shown with the schema's default, which a data set may change)
@@ -33,15 +36,12 @@ Options (OPTION=VALUE; shown with the schema's default, which a data set may cha
 
 
 def run(arguments: list[str]) -> None:
-    """Compose the configuration from the overrides, run it, print its table; with -m, of every
-    combination."""
+    """Run the configuration that the arguments describe and print its table; with -m, a sweep."""
     if MULTIRUN & set(arguments):
         return _sweep(arguments)
     from experiments.config.compose import compose_config
 
-    config = compose_config(
-        arguments
-    )  # before torch is imported: a typing error is answered at once
+    config = compose_config(arguments)  # before the slow import of torch: errors come at once
 
     from cli.result_table import result_table, summary
     from experiments.launch.multi_device import run_on_devices
@@ -52,9 +52,10 @@ def run(arguments: list[str]) -> None:
 
 
 def _sweep(arguments: list[str]) -> None:
-    """Run every combination, then print the table. Raises RunError if a run failed."""
+    """Run all combinations and print their table. Raises RunError at the end if a run failed."""
+    from cli.sweep_table import sweep_table
     from experiments.errors import RunError
-    from experiments.launch.sweep import plan_sweep, run_sweep, sweep_table
+    from experiments.launch.sweep import plan_sweep, run_sweep
 
     sweep = plan_sweep(
         [argument for argument in arguments if argument not in MULTIRUN],
@@ -63,8 +64,8 @@ def _sweep(arguments: list[str]) -> None:
     failures = run_sweep(sweep, say)
     print(f"\n{sweep_table(sweep.manifest)}\n")
     print(f"accuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
-    for title, why in failures.items():
-        say(f"failed: {title}: {why}")
+    for title, reason in failures.items():
+        say(f"failed: {title}: {reason}")
     if failures:
         raise RunError(
             f"{len(failures)} of {len(sweep.runs)} runs failed; the same command starts them again"
@@ -72,7 +73,7 @@ def _sweep(arguments: list[str]) -> None:
 
 
 def help_text() -> str:
-    """What can be typed behind ``crl train``, read off the configuration files and the schema."""
+    """Return what ``crl train --help`` prints, with the choices and options that exist."""
     from experiments.config.help import group_lines, option_lines
 
     return USAGE.format(groups="\n".join(group_lines()), options="\n".join(option_lines()))

@@ -1,6 +1,9 @@
-"""The method of Arora et al. (ICML 2019) on plain tensors: objectives, encoders, classifiers,
-averages over tasks.
+"""The method of Arora et al. (ICML 2019) on tensors: losses, encoders, scoring, theory.
 
-Knows no data set, no file and no configuration, so that others can import it:
-``from crl.losses.contrastive import contrastive_loss``.
+It knows no data set, no file and no configuration. Import what you need from its module:
+
+- ``from crl.losses.contrastive import contrastive_loss``
+- ``from crl.losses.pooled import pooled_contrastive_loss``
+- ``from crl.scoring.task_accuracy import average_k_way_accuracy, ranks``
+- ``from crl.theory.bounds import theory_report``
 """

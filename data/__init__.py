@@ -1,2 +1,1 @@
-"""Where points come from: data sets as in-memory splits, text and word vectors, sampling of similar
-and negative points."""
+"""Where points come from: data sets, text and word vectors, downloads, and the draw of tuples."""

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch of images at once, on the device where it lies."""
+"""Augmentation of a whole batch of images at once, on the device that holds it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,15 +9,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """Which images of a batch of ``size`` are given: index [m]. What is drawn for an image does not
-    depend on who has it."""
+    """The images of a batch that this process holds: their places ``index`` [m] in the batch, and
+    the ``size`` of the batch.
+
+    An image is augmented in the same way whichever process holds it.
+    """
 
     index: Tensor
     size: int
 
 
 class Augmentation(Protocol):
-    """Of images [m, 3, H, W]; without a share they are the whole batch."""
+    """A change of images [m, 3, H, W]. Without a share, they are the whole batch."""
 
     def __call__(
         self, images: Tensor, generator: torch.Generator, share: Share | None = None
@@ -25,13 +28,15 @@ class Augmentation(Protocol):
 
 
 def unchanged(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-    """The images as they are."""
+    """Return the images as they are."""
     return images
 
 
 def shift(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-    """Every image [m, 3, H, W] moved by up to H / 8 pixels in each direction, mirrored at the
-    border."""
+    """Move every image [m, 3, H, W] by up to H / 8 pixels in each direction.
+
+    The border mirrors what is inside.
+    """
     height, width = images.shape[2:]
     reach = max(height // 8, 1)
     count = len(images) if share is None else share.size
@@ -47,14 +52,10 @@ def shift(images: Tensor, generator: torch.Generator, share: Share | None = None
 
 
 def flip_shift(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-    """:func:`shift`, and every second image on average mirrored left to right."""
+    """Apply :func:`shift`, then mirror every image left to right with probability 1/2."""
     images = shift(images, generator, share)
-    flipped = (
-        torch.rand(
-            len(images) if share is None else share.size, generator=generator, device=images.device
-        )
-        < 0.5
-    )
+    count = len(images) if share is None else share.size
+    flipped = torch.rand(count, generator=generator, device=images.device) < 0.5
     if share is not None:
         flipped = flipped[share.index]
     return torch.where(flipped[:, None, None, None], images.flip(3), images)
@@ -68,6 +69,6 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:
-    """Indices beyond the border mirrored back inside, without repeating the border itself."""
+    """Indices with those beyond the border mirrored inside; the border itself is not repeated."""
     index = index.abs()
     return torch.where(index >= size, 2 * (size - 1) - index, index)

@@ -1,5 +1,4 @@
-"""A data set ready for a run: its splits, what an encoder must know of its input, and a
-fingerprint."""
+"""A data set ready for a run: its splits, what an encoder must know of them, a fingerprint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,14 @@ ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
 class Dataset:
     """Splits train, dev and test over the same classes.
 
-    ``vocabulary`` lists the words behind the ids of sentences (None for images); ``notes`` are
-    lines worth saying aloud to the user, such as classes that were dropped.
+    ``vocabulary``: the word behind each id of sentences; None for images and vectors. ``notes``:
+    lines to show the user, for example about classes that were dropped.
 
-    Similar points are drawn from train and dev, or where there are ``unlabelled_train`` and
-    ``unlabelled_dev`` from those: their classes are the latent ones (documents, of which the points
-    are sentences), others in each of the two.
+    Similar points come from train and dev. A data set with ``unlabelled_train`` and
+    ``unlabelled_dev`` draws them from these instead. Their latent classes are documents, whose
+    points are sentences; the two hold different documents.
+
+    Raises DataError for fewer than two classes, and for a class without a point in a split.
     """
 
     name: str
@@ -54,35 +55,32 @@ class Dataset:
         return fingerprint(list(self.splits().values()))
 
     def splits(self) -> dict[str, Split]:
-        """All splits there are, by the name of their field."""
+        """All splits that this data set has, by the name of their field."""
         return {role: split for role in ROLES if (split := getattr(self, role)) is not None}
 
     def contrastive_splits(self, share: float = 1.0) -> tuple[Split, Split]:
-        """(train, dev) that similar points are drawn from; of train a share.
+        """(train, dev) that similar points are drawn from, with only a share of train.
 
-        That is a share of the points of every class, but of whole documents where those are the
-        classes: they are many, and a few sentences each. Smaller shares are subsets of larger ones.
+        The share is one of the points of every class, or of the unlabelled documents, which stay
+        whole: there are many, of a few sentences each. Smaller shares are subsets of larger ones.
         """
         if self.unlabelled_train is None or self.unlabelled_dev is None:
             return self.train.fraction(share), self.dev
-        documents = len(self.unlabelled_train.sizes)
-        return self.unlabelled_train.first_classes(
-            max(round(documents * share), 2)
-        ), self.unlabelled_dev
+        documents = max(round(len(self.unlabelled_train.sizes) * share), 2)
+        return self.unlabelled_train.first_classes(documents), self.unlabelled_dev
 
 
 def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:
-    """Per-channel mean and standard deviation, in [0, 1], of a split of images."""
+    """(mean, standard deviation) of each channel of a split of images, pixels scaled to [0, 1]."""
     if not isinstance(split.points, Images):
         raise TypeError("pixel statistics need images")
-    # Histograms are exact and need no float copy of the pixels.
+    # Histograms are exact and need no copy of the pixels as floats.
     pixels = split.points.pixels
     levels = torch.arange(256, dtype=torch.float64) / 255
-    counts = (
-        torch.stack([torch.bincount(pixels[:, c].flatten(), minlength=256) for c in range(3)])
-        .cpu()
-        .double()
+    counts = torch.stack(
+        [torch.bincount(pixels[:, channel].flatten(), minlength=256) for channel in range(3)]
     )
+    counts = counts.cpu().double()
     weights = counts / counts.sum(1, keepdim=True)
     mean = weights @ levels
     std = ((weights @ levels**2) - mean**2).clamp(min=1e-6).sqrt()
@@ -90,19 +88,18 @@ def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:
 
 
 def split_off(split: Split, share: float) -> tuple[Split, Split]:
-    """(taken, rest): a share of every class, rounded, the first points of each. The caller shuffles
-    before."""
+    """(the first points of every class, a rounded share of them; the rest). Shuffle before."""
     counts = (split.sizes * share).round().long()
     return split.take(counts), split.drop(counts)
 
 
 def shuffled_by(split: Split, seed: int) -> Split:
-    """The split with every class shuffled by a seed of its own."""
+    """The split with the points of every class in an order that depends on the seed alone."""
     return split.shuffled(torch.Generator().manual_seed(seed))
 
 
 def labels_of(groups: Sequence[Sequence[object]]) -> Tensor:
-    """Class index of every item of groups laid end to end."""
+    """The number of its group for every item of groups laid end to end: int64 [n]."""
     return torch.arange(len(groups)).repeat_interleave(
         torch.tensor([len(group) for group in groups])
     )

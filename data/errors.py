@@ -2,5 +2,7 @@
 
 
 class DataError(Exception):
-    """Data that cannot be used. The message is one line: what is wrong, where, and what would be
-    right."""
+    """Data that cannot be used.
+
+    The message is one line: what is wrong, where, and what would be right.
+    """

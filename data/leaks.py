@@ -1,4 +1,4 @@
-"""Points that lie in two splits: what is learned from one is then asked for in the other."""
+"""Leaks: points of one split that stand in another, where what is learned from them is tested."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from data.dataset import Dataset
 from data.points import Documents, Images, Points, Sentences, Vectors
 from data.split import Split
 
-_SEEN_BEFORE = (("train", "test"), ("train", "dev"), ("dev", "test"))
+_LABELLED_PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
 
 class Leak(NamedTuple):
-    """``shared`` of the ``points`` of the split ``asked`` are in ``seen`` too."""
+    """``shared`` of the ``points`` of the split ``asked`` stand in the split ``seen`` too."""
 
     seen: str
     asked: str
@@ -25,51 +25,43 @@ class Leak(NamedTuple):
 
 
 def find_leaks(dataset: Dataset) -> list[Leak]:
-    """The pairs of splits that have points in common; points are the same where an encoder reads
-    the same.
+    """The pairs of splits that have points in common.
 
-    Those are the same pixels, or the same word ids in the same order (of a document, of each of its
-    sentences): words outside of the vocabulary are alike, and words past ``max_words`` do not
-    count. Unlabelled documents are compared as wholes with each other, and with the labelled ones
-    where those are held as sentences too.
+    Two points are the same where an encoder reads the same: the same pixels or numbers, or the same
+    word ids in the same order and, in documents, in the same sentences. Words outside the
+    vocabulary are therefore alike, and words beyond ``max_words`` do not count. Unlabelled
+    documents are compared as wholes: train with dev, and train with the labelled test documents if
+    these are held as sentences too.
     """
-    splits = dataset.splits()
     points = {
         role: _as_documents(split) if role.startswith("unlabelled") else split.points
-        for role, split in splits.items()
+        for role, split in dataset.splits().items()
     }
-    pairs = list(_SEEN_BEFORE)
+    pairs = list(_LABELLED_PAIRS)
     if dataset.unlabelled_train is not None:
         pairs.append(("unlabelled_train", "unlabelled_dev"))
         if isinstance(dataset.test.points, Documents):
             pairs.append(("unlabelled_train", "test"))
-    digests = {
-        role: list(_digests(points[role])) for role in {role for pair in pairs for role in pair}
-    }
+    digests = {role: list(_digests(points[role])) for role in {r for pair in pairs for r in pair}}
     distinct = {role: set(digests[role]) for role in {seen for seen, _ in pairs}}
-    found = []
-    for seen, asked in pairs:
-        shared = sum(digest in distinct[seen] for digest in digests[asked])
-        if shared:
-            found.append(Leak(seen, asked, shared, len(digests[asked])))
-    return found
+    leaks = (
+        Leak(seen, asked, sum(d in distinct[seen] for d in digests[asked]), len(digests[asked]))
+        for seen, asked in pairs
+    )
+    return [leak for leak in leaks if leak.shared]
 
 
 def _as_documents(split: Split) -> Points:
-    """The classes of a split of sentences as points."""
-    return (
-        Documents(split.points, split.offsets)
-        if isinstance(split.points, Sentences)
-        else split.points
-    )
+    """The classes of a split of sentences as points; other points as they are."""
+    if isinstance(split.points, Sentences):
+        return Documents(split.points, split.offsets)
+    return split.points
 
 
 def _digests(points: Points) -> Iterator[bytes]:
-    """Of every point: 128 bits, so that a million points give a false alarm with a chance of
-    1e-27."""
+    """128 bits for every point. A million points collide by chance with probability 1e-27."""
     if isinstance(points, Images | Vectors):
-        (values,) = points.tensors()
-        yield from _spans(values, torch.arange(len(points) + 1) * values[0].numel())
+        yield from _spans(points.rows, torch.arange(len(points) + 1) * points.rows[0].numel())
     elif isinstance(points, Sentences):
         yield from _spans(points.words, points.offsets)
     elif isinstance(points, Documents):
@@ -77,11 +69,11 @@ def _digests(points: Points) -> Iterator[bytes]:
         words = _spans(sentences.words, sentences.offsets[points.offsets])
         yield from map(bytes.__add__, words, _spans(sentences.offsets.diff(), points.offsets))
     else:
-        raise TypeError(f"no content of {type(points).__name__} is known")
+        raise TypeError(f"points of type {type(points).__name__} cannot be compared")
 
 
 def _spans(values: Tensor, offsets: Tensor) -> Iterator[bytes]:
-    """Of the values offsets[i] .. offsets[i + 1] - 1 of a flattened tensor, for every i."""
+    """The digest of values offsets[i] .. offsets[i + 1] - 1 of a flattened tensor, for every i."""
     if values.numel() == 0:  # sentences without a word
         values = values.new_zeros(1)
     content = values.contiguous().flatten().view(torch.uint8).numpy().data

@@ -1,15 +1,15 @@
-"""Points of one kind in one tensor: images, feature vectors, sentences, documents of sentences."""
+"""Points of one kind in a few tensors: images, feature vectors, sentences, documents."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 
 class Points(Protocol):
-    """A sequence of points of one modality, held as a few flat tensors."""
+    """A sequence of points of one modality, held in a few flat tensors."""
 
     def __len__(self) -> int: ...
 
@@ -20,71 +20,67 @@ class Points(Protocol):
         """The points at index [m] as points again."""
 
     def to(self, device: torch.device) -> "Points":
-        """The same points on that device."""
+        """The same points on another device."""
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """The tensors that hold them, for fingerprints and the cache."""
+        """The tensors that hold the points, for fingerprints and the cache."""
 
     def reading_order(self) -> Tensor:
-        """An order of all points in which neighbours cost about the same to encode: int64 [n]."""
+        """An order of all points: int64 [n]. Neighbours cost about the same to encode."""
+
+
+_Self = TypeVar("_Self", bound="_Rows")
 
 
 @dataclass(frozen=True)
-class Images:
-    """pixels: uint8 [n, 3, H, W]."""
+class _Rows:
+    """Points that are the rows of one tensor."""
 
-    pixels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def gather(self, index: Tensor) -> Tensor:
-        """uint8 [m, 3, H, W]."""
-        return self.pixels[index]
-
-    def select(self, index: Tensor) -> "Images":
-        return Images(self.pixels[index])
-
-    def to(self, device: torch.device) -> "Images":
-        return Images(self.pixels.to(device))
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (self.pixels,)
-
-    def reading_order(self) -> Tensor:
-        return torch.arange(len(self), device=self.pixels.device)
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """features: float32 [n, d], or [n, T, d] for T tokens of each point."""
-
-    features: Tensor
+    rows: Tensor
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.rows)
 
     def gather(self, index: Tensor) -> Tensor:
-        """float32 [m, d] or [m, T, d]."""
-        return self.features[index]
+        return self.rows[index]
 
-    def select(self, index: Tensor) -> "Vectors":
-        return Vectors(self.features[index])
+    def select(self: _Self, index: Tensor) -> _Self:
+        return type(self)(self.rows[index])
 
-    def to(self, device: torch.device) -> "Vectors":
-        return Vectors(self.features.to(device))
+    def to(self: _Self, device: torch.device) -> _Self:
+        return type(self)(self.rows.to(device))
 
     def tensors(self) -> tuple[Tensor, ...]:
-        return (self.features,)
+        return (self.rows,)
 
     def reading_order(self) -> Tensor:
-        return torch.arange(len(self), device=self.features.device)
+        return torch.arange(len(self), device=self.rows.device)
+
+
+class Images(_Rows):
+    """Images: uint8 [n, 3, H, W]."""
+
+    @property
+    def pixels(self) -> Tensor:
+        """uint8 [n, 3, H, W]."""
+        return self.rows
+
+
+class Vectors(_Rows):
+    """Feature vectors: float32 [n, d], or [n, T, d] for T tokens of each point."""
+
+    @property
+    def features(self) -> Tensor:
+        """float32 [n, d] or [n, T, d]."""
+        return self.rows
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1]. Id 0 is the
-    padding."""
+    """Word ids of n sentences laid end to end: words int32 [T], offsets int64 [n + 1].
+
+    Sentence i holds the words offsets[i] .. offsets[i + 1] - 1. Id 0 is the padding.
+    """
 
     words: Tensor
     offsets: Tensor
@@ -93,34 +89,23 @@ class Sentences:
         return len(self.offsets) - 1
 
     def gather(self, index: Tensor) -> Tensor:
-        """int64 [m, L], padded with 0 to the longest sentence among them."""
+        """int64 [m, L], padded with 0 to the longest of these sentences."""
         lengths = self._lengths.index_select(0, index)
         width = max(int(lengths.max()), 1) if len(index) else 1
-        # Row i of the view begins at place i: whole rows are copied faster than words are found one
-        # by one.
-        words = self._runs.unfold(0, width, 1).index_select(0, self.offsets.index_select(0, index))
-        return words.masked_fill_(
-            torch.arange(width, device=index.device) >= lengths[:, None], 0
-        ).long()
-
-    @cached_property
-    def _lengths(self) -> Tensor:
-        return self.offsets.diff()
-
-    @cached_property
-    def _runs(self) -> Tensor:
-        """The words, then as many zeros as the longest sentence has words: a run of its length
-        begins at every place."""
-        longest = max(int(self._lengths.max()), 1) if len(self) else 1
-        return torch.cat([self.words, self.words.new_zeros(longest)])
+        # Row i of the view begins at place i: copying whole rows is faster than looking up words
+        # one by one.
+        words = self._padded_words.unfold(0, width, 1)
+        words = words.index_select(0, self.offsets.index_select(0, index))
+        padding = torch.arange(width, device=index.device) >= lengths[:, None]
+        return words.masked_fill_(padding, 0).long()
 
     def select(self, index: Tensor) -> "Sentences":
-        inside, offsets = _spans(self.offsets, index)
-        return Sentences(self.words[inside], offsets)
+        places, offsets = _spans(self.offsets, index)
+        return Sentences(self.words[places], offsets)
 
     def to(self, device: torch.device) -> "Sentences":
         if device == self.words.device:
-            return self  # with what it has cached
+            return self  # it keeps its cached properties
         return Sentences(self.words.to(device), self.offsets.to(device))
 
     def tensors(self) -> tuple[Tensor, ...]:
@@ -130,13 +115,26 @@ class Sentences:
         """By length, so that a batch holds little padding."""
         return self._lengths.argsort(stable=True)
 
+    @cached_property
+    def _lengths(self) -> Tensor:
+        return self.offsets.diff()
+
+    @cached_property
+    def _padded_words(self) -> Tensor:
+        """The words, then as many zeros as the longest sentence has words.
+
+        A run of that length therefore begins at every place.
+        """
+        longest = max(int(self._lengths.max()), 1) if len(self) else 1
+        return torch.cat([self.words, self.words.new_zeros(longest)])
+
 
 @dataclass(frozen=True)
 class Documents:
-    """n documents, each a run of sentences: document i holds offsets[i] .. offsets[i + 1] - 1;
-    offsets int64 [n + 1].
+    """n documents, each a run of sentences: offsets int64 [n + 1].
 
-    A document's feature is the mean of its sentences' features, so every document needs a sentence.
+    Document i holds the sentences offsets[i] .. offsets[i + 1] - 1. Its feature is the mean of
+    their features, so every document needs a sentence.
     """
 
     sentences: Sentences
@@ -146,13 +144,12 @@ class Documents:
         return len(self.offsets) - 1
 
     def gather(self, index: Tensor) -> Tensor:
-        """int64 [s, L]: all sentences of the documents at index [m], one document after the
-        other."""
+        """int64 [s, L]: all sentences of the documents at index [m], document after document."""
         return self.sentences.gather(_spans(self.offsets, index)[0])
 
     def select(self, index: Tensor) -> "Documents":
-        inside, offsets = _spans(self.offsets, index)
-        return Documents(self.sentences.select(inside), offsets)
+        places, offsets = _spans(self.offsets, index)
+        return Documents(self.sentences.select(places), offsets)
 
     def to(self, device: torch.device) -> "Documents":
         return Documents(self.sentences.to(device), self.offsets.to(device))
@@ -165,14 +162,18 @@ class Documents:
         return self.offsets.diff().argsort(stable=True)
 
     def means(self, features: Tensor) -> Tensor:
-        """Features of the sentences [s, d] -> their mean in every document [n, d]."""
+        """The mean of sentence features [s, d] over every document: [n, d]."""
         return torch.segment_reduce(features, "mean", offsets=self.offsets)
 
 
+def offsets_of(lengths: Tensor) -> Tensor:
+    """Where runs of these lengths [n] begin when laid end to end, and the end: int64 [n + 1]."""
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+
 def _spans(offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """(every place inside the spans at index [m], span after span; the offsets [m + 1] of those
-    spans laid end to end)."""
+    """(every place inside the spans at index [m], span after span; offsets of those spans)."""
     lengths = offsets[index + 1] - offsets[index]
-    ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    inside = torch.arange(int(ends[-1]), device=index.device)
-    return inside + (offsets[index] - ends[:-1]).repeat_interleave(lengths), ends
+    ends = offsets_of(lengths)
+    places = torch.arange(int(ends[-1]), device=index.device)
+    return places + (offsets[index] - ends[:-1]).repeat_interleave(lengths), ends

@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from data.points import Points
+from data.points import Points, offsets_of
 
 
 @dataclass(frozen=True)
 class Split:
-    """points sorted by class; offsets int64 [N + 1]: class c holds the points offsets[c] ..
-    offsets[c + 1] - 1.
+    """Points sorted by class: class c holds the points offsets[c] .. offsets[c + 1] - 1.
 
-    ``rho`` float64 [N], summing to 1, is the distribution by which classes are drawn; None: in
-    proportion to their points.
+    offsets: int64 [N + 1]. ``rho``: float64 [N], summing to 1, the distribution that classes are
+    drawn from; None means in proportion to their points.
     """
 
     points: Points
@@ -24,10 +23,9 @@ class Split:
 
     @classmethod
     def from_labels(cls, points: Points, labels: Tensor, classes: int) -> "Split":
-        """Sort points by their labels [n]; inside a class the given order stays."""
+        """Sort points by their labels [n]; the order inside a class stays."""
         order = labels.argsort(stable=True)
-        counts = torch.bincount(labels, minlength=classes)
-        return cls(points.select(order), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+        return cls(points.select(order), offsets_of(torch.bincount(labels, minlength=classes)))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -45,47 +43,47 @@ class Split:
 
     def take(self, counts: Tensor) -> "Split":
         """The first counts[c] points of every class c: counts int64 [N]."""
-        rank = torch.arange(len(self), device=self.offsets.device) - self.offsets[
-            :-1
-        ].repeat_interleave(self.sizes)
-        return self._where(rank < counts.repeat_interleave(self.sizes))
+        return self._where(self._ranks() < counts.repeat_interleave(self.sizes))
 
     def drop(self, counts: Tensor) -> "Split":
         """All but the first counts[c] points of every class c: counts int64 [N]."""
-        rank = torch.arange(len(self), device=self.offsets.device) - self.offsets[
-            :-1
-        ].repeat_interleave(self.sizes)
-        return self._where(rank >= counts.repeat_interleave(self.sizes))
+        return self._where(self._ranks() >= counts.repeat_interleave(self.sizes))
 
     def fraction(self, fraction: float) -> "Split":
-        """The first share of every class, at least one point. Smaller fractions are subsets of
-        larger ones."""
+        """The first points of every class, a fraction of them and at least one.
+
+        Smaller fractions are subsets of larger ones.
+        """
         return self.take((self.sizes * fraction).round().long().clamp(min=1).minimum(self.sizes))
 
     def first_classes(self, count: int) -> "Split":
-        """The split without all but its first classes, at most so many."""
+        """The first ``count`` classes, or all if there are fewer."""
         offsets = self.offsets[: count + 1]
         rho = None if self.rho is None else self.rho[:count] / self.rho[:count].sum()
-        return Split(
-            self.points.select(torch.arange(int(offsets[-1]), device=offsets.device)), offsets, rho
-        )
+        points = self.points.select(torch.arange(int(offsets[-1]), device=offsets.device))
+        return Split(points, offsets, rho)
 
     def shuffled(self, generator: torch.Generator) -> "Split":
-        """The points of every class in a random order."""
+        """The same split with the points of every class in a random order."""
         order = torch.randperm(len(self), generator=generator)
         order = order[self.labels[order].argsort(stable=True)]
         return replace(self, points=self.points.select(order))
 
     def to(self, device: torch.device) -> "Split":
+        """The same split on another device."""
         rho = None if self.rho is None else self.rho.to(device)
         return Split(self.points.to(device), self.offsets.to(device), rho)
 
-    def _where(self, keep: Tensor) -> "Split":
-        index = keep.nonzero().squeeze(1)
+    def _ranks(self) -> Tensor:
+        """The place of every point inside its class, from 0: int64 [n]."""
+        places = torch.arange(len(self), device=self.offsets.device)
+        return places - self.offsets[:-1].repeat_interleave(self.sizes)
+
+    def _where(self, mask: Tensor) -> "Split":
+        """The points where the mask [n] is true."""
+        index = mask.nonzero().squeeze(1)
         counts = torch.bincount(self.labels[index], minlength=len(self.offsets) - 1)
-        return Split(
-            self.points.select(index), torch.cat([counts.new_zeros(1), counts.cumsum(0)]), self.rho
-        )
+        return Split(self.points.select(index), offsets_of(counts), self.rho)
 
 
 def fingerprint(splits: list[Split]) -> str:

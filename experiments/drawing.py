@@ -1,9 +1,8 @@
-"""Drawing: a matplotlib figure becomes an SVG that takes the page's colours, and one that stands by
-itself."""
+"""Figures drawn by matplotlib as SVG: one in a page's colours, one that stands by itself."""
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 
-# What is drawn in these colours is drawn in the page's instead, so that a figure reads on light and
-# dark. Okabe and Ito's palette, darkened where it would be pale on white; markers and dashes tell
-# curves apart without any colour.
+# A page replaces these colours by its own, so that figures can be read on light and on dark. The
+# palette is Okabe and Ito's, darkened where it is pale on white. Markers and dashes tell curves
+# apart without colour.
 INK, GRID = "#1b1b1f", "#d3d3d8"
 COLOURS = ("#0072b2", "#c24e00", "#007a5a", "#a8478a", "#7a6000", "#55555f")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)))
-# of the drawing, in the SVG's own units: about a phone's, so that text keeps its size there
+# The width in the SVG's own units: about that of a phone, where text then keeps its size.
 WIDTH = 360
 
 _STYLE: Any = {
@@ -54,7 +53,7 @@ _FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
 @dataclass(frozen=True)
 class Figure:
-    """``description`` says in words what is drawn; ``svg``: for the page, in its colours."""
+    """``description``: the figure in words; ``svg``: the drawing for a page, in its colours."""
 
     slug: str
     title: str
@@ -62,10 +61,9 @@ class Figure:
     svg: str
 
     def standalone(self) -> str:
-        """The same with colours of its own, on white."""
-        text = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", self.svg).replace(
-            "currentColor", INK
-        )
+        """Return the SVG as a file of its own: fixed colours, on white."""
+        text = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", self.svg)
+        text = text.replace("currentColor", INK)
         white = '<rect width="100%" height="100%" fill="#ffffff"/>'
         return (
             '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -77,23 +75,27 @@ class Figure:
 def draw(
     slug: str, title: str, description: str, paint: Callable[[Drawing], None], height: int = 270
 ) -> Figure:
-    """Let ``paint`` draw on an empty figure. The same drawing gives the same bytes."""
+    """Let ``paint`` draw on an empty figure; the same drawing gives the same bytes.
+
+    ``height`` is in the SVG's units, see :data:`WIDTH`.
+    """
     with mpl.rc_context():
-        mpl.rcdefaults()  # whatever the user's matplotlibrc says
+        mpl.rcdefaults()  # The user's matplotlibrc must not change the figure.
         mpl.rcParams.update(_STYLE | {"svg.hashsalt": slug})
         drawing = Drawing(figsize=(WIDTH / 72, height / 72), layout="constrained")
         FigureCanvasSVG(drawing)
         paint(drawing)
         out = io.StringIO()
-        drawing.savefig(
-            out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        drawing.savefig(out, format="svg", metadata=no_metadata)
     return Figure(slug, title, description, _adapt(out.getvalue(), slug, title, description))
 
 
 def _adapt(svg: str, slug: str, title: str, description: str) -> str:
-    """Colours of the page, ids of its own (a page holds many figures), the page's font, a title and
-    a description."""
+    """Return the SVG with the page's colours and font, unique ids, a title and a description.
+
+    The ids carry the slug, since a page holds many figures.
+    """
     body = svg[svg.index("<svg") :]
     head, _, body = body.partition(">")
     box = re.search(r'viewBox="[^"]+"', head)
@@ -111,14 +113,22 @@ def _adapt(svg: str, slug: str, title: str, description: str) -> str:
         body = body.replace(colour, f"var(--figure-{number}, {colour})")
     space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     head = f'<svg {space} {box[0]} role="img" aria-labelledby="{slug}-title {slug}-desc">'
-    said = f'<title id="{slug}-title">{escape(title)}</title><desc id="{slug}-desc">{escape(description)}</desc>'
-    return (head + said + body).strip()
+    words = (
+        f'<title id="{slug}-title">{escape(title)}</title>'
+        f'<desc id="{slug}-desc">{escape(description)}</desc>'
+    )
+    return (head + words + body).strip()
 
 
 def curve(
-    axes: Axes, number: int, x: list[float], y: list[float], error: list[float] | None, label: str
+    axes: Axes,
+    number: int,
+    x: Sequence[float],
+    y: Sequence[float],
+    error: Sequence[float] | None,
+    label: str,
 ) -> None:
-    """The number-th curve of a figure, with error bars."""
+    """Draw a curve with error bars; its number chooses colour, marker and dashes."""
     i = number % len(COLOURS)
     axes.errorbar(
         x, y, yerr=error, color=COLOURS[i], marker=MARKERS[i], linestyle=DASHES[i], label=label
@@ -126,6 +136,6 @@ def curve(
 
 
 def legend(drawing: Drawing, axes: Axes, columns: int) -> None:
-    """Names of the curves, below the axes, where they cover nothing."""
+    """Draw the legend of the axes below them, where it covers nothing."""
     handles, labels = axes.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=columns)

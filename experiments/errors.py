@@ -1,20 +1,24 @@
-"""What ends a command with one line instead of a traceback."""
+"""The errors that end a command with one line instead of a traceback."""
 
 from data.errors import DataError
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be run. The message is one line: what is wrong, where, and what
-    would be right."""
+    """A configuration that cannot be run.
+
+    The message is one line: what is wrong, where, and what would be right.
+    """
 
 
 class RunError(Exception):
-    """A run that cannot go on (a diverged loss, a damaged checkpoint). The message is one line that
-    says the way out."""
+    """A run that cannot continue, such as one with a diverged loss or a damaged checkpoint.
+
+    The message is one line that says how to proceed.
+    """
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong, in one line; with its kind where it is none of ours."""
+    """Return the error's message in one line, after its type unless the error is one of ours."""
     text = " ".join(str(error).split())
     return (
         text

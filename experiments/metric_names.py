@@ -1,22 +1,45 @@
-"""How metrics are called in result.json and in print."""
+"""The names of metrics: as result.json has them, and in print."""
 
 import re
 
+AVG2 = "test.mean.avg2"
+
+# The theory's bounds: key in result.json -> title. Every bound reads left <= right.
+BOUNDS = {
+    "same_at_least_one": "1 ≤ L_un^= (Jensen)",
+    "lemma_4_3": "Lemma 4.3",
+    "lemma_4_4": "Lemma 4.4",
+    "theorem_4_5": "Theorem 4.5",
+    "theorem_6_1": "Theorem 6.1",
+    "proposition_6_2": "Proposition 6.2",
+}
+
 
 def few_shot(metrics: dict[str, float]) -> str:
-    """The classifier of class means from few points, as the metrics call it: ``mean5`` for five."""
-    return next((m[1] for name in metrics if (m := re.match(r"test\.(mean\d+)\.", name))), "mean5")
+    """Return the key of the few-shot mean classifier: ``mean5`` for five points per class.
+
+    It is ``mean5`` where the metrics hold none.
+    """
+    matches = (re.match(r"test\.(mean\d+)\.", name) for name in metrics)
+    return next((match[1] for match in matches if match), "mean5")
+
+
+def few_shot_title(classifier: str) -> str:
+    """Return the printed name of a few-shot classifier: mean5 -> μ-5."""
+    return f"μ-{classifier.removeprefix('mean')}"
 
 
 def metric_title(metric: str) -> str:
-    """avg2 -> AVG-2, top1_majority -> TOP-1 majority; of ``test.mean.avg2`` its last part."""
+    """Return a metric's printed name: test.mean.avg2 -> AVG-2, top1_majority -> TOP-1 majority."""
     name = metric.rpartition(".")[2].replace("_", " ")
     return f"{name[:3].upper()}-{name[3:]}"
 
 
 def classifier_title(metric: str) -> str:
-    """test.mean.avg2 -> mu AVG-2, test.linear.top1 -> TR TOP-1; empty for what a sweep's table
-    leaves out."""
+    """Return classifier and metric as a sweep prints them: test.mean.avg2 -> mu AVG-2.
+
+    The title is empty for metrics that a sweep's table leaves out.
+    """
     for prefix, classifier in (("test.mean.", "mu"), ("test.linear.", "TR")):
         if metric.startswith(prefix):
             return f"{classifier} {metric_title(metric)}"

@@ -1,4 +1,4 @@
-"""What several seeds say together: means, deviations, intervals."""
+"""Statistics over seeds: means, standard deviations, confidence intervals."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Summary(NamedTuple):
-    """Mean and standard deviation (n - 1) over seeds; the deviation is None for one seed."""
+    """Mean and standard deviation (n - 1) over n seeds; the deviation is None for one seed."""
 
     mean: float
     std: float | None
@@ -15,10 +15,9 @@ class Summary(NamedTuple):
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Of at least one value."""
-    return Summary(
-        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
-    )
+    """Return mean, standard deviation and number of at least one value."""
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return Summary(statistics.fmean(values), std, len(values))
 
 
 class Interval(NamedTuple):
@@ -31,7 +30,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Student's t interval of the mean of at least one value."""
+    """Return Student's t interval for the mean of at least one value."""
     from scipy.stats import t
 
     mean, n = statistics.fmean(values), len(values)

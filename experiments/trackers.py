@@ -1,8 +1,8 @@
-"""Where the lines of metrics.jsonl go as well: TensorBoard, Weights & Biases, MLflow; each imported
-only where asked for.
+"""Experiment trackers: TensorBoard, Weights & Biases, MLflow; each is imported only if asked for.
 
-A logger is a class with :class:`Logger`'s methods and a line in ``LOGGERS``, under the name of its
-``runtime`` option. None of them can change a result or end a run that is under way.
+They get the same numbers as ``metrics.jsonl``. A tracker cannot change a result, nor end a run that
+is in progress. To add one, write a class with the methods of :class:`Tracker` and put it into
+``TRACKERS`` under the name of its ``runtime`` option.
 """
 
 import json
@@ -11,25 +11,23 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any, Protocol
 
 from data.files.atomic import write_json
+from experiments.config.identity import flat_options
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Logged:
-    """The run as a logger is told of it: ``config`` is flat (``optimizer.lr`` -> 0.001); ``step``:
-    training goes on there.
+class TrackedRun:
+    """What a tracker is told about the run.
 
-    ``id``: what the service called the run when it was broken off, None for a run that it has not
-    seen.
+    ``config``: option -> value, such as ``optimizer.lr`` -> 0.001. ``step``: training starts or
+    continues here. ``id``: the service's name for the interrupted run that continues, or None.
     """
 
     name: str
@@ -39,54 +37,48 @@ class Logged:
     id: str | None
 
 
-class Logger(Protocol):
-    """A run at a service, open from construction to :meth:`finish`; any method may raise what the
-    service's package does.
+class Tracker(Protocol):
+    """A run at a tracking service, from construction until :meth:`finish`.
 
-    ``package`` must be there to import; ``id`` is handed back in ``Logged.id`` when the run goes
-    on, None if it needs none.
+    Every method may raise the exceptions of the service's package. ``id`` comes back as
+    ``TrackedRun.id`` when the run continues; it is None if the service needs none.
     """
 
-    package: ClassVar[str]
-
-    def __init__(self, setting: Any, run: Logged) -> None: ...
+    def __init__(self, setting: Any, run: TrackedRun) -> None: ...
 
     @property
     def id(self) -> str | None: ...
 
     def log(self, step: int, values: Values) -> None:
-        """The numbers of one line."""
+        """Record the numbers of one line of ``metrics.jsonl``."""
 
     def finish(self, metrics: Values | None) -> None:
-        """End with the final metrics, or with None for a run that failed or was interrupted."""
+        """End with the final metrics, or with None if the run failed or was interrupted."""
 
 
 class TensorBoard:
-    """Event files in ``<run folder>/tensorboard``; of a run that goes on, steps that are done again
-    replace the old ones."""
+    """Event files in ``<run folder>/tensorboard``; repeated steps replace the old ones."""
 
-    package: ClassVar[str] = "tensorboard"
     id = None
 
-    def __init__(self, setting: bool, run: Logged) -> None:
+    def __init__(self, setting: bool, run: TrackedRun) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._config, self._step = run.config, run.step
         self._writer: Any = SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step + 1)
         if not run.step:
             rows = [f"| {name} | {value} |" for name, value in run.config.items()]
-            self._writer.add_text(
-                "config", "\n".join(["| option | value |", "|---|---|", *rows]), 0
-            )
+            table = "\n".join(["| option | value |", "|---|---|", *rows])
+            self._writer.add_text("config", table, 0)
 
     def log(self, step: int, values: Values) -> None:
         self._step = step
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
-        self._writer.flush()  # what a checkpoint is past of must not be lost with the process
+        self._writer.flush()  # steps before a checkpoint must survive a crash
 
     def finish(self, metrics: Values | None) -> None:
-        if metrics is not None:  # the page "hparams" compares runs by these
+        if metrics is not None:  # TensorBoard's page "HParams" compares runs by these
             self._writer.add_hparams(
                 self._config, dict(metrics), run_name=".", global_step=self._step
             )
@@ -96,16 +88,12 @@ class TensorBoard:
 class WeightsAndBiases:
     """A run of the project in the setting, ``PROJECT`` or ``ENTITY/PROJECT``.
 
-    Of a run that goes on, W&B drops the steps that it has; they are done again with the same
-    outcome.
+    If a run continues, W&B ignores the steps that it already has; their values are the same.
     """
 
-    package: ClassVar[str] = "wandb"
-
-    def __init__(self, setting: str, run: Logged) -> None:
-        os.environ.setdefault(
-            "WANDB_FINISH_TIMEOUT", "300"
-        )  # seconds; W&B's own is to wait for the network for ever
+    def __init__(self, setting: str, run: TrackedRun) -> None:
+        # Seconds; by default W&B waits for the network without limit.
+        os.environ.setdefault("WANDB_FINISH_TIMEOUT", "300")
         import wandb
 
         entity, _, project = setting.rpartition("/")
@@ -118,7 +106,7 @@ class WeightsAndBiases:
             config=run.config,
             dir=str(run.folder),
             resume="allow",
-            reinit="create_new",  # runs of one process know nothing of each other
+            reinit="create_new",  # one process may hold several independent runs
             settings=wandb.Settings(console="off", silent=True),
         )
 
@@ -133,17 +121,13 @@ class WeightsAndBiases:
 class MLflow:
     """A run of the experiment ``crl`` at the tracking URI in the setting.
 
-    MLflow cannot take steps back: of a run that goes on, those done again stand there twice, with
-    the same loss.
+    MLflow cannot remove steps: if a run continues, repeated steps appear twice, with the same loss.
     """
 
-    package: ClassVar[str] = "mlflow"
-
-    def __init__(self, setting: str, run: Logged) -> None:
-        os.environ.setdefault(
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
-        )  # MLflow's own would hold up training for minutes
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
+    def __init__(self, setting: str, run: TrackedRun) -> None:
+        # MLflow's own defaults can block training for minutes. The timeout is in seconds.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
@@ -154,12 +138,12 @@ class MLflow:
             self._client.update_run(self.id, status="RUNNING")
         else:
             experiment = self._client.get_experiment_by_name("crl")
-            place = (
+            experiment_id = (
                 self._client.create_experiment("crl")
                 if experiment is None
                 else experiment.experiment_id
             )
-            self.id = self._client.create_run(place, run_name=run.name).info.run_id
+            self.id = self._client.create_run(experiment_id, run_name=run.name).info.run_id
             self._client.log_batch(
                 self.id, params=[Param(name, str(value)) for name, value in run.config.items()]
             )
@@ -177,60 +161,44 @@ class MLflow:
         self._client.set_terminated(self.id, status="KILLED" if metrics is None else "FINISHED")
 
 
-LOGGERS: dict[str, type[Logger]] = {
+TRACKERS: dict[str, type[Tracker]] = {
     "tensorboard": TensorBoard,
     "wandb": WeightsAndBiases,
     "mlflow": MLflow,
 }
 
 
-def check_installed(config: DictConfig) -> None:
-    """Raise ConfigError if the configuration asks for a logger whose package is not there."""
-    for name in _asked(config):
-        found = find_spec(LOGGERS[name].package)
-        if (
-            found is None or found.origin is None
-        ):  # without one: a mere folder of that name, like W&B's own ./wandb
-            raise ConfigError(f"runtime.{name}: not installed; pip install 'crl[{name}]'")
+class Trackers:
+    """All trackers of a run, from :meth:`start` to the end of the ``with`` block.
 
-
-class Loggers:
-    """The loggers that a run asks for, as one, from :meth:`start` to the end of the ``with`` block.
-
-    One that fails once training has begun is said aloud and dropped. Their ids lie in the run
-    folder's ``loggers.json``.
+    If a tracker fails during training, the user is told and the run continues without it. The run
+    folder's ``loggers.json`` holds the ids of the trackers.
     """
 
-    def __init__(
-        self, config: DictConfig, folder: Path, name: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: Config, folder: Path, name: str, say: Callable[[str], None]) -> None:
         self._config, self._folder, self._say = config, folder, say
         self._name = f"{name}/seed{config.seed}"
         self._ids = folder / "loggers.json"
-        self._active: dict[str, Logger] = {}
+        self._active: dict[str, Tracker] = {}
 
-    def __enter__(self) -> "Loggers":
+    def __enter__(self) -> "Trackers":
         return self
 
     def __exit__(self, *error: object) -> None:
         self.finish(None)
 
     def start(self, step: int) -> None:
-        """Open them for a run whose training is at this step.
+        """Open the trackers of a run whose training is at this step.
 
-        Raises ConfigError for one that cannot be opened, unless the run goes on: then it does so
-        without it.
+        Raises ConfigError if one cannot be opened at step 0. Later, the run goes on without it.
         """
-        known = {} if self._config.force and not step else self._known()
-        options = OmegaConf.to_container(self._config)
-        assert isinstance(options, dict)
-        for name, setting in _asked(self._config).items():
-            same = known.get(name, {}).get("setting") == setting
-            run = Logged(
-                self._name, self._folder, _flat(options), step, known[name]["id"] if same else None
-            )
+        stored = {} if self._config.force and not step else self._stored_ids()
+        for name, setting in _settings(self._config).items():
+            same = stored.get(name, {}).get("setting") == setting
+            run_id = stored[name]["id"] if same else None
+            run = TrackedRun(self._name, self._folder, _flat(self._config), step, run_id)
             try:
-                logger = self._active[name] = LOGGERS[name](setting, run)
+                tracker = self._active[name] = TRACKERS[name](setting, run)
             except Exception as error:
                 if not step:
                     raise ConfigError(
@@ -238,59 +206,54 @@ class Loggers:
                     ) from error
                 self._drop(name, error)
                 continue
-            if logger.id is not None:
-                known[name] = {"setting": setting, "id": logger.id}
-        if known:
-            write_json(self._ids, known)
+            if tracker.id is not None:
+                stored[name] = {"setting": setting, "id": tracker.id}
+        if stored:
+            write_json(self._ids, stored)
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """A line of metrics.jsonl."""
+        """Record a line of ``metrics.jsonl``."""
         values = {name: float(value) for name, value in line.items() if name != "step"}
-        self._each(lambda logger: logger.log(line["step"], values))
+        self._each(lambda tracker: tracker.log(line["step"], values))
 
     def finish(self, metrics: Values | None) -> None:
-        """Hand over the final metrics and close; None for a run that ends without. The second time,
-        nothing happens."""
-        self._each(lambda logger: logger.finish(metrics))
+        """Close with the final metrics, or None if the run has none; a second call does nothing."""
+        self._each(lambda tracker: tracker.finish(metrics))
         self._active.clear()
 
-    def _each(self, call: Callable[[Logger], None]) -> None:
-        for name, logger in list(self._active.items()):
+    def _each(self, call: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._active.items()):
             try:
-                call(logger)
+                call(tracker)
             except Exception as error:
                 self._drop(name, error)
 
     def _drop(self, name: str, error: Exception) -> None:
         self._active.pop(name, None)
         self._say(
-            f"runtime.{name}: gave up ({one_line(error)}); the run goes on, metrics.jsonl has every line"
+            f"runtime.{name}: gave up ({one_line(error)}); "
+            "the run goes on, metrics.jsonl has every line"
         )
 
-    def _known(self) -> dict[str, dict[str, Any]]:
+    def _stored_ids(self) -> dict[str, dict[str, Any]]:
         try:
-            found = json.loads(self._ids.read_text())
+            stored = json.loads(self._ids.read_text())
             return {
                 name: {"setting": entry["setting"], "id": str(entry["id"])}
-                for name, entry in found.items()
+                for name, entry in stored.items()
             }
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return {}  # none yet, or damaged: the services get a new run
+            return {}  # missing or damaged: the services start a new run
 
 
-def _asked(config: DictConfig) -> dict[str, Any]:
-    """Option -> setting of those that are not false, null or empty."""
-    return {name: config.runtime[name] for name in LOGGERS if config.runtime[name]}
+def _settings(config: Config) -> dict[str, Any]:
+    """Return name -> setting of the trackers that the configuration turns on."""
+    return {name: setting for name in TRACKERS if (setting := getattr(config.runtime, name))}
 
 
-def _flat(options: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"lr": 0.1}} -> {"optimizer.lr": 0.1}; a list, or null, as text."""
-    flat: dict[str, Any] = {}
-    for key, value in options.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                value if isinstance(value, bool | int | float | str) else json.dumps(value)
-            )
-    return flat
+def _flat(config: Config) -> dict[str, Any]:
+    """Return ``group.option`` -> value; a list, or null, is text."""
+    return {
+        name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for name, value in flat_options(config).items()
+    }

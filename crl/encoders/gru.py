@@ -1,5 +1,4 @@
-"""A gated recurrent encoder of sentences, the paper's Wiki-3029 encoder: the final states of a
-(bi)GRU."""
+"""The GRU sentence encoder, the paper's for Wiki-3029: the final states of a (bi)GRU."""
 
 import torch
 from torch import Tensor, nn
@@ -9,20 +8,14 @@ from crl.encoders.words import sentence_lengths, word_embedding
 
 
 class GRUEncoder(nn.Module):
-    """int64 word ids [m, L] -> [m, dimension]: final hidden states, both directions concatenated if
-    bidirectional.
+    """A GRU on word vectors: int64 word ids [m, L] -> final hidden states [m, dimension].
 
-    ``dropout`` is applied to the word vectors. Raises ValueError for an odd dimension of a
-    bidirectional encoder.
+    If bidirectional, the states of both directions are concatenated. Dropout applies to the word
+    vectors. Raises ValueError for an odd dimension of a bidirectional encoder.
     """
 
     def __init__(
-        self,
-        dimension: int,
-        vectors: Tensor,
-        frozen: bool = True,
-        bidirectional: bool = True,
-        dropout: float = 0.3,
+        self, dimension: int, vectors: Tensor, frozen: bool, bidirectional: bool, dropout: float
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
@@ -35,35 +28,36 @@ class GRUEncoder(nn.Module):
         self.gru = nn.GRU(vectors.shape[1], dimension // directions, bidirectional=bidirectional)
 
     def forward(self, words: Tensor) -> Tensor:
-        # Sorted by length and packed before anything is looked up, so that no arithmetic is spent
-        # on padding.
+        # Sort by length and pack before the look-up: no arithmetic is spent on padding.
         lengths, order = sentence_lengths(words).sort(descending=True, stable=True)
         packed = pack_padded_sequence(words[order], lengths.cpu(), batch_first=True)
         embedded = self.dropout(self.embedding(packed.data))
-        if embedded.is_cuda:
-            _, states = self.gru(PackedSequence(embedded, packed.batch_sizes))
-            final = states.transpose(0, 1).flatten(1)
-        else:
-            final = final_states(self.gru, embedded, packed.batch_sizes.tolist())
+        read = final_states if embedded.is_cuda else final_states_on_cpu
+        final = read(self.gru, PackedSequence(embedded, packed.batch_sizes))
         return torch.empty_like(final).index_copy(0, order, final)
 
 
-def final_states(gru: nn.GRU, data: Tensor, sizes: list[int]) -> Tensor:
-    """What ``gru`` (one layer) has read at the end of each sequence, directions side by side:
-    [sizes[0], d].
+def final_states(gru: nn.GRU, words: PackedSequence) -> Tensor:
+    """The states of a one-layer GRU at the end of each sequence: [m, d]. The definition.
 
-    data [T, e] and sizes are those of a PackedSequence: sizes[t] sequences have a word at time t,
-    longest first. The same as ``nn.GRU``, which on a CPU takes twice as long: its backward pass
-    fills a gradient of the size of all inputs at every time step.
+    The m sequences are sorted by length, longest first. The states of two directions stand side by
+    side.
     """
+    _, states = gru(words)
+    return states.transpose(0, 1).flatten(1)
+
+
+def final_states_on_cpu(gru: nn.GRU, words: PackedSequence) -> Tensor:
+    """:func:`final_states` as a loop over time, which takes half the time on a CPU.
+
+    There the backward pass of ``nn.GRU`` fills a gradient of the size of all inputs at every step.
+    """
+    sizes = words.batch_sizes.tolist()  # sizes[t] sequences have a word at time t
     finals = []
-    for suffix in ("", "_reverse") if gru.bidirectional else ("",):
-        inputs = torch.addmm(
-            getattr(gru, f"bias_ih_l0{suffix}"), data, getattr(gru, f"weight_ih_l0{suffix}").T
-        )
-        weight, bias = getattr(gru, f"weight_hh_l0{suffix}").T, getattr(gru, f"bias_hh_l0{suffix}")
-        read = _backwards if suffix else _forwards
-        finals.append(read(inputs.split(sizes), weight, bias))
+    directions = zip((_forwards, _backwards), gru.all_weights, strict=False)  # one or both
+    for read, (weight_in, weight, bias_in, bias) in directions:
+        inputs = torch.addmm(bias_in, words.data, weight_in.T)
+        finals.append(read(inputs.split(sizes), weight.T, bias))
     return torch.cat(finals, dim=1)
 
 
@@ -88,7 +82,7 @@ def _backwards(inputs: tuple[Tensor, ...], weight: Tensor, bias: Tensor) -> Tens
 
 
 def _cell(inputs: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One step: inputs [n, 3h] (reset, update, new; already projected), state [n, h] -> [n, h]."""
+    """One time step: projected inputs [n, 3h] (reset, update, new), state [n, h] -> [n, h]."""
     hidden = torch.addmm(bias, state, weight)
     width = state.shape[1]
     reset, update = torch.sigmoid(inputs[:, : 2 * width] + hidden[:, : 2 * width]).chunk(2, dim=1)

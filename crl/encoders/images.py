@@ -1,4 +1,4 @@
-"""What the image encoders share: raw pixels in, standardised floats out."""
+"""The first layer of the image encoders: raw pixels in, standardised floats out."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """uint8 [m, 3, H, W] -> float [m, 3, H, W] with the given per-channel mean and std (both in [0,
-    1]) taken out."""
+    """uint8 [m, 3, H, W] -> float [m, 3, H, W], standardised.
+
+    ``mean`` and ``std`` hold 3 floats each in [0, 1], one for each channel.
+    """
 
     scale: Tensor
     shift: Tensor

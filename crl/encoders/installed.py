@@ -1,10 +1,9 @@
-"""Encoders that other installed packages offer: entry points of the group ``crl.encoders``.
+"""Encoders of other installed packages: entry points of the group ``crl.encoders``.
 
 A package offers one in its pyproject.toml: ``[project.entry-points."crl.encoders"] my_encoder =
-"my_package:MyEncoder"``. Called without arguments, ``MyEncoder`` gives an ``nn.Module`` whose
-forward maps uint8 images [m, 3, H, W] to float features [m, d]; a method ``tokens`` [m, 3, H, W] ->
-[m, T, d] is welcome. What is installed was chosen by who installed it; a configuration only picks
-among these by name.
+"my_package:MyEncoder"``. ``MyEncoder()`` must return an ``nn.Module`` whose forward maps uint8
+images [m, 3, H, W] to float features [m, d]. It may have a method ``tokens``: images -> [m, T, d].
+A configuration only picks an installed encoder by name; it cannot load other code.
 """
 
 from collections.abc import Sequence
@@ -16,8 +15,11 @@ GROUP = "crl.encoders"
 
 
 class Installed(nn.Module):
-    """uint8 [m, 3, H, W] -> [m, d]. Raises ValueError for a name that no installed package
-    offers."""
+    """An installed encoder by its name ``model``: uint8 [m, 3, H, W] -> [m, d].
+
+    ``mean`` and ``std`` are not used. Raises ValueError if no installed package offers the name, if
+    the entry point gives no module, or for a dimension other than 0.
+    """
 
     def __init__(
         self, dimension: int, mean: Sequence[float], std: Sequence[float], model: str
@@ -27,24 +29,25 @@ class Installed(nn.Module):
         if model not in offered:
             known = ", ".join(sorted(offered)) or "none is installed"
             raise ValueError(
-                f"model: no installed package offers {model!r} under the entry points {GROUP} ({known})"
+                f"model: no installed package offers {model!r} as an entry point of {GROUP} "
+                f"(offered: {known})"
             )
-        made = offered[model].load()()
-        if not isinstance(made, nn.Module):
+        encoder = offered[model].load()()
+        if not isinstance(encoder, nn.Module):
             raise ValueError(
-                f"model: {offered[model].value} gives a {type(made).__name__}, not an nn.Module"
+                f"model: {offered[model].value} gives a {type(encoder).__name__}, not an nn.Module"
             )
-        self.model = made
+        self.model = encoder
         if dimension:
             raise ValueError(
-                f"an installed encoder has a dimension of its own; leave dimension at 0, not {dimension}"
+                f"an installed encoder has its own dimension; leave dimension at 0, not {dimension}"
             )
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.model(pixels)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """[m, T, d] where the encoder has tokens. Raises ValueError where it has none."""
+        """The encoder's tokens [m, T, d]. Raises ValueError if it has none."""
         if not hasattr(self.model, "tokens"):
             raise ValueError("this encoder has no tokens")
         return self.model.tokens(pixels)  # type: ignore[operator]

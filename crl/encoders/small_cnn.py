@@ -10,24 +10,24 @@ from crl.encoders.images import Standardise
 
 
 class _To4x4(nn.Module):
-    """Averages a map to 4x4; one that has that size, as 32x32 images give, is not copied."""
+    """Average maps to 4x4. Maps of that size, as 32x32 images give, are not copied."""
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps if maps.shape[-2:] == (4, 4) else nn.functional.adaptive_avg_pool2d(maps, 4)
 
 
 class SmallCNN(nn.Module):
-    """uint8 [m, 3, H, W] -> [m, dimension]: four 3x3 convolutions with batch norm, three poolings,
-    a linear layer.
+    """Four 3x3 convolutions and a linear layer: uint8 [m, 3, H, W] -> [m, dimension].
 
-    ``width`` is the number of channels of the first layer; the last has four times as many. The
-    linear layer reads a 4x4 map: where in the image something is counts. Its weights start at a
-    quarter of their usual size, so that the first inner products are near 1: with larger ones the
-    objective first drives all features to zero, where its gradient vanishes.
+    Batch norm follows each convolution, and three of them are pooled. ``width`` is the number of
+    channels of the first layer; the last has four times as many. The linear layer reads a 4x4 map,
+    so the place of a shape counts. Its weights start at a quarter of their usual size, which puts
+    the first inner products near 1. Larger ones make the objective drive all features to zero
+    first, where its gradient vanishes.
     """
 
     def __init__(
-        self, dimension: int, mean: Sequence[float], std: Sequence[float], width: int = 32
+        self, dimension: int, mean: Sequence[float], std: Sequence[float], width: int
     ) -> None:
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 4 * width]
@@ -35,9 +35,8 @@ class SmallCNN(nn.Module):
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
             if index < 3:
-                layers.append(
-                    nn.MaxPool2d(2)
-                )  # before the norm: a quarter of the memory traffic, which is what costs
+                # Pool before the norm: a quarter of the memory traffic, which takes the time.
+                layers.append(nn.MaxPool2d(2))
             layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         head = nn.Linear(4 * width * 4 * 4, dimension)
         with torch.no_grad():

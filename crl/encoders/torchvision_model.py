@@ -1,4 +1,4 @@
-"""Any classifier of torchvision without its last layer."""
+"""Any torchvision classifier without its last layer."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +11,18 @@ from torchvision.transforms.functional import resize
 from crl.encoders.images import Standardise
 
 RANDOM, DOWNLOAD = "random", "download"
-# What torchvision's own weights were trained with.
+# The pixel statistics that torchvision's own weights were trained with.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TorchvisionModel(nn.Module):
-    """uint8 [m, 3, H, W] -> [m, d], what the model's last linear layer reads; with a ``dimension``,
-    one more layer on it.
+    """The inputs of the model's last linear layer: uint8 [m, 3, H, W] -> [m, d].
 
-    ``weights``: "random", "download" (torchvision's default ones) or the path of a file with a
-    state dict of that model, which is loaded as tensors only. Images are resized to ``image_size``
-    pixels a side and standardised as torchvision's weights want it; with random weights, by the
-    statistics of the data. Raises ValueError for a model or weights that cannot be had.
+    A ``dimension`` other than 0 adds a linear layer d -> dimension. ``weights`` is "random",
+    "download" (torchvision's default weights) or the path of a file with a state dict of that
+    model, of which only tensors are loaded. Images are resized to ``image_size`` pixels a side.
+    They are standardised as torchvision's weights need it, or by ``mean`` and ``std`` for random
+    weights. Raises ValueError for an unknown model and for weights that cannot be loaded.
     """
 
     def __init__(
@@ -31,17 +31,21 @@ class TorchvisionModel(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         model: str,
-        weights: str = DOWNLOAD,
-        image_size: int = 224,
+        weights: str,
+        image_size: int,
     ) -> None:
         super().__init__()
         self.image_size = image_size
         self.standardise = Standardise(mean, std) if weights == RANDOM else Standardise(_MEAN, _STD)
         self.model = _model(model, weights)
-        layers = [(n, m) for n, m in self.model.named_modules() if isinstance(m, nn.Linear)]
-        if not layers:
-            raise ValueError(f"{model} has no linear layer that could be taken off")
-        name, last = layers[-1]
+        linear = [
+            (name, module)
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.Linear)
+        ]
+        if not linear:
+            raise ValueError(f"{model} has no linear layer to remove")
+        name, last = linear[-1]
         self.model.set_submodule(name, nn.Identity())
         self.last = nn.Linear(last.in_features, dimension) if dimension else nn.Identity()
 
@@ -49,30 +53,36 @@ class TorchvisionModel(nn.Module):
         return self.last(self.model(self._input(pixels)))
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """[m, T, d]: the places of a convolutional network's last feature map, or a transformer's
-        tokens."""
-        kept: list[Tensor] = []
+        """The tokens [m, T, d] of the images.
+
+        They are the places of a convolutional network's last feature map, or a transformer's
+        tokens. Raises ValueError for a model that has neither.
+        """
+        outputs: list[Tensor] = []
         pools = [
             module for module in self.model.modules() if isinstance(module, nn.AdaptiveAvgPool2d)
         ]
         if pools:
             hook = pools[-1].register_forward_pre_hook(
-                lambda module, inputs: kept.append(inputs[0])
+                lambda module, inputs: outputs.append(inputs[0])
             )
         elif isinstance(inner := getattr(self.model, "encoder", None), nn.Module):
-            hook = inner.register_forward_hook(lambda module, inputs, output: kept.append(output))
+            hook = inner.register_forward_hook(
+                lambda module, inputs, output: outputs.append(output)
+            )
         else:
-            raise ValueError("this model has no feature map that is pooled, and no token")
+            raise ValueError("this model has neither a pooled feature map nor tokens")
         try:
             self.model(self._input(pixels))
         finally:
             hook.remove()
-        return kept[-1].flatten(2).transpose(1, 2) if kept[-1].dim() == 4 else kept[-1]
+        tokens = outputs[-1]
+        return tokens.flatten(2).transpose(1, 2) if tokens.dim() == 4 else tokens
 
     def _input(self, pixels: Tensor) -> Tensor:
-        found = self.standardise(pixels)
-        side = [self.image_size, self.image_size]
-        return found if [*found.shape[2:]] == side else resize(found, side, antialias=True)
+        images = self.standardise(pixels)
+        size = [self.image_size, self.image_size]
+        return images if [*images.shape[2:]] == size else resize(images, size, antialias=True)
 
 
 def _model(name: str, weights: str) -> nn.Module:
@@ -86,10 +96,9 @@ def _model(name: str, weights: str) -> nn.Module:
         return model
     if weights == DOWNLOAD:
         try:
-            found = get_model_weights(name).DEFAULT.get_state_dict(
-                check_hash=True, weights_only=True
-            )  # tensors alone
-            model.load_state_dict(found)
+            default = get_model_weights(name).DEFAULT
+            state = default.get_state_dict(check_hash=True, weights_only=True)  # tensors only
+            model.load_state_dict(state)
         except (OSError, RuntimeError) as error:
             raise ValueError(
                 f"the weights of {name} cannot be downloaded ({error}); give a file of them"
@@ -98,11 +107,11 @@ def _model(name: str, weights: str) -> nn.Module:
     path = Path(weights).expanduser()
     if not path.is_file():
         raise ValueError(
-            f"weights: {weights} is no file; give random, download or a file with a state dict"
+            f"weights: {weights} is not a file; give random, download or a state dict's file"
         )
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises many kinds for a damaged or foreign file
+    except Exception as error:  # torch raises many types for a damaged or foreign file
         why = str(error).strip().splitlines()[0]
         raise ValueError(
             f"weights: {weights} does not hold a state dict of {name} ({why})"

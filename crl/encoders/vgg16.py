@@ -1,5 +1,4 @@
-"""VGG-16 for 32x32 images, the paper's CIFAR-100 encoder: torchvision's layers, then a linear layer
-512 -> d."""
+"""VGG-16 for 32x32 images, the paper's CIFAR-100 encoder."""
 
 from collections.abc import Sequence
 
@@ -10,16 +9,19 @@ from crl.encoders.images import Standardise
 
 
 class VGG16(nn.Module):
-    """uint8 [m, 3, H, W] (H, W >= 32) -> [m, dimension]. Larger images are averaged to one
-    512-vector."""
+    """Torchvision's VGG-16 layers, then a linear layer 512 -> dimension.
+
+    uint8 [m, 3, H, W] with H, W >= 32 -> [m, dimension]. The maps of larger images are averaged to
+    one 512-vector.
+    """
 
     def __init__(
         self,
         dimension: int,
         mean: Sequence[float],
         std: Sequence[float],
-        batch_norm: bool = True,
-        dropout: float = 0.0,
+        batch_norm: bool,
+        dropout: float,
     ) -> None:
         super().__init__()
         layers = (vgg16_bn if batch_norm else vgg16)(weights=None, init_weights=True).features

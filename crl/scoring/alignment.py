@@ -1,11 +1,12 @@
-"""Whether two representations of the same points see them alike, whatever their axes and
-dimensions.
+"""The alignment of two representations of the same points, whatever their axes.
 
-Mutual nearest neighbours as Huh, Cheung, Wang and Isola (The Platonic Representation Hypothesis,
-2024) compare models, and centred kernel alignment (Kornblith et al., 2019) with the unbiased
-estimate of Song et al. (2012), which does not grow with the dimension as the plain one does.
+- Mutual nearest neighbours: Huh, Cheung, Wang and Isola (The Platonic Representation Hypothesis,
+  2024).
+- Centred kernel alignment (CKA): Kornblith et al. (2019), with the unbiased estimate of Song et al.
+  (2012). Unlike the plain estimate it does not grow with the dimension.
 """
 
+from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -15,8 +16,12 @@ from crl.scoring.chunks import CHUNK_BYTES
 
 
 class Alignment(NamedTuple):
-    """value: of the two representations; null_mean, null_std: over random pairings of their points;
-    p_value: the share of pairings, this one counted, that are aligned as much."""
+    """An alignment beside that of random pairings of the points.
+
+    - value: the alignment of the two representations
+    - null_mean, null_std: the same over random pairings
+    - p_value: the share of pairings, the true one included, with at least this alignment
+    """
 
     value: float
     null_mean: float
@@ -25,52 +30,50 @@ class Alignment(NamedTuple):
 
 
 def neighbours(features: Tensor, count: int) -> Tensor:
-    """The ``count`` points with the largest cosine to each point, itself left out: features [n, d]
-    -> int64 [n, count].
+    """The nearest other points of each point by cosine: features [n, d] -> int64 [n, count].
 
-    Of equal cosines the point that comes first counts as nearer. A feature of length 0 has cosine 0
-    with all. Raises ValueError for a count outside of 1..n-1.
+    Of equal cosines the point that comes first is nearer. A feature of length 0 has cosine 0 with
+    all. Raises ValueError for a count outside 1..n-1.
     """
     total = len(features)
     if not 1 <= count < total:
         raise ValueError(f"neighbours: {count} of {total} points; choose 1 to {total - 1}")
     unit = torch.nn.functional.normalize(features.double(), dim=1)
-    found = torch.empty(total, count, dtype=torch.int64, device=features.device)
-    for rows in torch.arange(total, device=features.device).split(
-        max(1, CHUNK_BYTES // (8 * total))
-    ):
-        cosines = (unit[rows] @ unit.T).round_(
-            decimals=12
-        )  # equal points are equally near, whatever the rounding
+    nearest = torch.empty(total, count, dtype=torch.int64, device=features.device)
+    points = torch.arange(total, device=features.device)
+    for rows in points.split(max(1, CHUNK_BYTES // (8 * total))):
+        # Equal points are equally near, whatever the rounding.
+        cosines = (unit[rows] @ unit.T).round_(decimals=12)
         cosines.scatter_(1, rows[:, None], -torch.inf)
-        found[rows] = cosines.sort(dim=1, descending=True, stable=True).indices[:, :count]
-    return found
+        nearest[rows] = cosines.sort(dim=1, descending=True, stable=True).indices[:, :count]
+    return nearest
 
 
 def mutual_neighbours(first: Tensor, second: Tensor) -> float:
-    """The share of neighbours that both have, mean over points: int64 [n, k] each
-    (:func:`neighbours`) -> 0..1."""
+    """The mean share of neighbours that both lists of a point have, in [0, 1].
+
+    first and second are int64 [n, k] from :func:`neighbours`.
+    """
     return float(_shared(first, second).double().mean()) / first.shape[1]
 
 
 def _shared(first: Tensor, second: Tensor) -> Tensor:
-    """How many entries of each row of first [n, k] the same row of second [n, k] has: [n]. No row
-    repeats an entry."""
+    """Count the common entries of each row of [n, k] and [n, k]: [n]. No row repeats an entry."""
     both = torch.cat([first, second], 1).sort(dim=1).values
     return (both[:, 1:] == both[:, :-1]).sum(1)
 
 
 def centred_kernel_alignment(first: Tensor, second: Tensor) -> float:
-    """Unbiased linear CKA of features [n, d1] and [n, d2] of the same n points: at most about 1,
-    about 0 of unrelated ones.
+    """Unbiased linear CKA of features [n, d1] and [n, d2] of the same n points.
 
-    No n x n matrix is made. 0 where one is constant. Raises ValueError for fewer than 4 points.
+    At most about 1; about 0 for unrelated features; 0 if one is constant. It makes no n x n matrix.
+    Raises ValueError for fewer than 4 points.
     """
     return _cka(_Kernel(first), _Kernel(second))
 
 
 class _Kernel:
-    """What the unbiased estimate needs of K = X X^T with its diagonal set to 0."""
+    """The parts of K = X X^T, its diagonal set to 0, that the unbiased estimate needs."""
 
     def __init__(self, features: Tensor) -> None:
         if len(features) < 4:
@@ -82,18 +85,15 @@ class _Kernel:
         self.own = _hsic(self, self)
 
     def permuted(self, order: Tensor) -> "_Kernel":
-        other = object.__new__(_Kernel)
-        other.points, other.squares, other.rows = (
-            self.points[order],
-            self.squares[order],
-            self.rows[order],
-        )
-        other.own = self.own
-        return other
+        """The kernel of the points in another order."""
+        kernel = copy(self)
+        kernel.points, kernel.squares = self.points[order], self.squares[order]
+        kernel.rows = self.rows[order]
+        return kernel
 
 
 def _hsic(first: _Kernel, second: _Kernel) -> float:
-    """``HSIC_1`` of Song et al. (2012), but for its factor 1 / (n (n - 3))."""
+    """``HSIC_1`` of Song et al. (2012) without its factor 1 / (n (n - 3))."""
     n = len(first.points)
     trace = (first.points.T @ second.points).square().sum() - first.squares @ second.squares
     sums = first.rows.sum() * second.rows.sum() / ((n - 1) * (n - 2))
@@ -108,12 +108,14 @@ def _cka(first: _Kernel, second: _Kernel) -> float:
 def aligned_neighbours(
     first: Tensor, second: Tensor, permutations: int, generator: torch.Generator
 ) -> Alignment:
-    """Mutual neighbours (int64 [n, k] each) beside those of ``permutations`` random pairings of the
-    points."""
-    # Points that trade places do so in the lists of the others as well.
+    """:func:`mutual_neighbours` beside those of ``permutations`` random pairings of the points.
+
+    first and second are int64 [n, k] from :func:`neighbours`.
+    """
     null = []
     for _ in range(permutations):
         order = torch.randperm(len(second), generator=generator)
+        # The permutation moves the points' lists and renames the points in all lists.
         null.append(mutual_neighbours(first, order.argsort()[second[order]]))
     return _beside(mutual_neighbours(first, second), null)
 
@@ -121,19 +123,19 @@ def aligned_neighbours(
 def aligned_kernels(
     first: Tensor, second: Tensor, permutations: int, generator: torch.Generator
 ) -> Alignment:
-    """:func:`centred_kernel_alignment` beside that of ``permutations`` random pairings of the
-    points."""
-    one, other = _Kernel(first), _Kernel(second)
+    """:func:`centred_kernel_alignment` beside that of ``permutations`` random pairings.
+
+    first [n, d1] and second [n, d2] are features of the same points.
+    """
+    kernel, partner = _Kernel(first), _Kernel(second)
     null = [
-        _cka(one, other.permuted(torch.randperm(len(first), generator=generator)))
+        _cka(kernel, partner.permuted(torch.randperm(len(first), generator=generator)))
         for _ in range(permutations)
     ]
-    return _beside(_cka(one, other), null)
+    return _beside(_cka(kernel, partner), null)
 
 
 def _beside(value: float, null: list[float]) -> Alignment:
-    drawn = torch.tensor(null, dtype=torch.float64)
-    as_much = int((drawn >= value).sum())
-    return Alignment(
-        value, float(drawn.mean()), float(drawn.std(correction=0)), (1 + as_much) / (1 + len(null))
-    )
+    values = torch.tensor(null, dtype=torch.float64)
+    p_value = (1 + int((values >= value).sum())) / (1 + len(null))
+    return Alignment(value, float(values.mean()), float(values.std(correction=0)), p_value)

@@ -1,6 +1,7 @@
-"""A probe that chooses what it looks at: one layer of cross-attention over the tokens of a frozen
-encoder, then a linear classifier, as frozen video and image models are evaluated (Bardes et al.,
-*Revisiting Feature Prediction*, 2024).
+"""The attentive probe: cross-attention over frozen tokens, then a linear classifier.
+
+Frozen video and image models are evaluated this way (Bardes et al., *Revisiting Feature
+Prediction*, 2024).
 """
 
 import copy
@@ -12,16 +13,16 @@ from torch import Tensor, nn
 from crl.scoring.classifiers import Classifier
 
 _BATCH = 128
-_STEPS, _EPOCHS = 1500, 30  # the larger of both, at most
-_LOOK, _PATIENCE = (
-    50,
-    6,
-)  # steps between looks at dev points (an epoch where that is longer); looks without a better one
+_STEPS, _EPOCHS = 1500, 30  # training lasts at most the longer of the two
+_EVALUATE_EVERY = 50  # steps between dev evaluations, or an epoch if that is longer
+_PATIENCE = 6  # dev evaluations without a better one before training stops
 
 
 class AttentiveProbe(nn.Module):
-    """Tokens [m, T, d] -> one vector each [m, d], what a learned query attends to; ``classifier``
-    scores it: [m, N]."""
+    """Attention of one learned query: tokens [m, T, d] -> vectors [m, d].
+
+    ``classifier`` maps these vectors to scores [m, N].
+    """
 
     def __init__(self, dimension: int, classes: int, heads: int) -> None:
         super().__init__()
@@ -33,17 +34,15 @@ class AttentiveProbe(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = self.scale(tokens)
-        found, _ = self.attention(
-            self.query.expand(len(tokens), -1, -1), tokens, tokens, need_weights=False
-        )
-        return self.out(found[:, 0])
+        query = self.query.expand(len(tokens), -1, -1)
+        return self.out(self.attention(query, tokens, tokens, need_weights=False)[0][:, 0])
 
 
 def attend(probe: AttentiveProbe, tokens: Tensor) -> Tensor:
-    """What the probe makes of tokens [n, T, d], some at a time: float32 [n, d]."""
+    """Map tokens [n, T, d] to the probe's vectors float32 [n, d], some points at a time."""
     probe.eval()
     with torch.no_grad():
-        return torch.cat([probe(part.float()) for part in tokens.split(4 * _BATCH)])
+        return torch.cat([probe(chunk.float()) for chunk in tokens.split(4 * _BATCH)])
 
 
 def fit_attentive_probe(
@@ -53,30 +52,23 @@ def fit_attentive_probe(
     generator: torch.Generator,
     rates: Sequence[float] = (1e-3, 3e-4),
 ) -> tuple[AttentiveProbe, float]:
-    """(the probe of the best dev accuracy over looks and learning rates, that accuracy): (tokens
-    [n, T, d], labels [n]).
+    """Train a probe at each learning rate: (the best on dev points, its dev accuracy).
 
-    AdamW on the cross-entropy, ended where looks at the dev points find nothing better. The first
-    of equals stays.
+    train and dev are (tokens [n, T, d], labels [n]). AdamW minimises the cross-entropy and stops
+    early when dev accuracy rises no more. The first of equal probes wins.
     """
-    best: tuple[AttentiveProbe, float] | None = None
+    trained = []
     dimension = train[0].shape[2]
     heads = next(count for count in (8, 4, 2, 1) if dimension % count == 0)
-    state = torch.get_rng_state()
-    try:
+    with torch.random.fork_rng(devices=[]):
         for rate in rates:
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             probe = AttentiveProbe(dimension, classes, heads).to(train[0].device)
-            found = _one_rate(probe, train, dev, rate, generator)
-            if best is None or found[1] > best[1]:
-                best = found
-    finally:
-        torch.set_rng_state(state)
-    assert best is not None
-    return best
+            trained.append(_train(probe, train, dev, rate, generator))
+    return max(trained, key=lambda probe_and_accuracy: probe_and_accuracy[1])
 
 
-def _one_rate(
+def _train(
     probe: AttentiveProbe,
     train: tuple[Tensor, Tensor],
     dev: tuple[Tensor, Tensor],
@@ -85,7 +77,7 @@ def _one_rate(
 ) -> tuple[AttentiveProbe, float]:
     optimizer = torch.optim.AdamW(probe.parameters(), lr=rate, weight_decay=0.01)
     epoch = -(-len(train[1]) // _BATCH)
-    best, accuracy, waited = probe, -1.0, 0
+    best, best_accuracy, waited = probe, -1.0, 0
     for step in range(1, max(_STEPS, _EPOCHS * epoch) + 1):
         index = torch.randint(len(train[1]), (_BATCH,), generator=generator).to(train[1].device)
         probe.train()
@@ -94,16 +86,17 @@ def _one_rate(
             probe.classifier(probe(train[0][index].float())), train[1][index]
         ).backward()
         optimizer.step()
-        if step % max(_LOOK, epoch):
+        if step % max(_EVALUATE_EVERY, epoch):
             continue
-        now = float((probe.classifier(attend(probe, dev[0])).argmax(1) == dev[1]).double().mean())
-        if now > accuracy:
-            best, accuracy, waited = copy.deepcopy(probe), now, 0
+        predicted = probe.classifier(attend(probe, dev[0])).argmax(1)
+        accuracy = float((predicted == dev[1]).double().mean())
+        if accuracy > best_accuracy:
+            best, best_accuracy, waited = copy.deepcopy(probe), accuracy, 0
         elif (waited := waited + 1) >= _PATIENCE:
             break
-    return best, accuracy
+    return best, best_accuracy
 
 
 def linear_part(probe: AttentiveProbe) -> Classifier:
-    """The classifier of what the probe attends to."""
+    """The linear classifier on the vectors of :func:`attend`."""
     return Classifier(probe.classifier.weight.detach(), probe.classifier.bias.detach())

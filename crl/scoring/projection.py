@@ -1,16 +1,15 @@
-"""Features in the plane."""
+"""Features in the plane of their two first principal components."""
 
 import torch
 from torch import Tensor
 
 
 def principal_plane(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
-    """(coordinates along the two directions of largest variance, their shares of the variance): [n,
-    d] -> float64 [n, 2].
+    """Project features [n, d] on two axes: (float64 [n, 2], the axes' shares of the variance).
 
-    The largest component of either direction is positive, so that the same features lie the same
-    way round. With one dimension, or without any variance, what is missing is 0. Raises ValueError
-    for fewer than 2 points.
+    The axes are the two directions of largest variance. The largest component of each is positive,
+    so the same features always lie the same way round. For one dimension the second coordinate and
+    share are 0; without variance all are. Raises ValueError for fewer than 2 points.
     """
     if len(features) < 2:
         raise ValueError("a plane needs at least 2 points")

@@ -1,9 +1,9 @@
-"""Where the class means of unit-norm features lie, and where theory says that the optimum has them.
+"""The geometry of class means: the one reached, and the one at the minimum of ``L_un``.
 
-With unit-norm features of dimension N or more, the minimum of ``L_un`` over all features has every
-class collapsed to one vector (Nguyen, Aeron, Brown and Ishwar, arXiv 2605.11291), so that only the
-Gram matrix of N unit vectors is left to be found: a convex program, since the losses are convex in
-the margins and these are linear in the Gram matrix.
+At the minimum over unit-norm features of dimension N or more, every class is one vector (Nguyen,
+Aeron, Brown and Ishwar, arXiv 2605.11291). So the Gram matrix of N unit vectors decides the loss.
+Finding it is a convex program: the losses are convex in the margins, and the margins are linear in
+the Gram matrix.
 """
 
 import math
@@ -14,23 +14,19 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from crl.losses.margin_loss import LOSSES
 from crl.theory.finite_split import FiniteSplit
 
 _TOLERANCE = 1e-5  # of the certificate
 _STARTS = 5
 
-# log(1 + x) is the integral over s > 0 of exp(-s) (1 - exp(-s x)) / s, with s = exp(u) an integral
-# over the real line that the trapezoid rule gives to rounding: beyond these ends the integrand is
-# nothing, and it is analytic around the line.
-_NODES = torch.arange(-38.0, 3.75, 0.25, dtype=torch.float64).exp()
-_WEIGHTS = 0.25 * (-_NODES).exp()
-
 
 class OptimalGram(NamedTuple):
-    """gram float64 [N, N], positive semidefinite with unit diagonal; certificate: its loss exceeds
-    the minimum by no more.
+    """The Gram matrix at the minimum of ``L_un``.
 
-    For a class of probability 0 no place is better than another.
+    - gram float64 [N, N]: positive semidefinite with unit diagonal. For a class of probability 0
+      every place is as good as another
+    - certificate: the loss of gram exceeds the minimum by no more than this
     """
 
     gram: Tensor
@@ -42,10 +38,10 @@ class ClassGeometry(NamedTuple):
 
     - gram [N, N]: cosines between class means, not centred
     - norms [N]: lengths of the class means
-    - within_class_collapse (NC1): squared distances from the class mean / squared distances of
-      class means from their mean, both averaged with rho; 0 where every class is one point
-    - frame_distance: Frobenius norm of gram - that of the equiangular tight frame, / the latter's;
-      0 where it is one
+    - within_class_collapse (NC1): the mean squared distance of features from their class mean over
+      that of class means from their mean, both averaged with rho; 0 if every class is one point
+    - frame_distance: the Frobenius norm of gram minus that of the simplex equiangular tight frame,
+      over the latter's norm; 0 if gram is one
     """
 
     gram: Tensor
@@ -55,10 +51,10 @@ class ClassGeometry(NamedTuple):
 
 
 def tight_frame(classes: int) -> Tensor:
-    """The Gram matrix of N unit vectors with all cosines -1/(N-1), the simplex equiangular tight
-    frame: float64 [N, N].
+    """The Gram matrix of the simplex equiangular tight frame: float64 [N, N].
 
-    Raises ValueError for fewer than two classes.
+    Its N unit vectors have all cosines equal to -1/(N-1). Raises ValueError for fewer than two
+    classes.
     """
     if classes < 2:
         raise ValueError("a frame needs at least two classes")
@@ -67,12 +63,12 @@ def tight_frame(classes: int) -> Tensor:
 
 
 def class_geometry(split: FiniteSplit) -> ClassGeometry:
-    """The geometry of the features of a split. Means of length 0 have cosine 0 with all."""
+    """The geometry of the features of a split. A mean of length 0 has cosine 0 with all."""
     means = split.means
     within = torch.stack(
         [
-            (part - mean).square().sum(1).mean()
-            for part, mean in zip(split.by_class, means, strict=True)
+            (features - mean).square().sum(1).mean()
+            for features, mean in zip(split.by_class, means, strict=True)
         ]
     )
     between = (means - split.rho @ means).square().sum(1)
@@ -86,52 +82,36 @@ def class_geometry(split: FiniteSplit) -> ClassGeometry:
 
 
 def mean_cosine(gram: Tensor, classes: Tensor) -> float:
-    """The mean cosine between different ones of the given classes (indices [m], m >= 2): 1 where
-    they are one vector."""
-    part = gram[classes][:, classes]
+    """The mean cosine between different classes of the given ones; 1 if they are one vector.
+
+    gram [N, N] holds cosines; classes are indices [m], m >= 2.
+    """
+    cosines = gram[classes][:, classes]
     count = len(classes)
-    return float((part.sum() - part.diagonal().sum()) / (count * (count - 1)))
+    return float((cosines.sum() - cosines.diagonal().sum()) / (count * (count - 1)))
 
 
 def collapsed_loss(gram: Tensor, rho: Tensor, negatives: int, loss: str = "logistic") -> Tensor:
-    """``L_un`` of classes that are N unit vectors with this Gram matrix, as a scalar; rho [N], k =
-    ``negatives``.
+    """``L_un`` of classes that are one unit vector each, as a scalar.
 
-    The expectation over the anchor's class and k i.i.d. negative classes, collisions included, is
-    exact for every k (to rounding): of the logistic loss by an integral over one variable in which
-    the negatives are independent factors; of the hinge loss over the order of the cosines. Raises
-    KeyError for an unknown loss.
+    gram [N, N] is the Gram matrix of these vectors; rho [N]; k = ``negatives``. The expectation
+    over the anchor's class and k i.i.d. negative classes, collisions included, is exact to rounding
+    for every k. Raises KeyError for an unknown loss.
     """
-    return {"logistic": _logistic, "hinge": _hinge}[loss](gram, rho, negatives)
-
-
-def _logistic(gram: Tensor, rho: Tensor, negatives: int) -> Tensor:
-    x = (gram - 1).exp()  # exp(-margin) of each negative class
-    # E exp(-s x) of one negative, less 1: [N, nodes].
-    factor = torch.expm1(-x[:, :, None] * _NODES).mul(rho[:, None]).sum(1)
-    return rho @ (-torch.expm1(negatives * torch.log1p(factor)) @ _WEIGHTS) / math.log(2)
-
-
-def _hinge(gram: Tensor, rho: Tensor, negatives: int) -> Tensor:
-    cosines, order = gram.sort(dim=1)
-    below = (
-        rho[order].cumsum(1).clamp(max=1) ** negatives
-    )  # chance that no negative's cosine is larger
-    chance = below.diff(dim=1, prepend=below.new_zeros(len(below), 1))
-    return rho @ (chance * cosines.clamp(min=0)).sum(1)
+    return LOSSES[loss].of_collapsed_classes(gram, rho, negatives)
 
 
 def optimal_gram(rho: Tensor, negatives: int, loss: str = "logistic") -> OptimalGram:
-    """The Gram matrix of class means that minimises ``L_un`` over unit-norm features; rho [N] sums
-    to 1.
+    """Find the Gram matrix of class means that minimises ``L_un`` over unit-norm features.
 
-    Logistic: over G = V V^T with N unit rows V, which has no local minimum that is not global where
-    V has N columns; a lower bound on the minimum (convexity of the loss and weak duality of the
-    linearised program) gives the certificate. Hinge: of unit vectors the loss of a negative is
-    max(0, cosine). Nothing is below that of vectors without positive cosines, whatever rho; of all
-    that reach it the tight frame has the largest least margin, and it is what is returned. Raises
-    ValueError for a rho that is none or k < 1, KeyError for an unknown loss, RuntimeError where the
-    certificate stays above 1e-5.
+    rho [N] sums to 1; k = ``negatives``. In general the search is over G = V V^T with N unit rows
+    V; because V has N columns, every local minimum is global. A lower bound on the minimum gives
+    the certificate (:func:`duality_gap`). If the loss says ``frame_is_optimal``, the result is the
+    tight frame. For the hinge loss all vectors without a positive cosine are optimal, and the frame
+    has the largest least margin of them.
+
+    Raises ValueError if rho is no distribution over at least two classes or k < 1, KeyError for an
+    unknown loss, RuntimeError if the certificate stays above 1e-5.
     """
     rho = rho.double().cpu()
     if (
@@ -145,9 +125,9 @@ def optimal_gram(rho: Tensor, negatives: int, loss: str = "logistic") -> Optimal
             "rho must be a distribution over at least two classes, and negatives at least 1"
         )
     rho = rho / rho.sum()
-    if loss == "hinge":
+    if LOSSES[loss].frame_is_optimal:
         frame = tight_frame(len(rho))
-        # What no geometry avoids: negatives of the anchor's own class.
+        # No geometry avoids a loss of 1 at a collision.
         least = float(rho @ (1 - (1 - rho) ** negatives))
         return OptimalGram(frame, float(collapsed_loss(frame, rho, negatives, loss)) - least)
     for seed in range(_STARTS):
@@ -162,18 +142,19 @@ def optimal_gram(rho: Tensor, negatives: int, loss: str = "logistic") -> Optimal
 def collapse_threshold(
     majority: int, minority: int, negatives: int, loss: str = "logistic", upto: float = 1e6
 ) -> float:
-    """The imbalance from which on the optimum has all minority classes in one vector; inf where
-    that is beyond ``upto``.
+    """Find the least imbalance at which all minority classes share one vector at the optimum.
 
-    ``majority`` classes are each as many times as likely as each of ``minority`` (at least 2)
-    classes. The best geometry with the minority in one vector is the best of all where its dual
-    matrix (:func:`duality_gap`) is positive on the directions that would part the minority; by
-    symmetry it is the same number in all of these. To a relative accuracy of 1e-6. Raises
-    ValueError for fewer than 2 minority or 1 majority classes, KeyError for an unknown loss.
+    Each of the ``majority`` classes is as many times as likely as each of the ``minority`` (at
+    least 2) classes. The result has a relative accuracy of 1e-6; it is inf if it is beyond
+    ``upto``. The best geometry with the minority in one vector is the best of all if its dual
+    matrix (:func:`duality_gap`) is positive in the directions that part the minority; by symmetry
+    it has the same value in all of these.
+
+    Raises ValueError for fewer than 2 minority or 1 majority classes, KeyError for an unknown loss.
     """
     if majority < 1 or minority < 2:
         raise ValueError("a collapse takes at least one majority class and two minority classes")
-    if loss == "hinge":  # the tight frame, whatever the imbalance
+    if LOSSES[loss].frame_is_optimal:  # whatever the imbalance
         return math.inf
     owners = torch.tensor([*range(majority), *[majority] * minority])
 
@@ -192,19 +173,20 @@ def collapse_threshold(
 
 
 def step_distribution(majority: int, minority: int, ratio: float) -> Tensor:
-    """rho [majority + minority] where each of the first classes is ``ratio`` times as likely as
-    each of the others."""
+    """rho [majority + minority]: the first classes are ``ratio`` times as likely as the others."""
     weights = torch.tensor([ratio] * majority + [1.0] * minority, dtype=torch.float64)
     return weights / weights.sum()
 
 
 def _descend(owners: Tensor, rho: Tensor, negatives: int, loss: str, seed: int) -> Tensor:
-    """A Gram matrix [N, N] from which no step leads down, where class c has the vector owners[c] of
-    max(owners) + 1."""
+    """Descend to a local minimum over Gram matrices [N, N] from a random start.
+
+    Class c has the vector ``owners[c]`` of max(owners) + 1.
+    """
     count = int(owners.max()) + 1
     shape = (count, count)
-    # Only directions count. Of vectors as long as the root of their probability, all curvatures are
-    # of one size.
+    # Only directions count. Vectors as long as the root of their probability give all curvatures
+    # the same size.
     lengths = (
         torch.zeros(count, dtype=torch.float64).index_add(0, owners, rho).clamp(min=1e-12).sqrt()
     )
@@ -218,8 +200,8 @@ def _descend(owners: Tensor, rho: Tensor, negatives: int, loss: str, seed: int) 
         return value.item(), gradient.numpy().ravel()
 
     options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 30, "ftol": 1e-16, "gtol": 1e-11}
-    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return _gram(torch.from_numpy(found.x.reshape(shape)), owners)
+    minimum = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return _gram(torch.from_numpy(minimum.x.reshape(shape)), owners)
 
 
 def _gram(vectors: Tensor, owners: Tensor) -> Tensor:
@@ -228,19 +210,18 @@ def _gram(vectors: Tensor, owners: Tensor) -> Tensor:
 
 
 def duality_gap(gram: Tensor, rho: Tensor, negatives: int, loss: str = "logistic") -> float:
-    """A bound on how far the loss of a feasible Gram matrix [N, N] is above the minimum; 0 at the
-    optimum.
+    """Bound how far the loss of a feasible Gram matrix [N, N] is above the minimum.
 
-    With A the symmetric gradient, convexity gives ``F(G') - F(G) >= <A, G' - G>`` for every
-    feasible G'. For y with ``S = A + Diag(y)`` positive semidefinite, ``<A, G'> = <S, G'> - sum(y)
-    >= -sum(y)``; y = -diag(A G), raised until S is so, makes the gap N times what it had to be
-    raised by.
+    It is 0 at the optimum. Let A be the symmetric gradient of the loss F. By convexity ``F(G') -
+    F(G) >= <A, G' - G>`` for every feasible G'. For y such that ``S = A + Diag(y)`` is positive
+    semidefinite, ``<A, G'> = <S, G'> - sum(y) >= -sum(y)``. Take y = -diag(A G) and raise all of it
+    until S is positive semidefinite: the gap is N times the raise.
     """
     return len(rho) * max(0.0, -float(torch.linalg.eigvalsh(_dual(gram, rho, negatives, loss))[0]))
 
 
 def _dual(gram: Tensor, rho: Tensor, negatives: int, loss: str) -> Tensor:
-    """``S = A - diag(A G)``."""
+    """``S = A - Diag(diag(A G))``."""
     point = gram.detach().clone().requires_grad_()
     (gradient,) = torch.autograd.grad(collapsed_loss(point, rho, negatives, loss), point)
     gradient = ((gradient + gradient.T) / 2).fill_diagonal_(0)  # the diagonal is fixed

@@ -1,1 +1,1 @@
-"""The data sets, a file each, and their registry."""
+"""The data sets, a file each. Their names and options: experiments/config/datasets.py."""

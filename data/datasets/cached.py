@@ -1,4 +1,4 @@
-"""A data set in and out of the cache: as tensors and plain types."""
+"""A data set in the cache, as tensors and plain types."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,9 +11,11 @@ from data.points import Documents, Images, Points, Sentences
 from data.split import Split
 
 
-def prepared(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
-    """The data set that ``make()`` built when first asked for with this key; see
-    :func:`data.files.cache.cached`."""
+def cached_dataset(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
+    """Return the data set that ``make()`` built at the first call with this name and key.
+
+    The key holds all that the data depend on; see :func:`data.files.cache.cached`.
+    """
     return _unpack(cached(name, key, lambda: _pack(make())))
 
 
@@ -44,13 +46,11 @@ def _unpack(value: dict[str, Any]) -> Dataset:
 
 
 def _split(tensors: tuple[Tensor, ...]) -> Split:
-    """The kind of points shows in the number of tensors that hold them."""
-    *held, offsets = tensors
-    points: Points
-    if len(held) == 1:
-        points = Images(*held)
-    elif len(held) == 2:
-        points = Sentences(held[0], held[1])
-    else:
-        points = Documents(Sentences(held[0], held[1]), held[2])
-    return Split(points, offsets)
+    """A split from its tensors; their number tells the kind of points."""
+    *rest, offsets = tensors
+    kinds: dict[int, Callable[..., Points]] = {
+        1: Images,
+        2: Sentences,
+        3: lambda words, ends, of_documents: Documents(Sentences(words, ends), of_documents),
+    }
+    return Split(kinds[len(rest)](*rest), offsets)

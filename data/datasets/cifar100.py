@@ -1,5 +1,4 @@
-"""CIFAR-100 (Krizhevsky 2009) through torchvision: 100 classes, 50,000 + 10,000 images of
-32x32x3."""
+"""CIFAR-100 (Krizhevsky 2009): 100 classes of images 32x32x3, 50,000 to train, 10,000 to test."""
 
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from data.dataset import Dataset, shuffled_by, split_off
 from data.errors import DataError
 from data.files.archive import unpack
 from data.files.cache import data_home, find, locked
-from data.files.download import Source, fetched
+from data.files.download import Source, fetch
 from data.points import Images
 from data.split import Split
 
@@ -18,7 +17,7 @@ SOURCE = Source(
     url=CIFAR100.url,
     name=CIFAR100.filename,
     what="CIFAR-100",
-    # as Keras pins it; torchvision's md5 is that of the same file
+    # The one that Keras pins; torchvision's md5 is of the same file.
     sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
     size=169_001_437,
 )
@@ -30,24 +29,28 @@ MD5S = {
 _FOLDER = CIFAR100.base_folder
 
 
-def load_cifar100(root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
-    """The official split; dev is a share of every training class.
+def load_cifar100(*, root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
+    """Load CIFAR-100 with its official test images; dev is a share of every training class.
 
-    root is the folder that holds ``cifar-100-python/``. Without it the folder is searched where crl
-    keeps its data and made of a download if it is not there. torchvision checks the md5 of every
-    file before it unpickles any.
+    root: the folder that holds ``cifar-100-python/``. Without root, this folder is searched in
+    :func:`data.files.cache.data_home`; if it is not there, it is downloaded from the authors' site
+    and unpacked. dev_fraction: in (0, 1). split_seed: decides which images are dev images.
+
+    torchvision checks the md5 of every file before it unpickles any. Raises DataError if the files
+    are missing, damaged, or cannot be had.
     """
-    found = find(root, _FOLDER)
-    if found is None and root is not None:
+    folder = find(root, _FOLDER)
+    if folder is None and root is not None:
         raise DataError(
             f"dataset.root: {root} holds no folder {_FOLDER}; give the folder that does"
         )
-    folder = _made() if found is None else found
+    folder = folder or _downloaded()
     try:
         train_set, test_set = (CIFAR100(str(folder.parent), train=train) for train in (True, False))
-    except RuntimeError as error:  # torchvision's word for a checksum that does not fit
+    except RuntimeError as error:  # torchvision raises it for a wrong checksum
         raise DataError(
-            f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
+            f"{folder} is incomplete or damaged (md5 differs); "
+            "delete it to have it made again, or give another copy"
         ) from error
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
@@ -56,13 +59,12 @@ def load_cifar100(root: str | None, dev_fraction: float, split_seed: int) -> Dat
     return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
 
 
-def _made() -> Path:
-    """The folder where crl keeps its data, unpacked from the archive there, which is downloaded if
-    need be."""
+def _downloaded() -> Path:
+    """The folder in crl's data, unpacked from the archive there, or from a download of it."""
     folder = data_home() / _FOLDER
     with locked(folder):
         if not folder.exists():
-            archive = fetched(SOURCE)
+            archive = fetch(SOURCE)
             try:
                 unpack(archive, MD5S, folder, SOURCE.name)
             except OSError as error:

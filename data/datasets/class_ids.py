@@ -1,8 +1,8 @@
-"""Classes whose points are all the same: what is left of the problem when an encoder can put every
-class where it likes.
+"""Classes whose points are all alike, so that an encoder can put every class where it likes.
 
-A point is a sentence of one word, its class's own; with word vectors that are trained along, every
-class has a free embedding, and nothing but the objective decides where it goes.
+A point is a sentence of one word, which names its class. With trained word vectors
+(``encoder.embedding=learned``), every class has a free embedding, and only the objective decides
+where it goes.
 """
 
 import torch
@@ -12,16 +12,16 @@ from data.points import Sentences
 from data.split import Split
 from data.text.tokens import SPECIAL
 
-_HELD_OUT = 2  # points of a class that are dev points, and as many test points
+_HELD_OUT = 2  # dev points of every class, and test points
 
 
 def load_class_ids(
-    classes: int, points_per_class: int, dev_fraction: float, split_seed: int
+    *, classes: int, points_per_class: int, dev_fraction: float, split_seed: int
 ) -> Dataset:
-    """So many training points of each class beside dev and test points that equal them: there is
-    nothing to generalise to.
+    """Make classes whose train, dev and test points are all the same.
 
-    ``dev_fraction`` and ``split_seed``, which every data set has, decide nothing here.
+    points_per_class: training points; dev and test have 2 each. dev_fraction and split_seed, which
+    every data set has, change nothing here.
     """
     names = [f"class {c}" for c in range(classes)]
     train, dev, test = (

@@ -1,5 +1,7 @@
-"""Built-in text: a document is a module of an installed package, its points are the sentences of
-its docstrings."""
+"""Built-in text: a document is a module of an installed package.
+
+Its points are the sentences of its docstrings. Nothing is downloaded.
+"""
 
 import ast
 import gc
@@ -12,11 +14,12 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from data.dataset import Dataset
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.datasets.documents import keep_large
 from data.errors import DataError
 from data.text.sentences import split_sentences
@@ -32,53 +35,58 @@ PACKAGES = {  # import name -> distribution
     "matplotlib": "matplotlib",
 }
 _SKIPPED = {"tests", "test", "testing", "site-packages", "dist-packages", "_vendor", "__pycache__"}
-_SHORTEST = 30  # characters a sentence has on average at the very least
-_WORDS = range(4, 60)  # a point has at least 4 words, as in Wiki-3029
+_SHORTEST = 30  # characters; sentences are longer on average
+_WORDS = range(4, 60)  # words of a sentence; at least 4, as in Wiki-3029
 _LONG_STRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
 _MARKUP = re.compile(r":[a-z:]+:`~?\.?([^`<]*)[^`]*`|``?([^`]*)``?|\*\*?([^*]+)\*\*?")
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def load_docstrings(sentences_per_document: int, **text: object) -> Dataset:
-    """Modules with at least that many distinct sentences, each cut to that many; deterministic
-    given the versions."""
-    options = TextOptions(**text)  # type: ignore[arg-type]
+def load_docstrings(*, sentences_per_document: int, **options: Any) -> Dataset:
+    """Load the modules that have enough distinct sentences of their own, each as a class.
+
+    sentences_per_document: a module with more sentences gives so many, spread evenly over it; one
+    with fewer is left out. options: see :class:`data.text.tokens.TextOptions`. The data depend on
+    the options and the installed versions alone. Raises DataError for fewer than two modules.
+    """
+    text_options = TextOptions(**options)
     versions = {
         "python": sys.version,
         **{package: _version(PACKAGES[package]) for package in PACKAGES},
     }
-    key = {"versions": versions, "sentences": sentences_per_document, "text": vars(options)}
+    key = {"versions": versions, "sentences": sentences_per_document, "text": vars(text_options)}
 
     def make() -> Dataset:
         modules = tqdm(
             _modules(), desc="reading docstrings", unit="file", disable=None, leave=False
         )
         least = sentences_per_document * _SHORTEST
-        # a syntax tree is a million small objects and no cycle: collecting doubles the time
+        # Syntax trees are millions of small objects without cycles: collection doubles the time.
         gc.disable()
         try:
             documents = {
-                name: found
+                name: sentences
                 for name, path in modules
-                if (found := _sentences(path.read_bytes(), least))
+                if (sentences := _sentences(path.read_bytes(), least))
             }
         finally:
             gc.enable()
-        seen = Counter(sentence for found in documents.values() for sentence in found)
-        # A sentence of several modules (inherited docstrings, shared parameters) belongs to no
-        # class.
-        own = {name: [s for s in found if seen[s] == 1] for name, found in documents.items()}
+        counts = Counter(s for sentences in documents.values() for s in sentences)
+        # A sentence of several modules (inherited docstrings, shared parameters) has no class.
+        own = {
+            name: [s for s in sentences if counts[s] == 1] for name, sentences in documents.items()
+        }
         large, _ = keep_large(own, sentences_per_document)
         if len(large) < 2:
             raise DataError(
-                f"dataset.sentences_per_document: {len(large)} module(s) have {sentences_per_document} sentences "
-                "of their own; at least 2 are needed"
+                f"dataset.sentences_per_document: {len(large)} module(s) have "
+                f"{sentences_per_document} sentences of their own; at least 2 are needed"
             )
-        cut = {name: _spread(found, sentences_per_document) for name, found in large.items()}
-        return text_dataset("docstrings", cut, options)
+        cut = {name: _spread(s, sentences_per_document) for name, s in large.items()}
+        return text_dataset("docstrings", cut, text_options)
 
-    return prepared("docstrings", key, make)
+    return cached_dataset("docstrings", key, make)
 
 
 def _version(distribution: str) -> str:
@@ -89,29 +97,32 @@ def _version(distribution: str) -> str:
 
 
 def _modules() -> list[tuple[str, Path]]:
-    """(dotted name, source file) of every module, found without importing any."""
-    roots = [(Path(sysconfig.get_path("stdlib")), "")]
-    for package in PACKAGES:
-        spec = find_spec(package)
-        if spec is not None and spec.origin:
-            roots.append((Path(spec.origin).parent, f"{package}."))
-    found = []
+    """(dotted name, source file) of every module; none is imported."""
+    specs = ((package, find_spec(package)) for package in PACKAGES)
+    roots = [
+        (Path(sysconfig.get_path("stdlib")), ""),
+        *((Path(s.origin).parent, f"{name}.") for name, s in specs if s is not None and s.origin),
+    ]
+    modules = []
     for root, prefix in roots:
         for path in sorted(root.rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             if not _SKIPPED.intersection(parts):
-                found.append((prefix + ".".join(parts), path))
-    return found
+                modules.append((prefix + ".".join(parts), path))
+    return modules
 
 
 def _sentences(source: bytes, least: int) -> list[str]:
-    """Distinct sentences of all docstrings in a source file; none if its strings have fewer than
-    ``least`` bytes."""
+    """The distinct sentences of all docstrings in a source file.
+
+    There are none if its long strings have fewer than ``least`` bytes: parsing takes most of the
+    time.
+    """
     if sum(map(len, _LONG_STRING.findall(source))) < least:
-        return []  # parsing is what takes the time
+        return []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old escapes in other people's strings
+            warnings.simplefilter("ignore")  # invalid escapes in strings of old code
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return []
@@ -126,7 +137,7 @@ def _sentences(source: bytes, least: int) -> list[str]:
 
 
 def _documented(node: Documented) -> Iterator[Documented]:
-    """The node and every class and function defined directly inside one."""
+    """The node and all classes and functions defined directly in a node that is yielded."""
     yield node
     for child in node.body:
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -149,5 +160,5 @@ def _prose(docstring: str) -> str:
 
 
 def _spread(sentences: list[str], count: int) -> list[str]:
-    """count of the sentences, spread evenly over the module."""
+    """``count`` of the sentences, spread evenly."""
     return [sentences[i * len(sentences) // count] for i in range(count)]

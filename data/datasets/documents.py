@@ -2,24 +2,28 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from data.dataset import Dataset
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.errors import DataError
 from data.files.cache import find, stamps
 from data.text.sentences import split_sentences
 from data.text.tokens import TextOptions, text_dataset
 
-_LARGEST_FILE = 2**28  # bytes; split into words it takes many times that of memory
+_LARGEST_FILE = 2**28  # bytes; split into words, a file takes many times that much memory
 _TERMINATED = re.compile(r"[.!?][\"'”’)\]]*\s*$")
 
 
-def load_documents(root: str | None, layout: str, min_sentences: int, **text: object) -> Dataset:
-    """The ``*.txt`` files under root.
+def load_documents(*, root: str | None, layout: str, min_sentences: int, **options: Any) -> Dataset:
+    """Load the ``*.txt`` files in a folder and its subfolders, each as a class.
 
-    layout "lines": one sentence a line; "running": paragraphs that are split into sentences; "auto"
-    looks. Repeated sentences of a document count once; documents with fewer than ``min_sentences``
-    are dropped and counted in a note.
+    layout: "lines" for one sentence a line; "running" for paragraphs, which are split into
+    sentences; "auto" to guess from the text. min_sentences: documents with fewer sentences are
+    dropped and counted in a note; repeated sentences of a document count once. options: see
+    :class:`data.text.tokens.TextOptions`.
+
+    Raises DataError for files that cannot be read, and for fewer than two documents.
     """
     if root is None:
         raise DataError("dataset.root: missing; give a folder of .txt files, one document each")
@@ -30,17 +34,17 @@ def load_documents(root: str | None, layout: str, min_sentences: int, **text: ob
         raise DataError(
             f"dataset.root: {root} holds no .txt file; one file per document is expected"
         )
-    options = TextOptions(**text)  # type: ignore[arg-type]
+    text_options = TextOptions(**options)
 
     def make() -> Dataset:
         texts = {str(f.relative_to(folder).with_suffix("")): read_text(f) for f in files}
         chosen = guess_layout(list(texts.values())[:50]) if layout == "auto" else layout
-        documents = {name: _sentences(body, chosen) for name, body in texts.items()}
+        documents = {name: _sentences(text, chosen) for name, text in texts.items()}
         large, small = keep_large(documents, min_sentences)
         if len(large) < 2:
             raise DataError(
-                f"dataset.root: {len(large)} of {len(documents)} documents have {min_sentences} sentences; "
-                "at least 2 are needed (dataset.min_sentences)"
+                f"dataset.root: {len(large)} of {len(documents)} documents have "
+                f"{min_sentences} sentences; at least 2 are needed (dataset.min_sentences)"
             )
         how = "one sentence a line" if chosen == "lines" else "running text, split into sentences"
         notes = [f"{len(large)} documents read as {how}"]
@@ -49,15 +53,22 @@ def load_documents(root: str | None, layout: str, min_sentences: int, **text: ob
             notes.append(
                 f"{len(small)} documents with fewer than {min_sentences} sentences dropped: {shown}"
             )
-        return text_dataset("documents", large, options, notes)
+        return text_dataset("documents", large, text_options, notes)
 
-    key = {"files": stamps(files), "layout": layout, "least": min_sentences, "text": vars(options)}
-    return prepared("documents", key, make)
+    key = {
+        "files": stamps(files),
+        "layout": layout,
+        "least": min_sentences,
+        "text": vars(text_options),
+    }
+    return cached_dataset("documents", key, make)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, undecodable bytes replaced. Raises DataError where it cannot be read or
-    is far too large."""
+    """Return the text of a file, with undecodable bytes replaced.
+
+    Raises DataError if it cannot be read or is far too large.
+    """
     try:
         if (size := path.stat().st_size) > _LARGEST_FILE:
             raise DataError(
@@ -71,26 +82,29 @@ def read_text(path: Path) -> str:
 def keep_large(
     documents: dict[str, list[str]], least: int
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """(documents with at least so many sentences, names of the others)."""
+    """(documents with at least ``least`` sentences, names of the others)."""
     large = {name: sentences for name, sentences in documents.items() if len(sentences) >= least}
     return large, [name for name in documents if name not in large]
 
 
 def guess_layout(texts: list[str]) -> str:
-    """ "lines" if most lines end as a sentence does and hold about one sentence each, else
-    "running"."""
+    """Guess the layout: "lines" or "running".
+
+    It is "lines" if at least 70 % of the lines end as a sentence does and a line holds at most 1.3
+    sentences on average.
+    """
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     terminated = sum(bool(_TERMINATED.search(line)) for line in lines)
     sentences = sum(len(split_sentences(line)) for line in lines)
-    return (
-        "lines" if terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines) else "running"
-    )
+    one_a_line = terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines)
+    return "lines" if one_a_line else "running"
 
 
 def _sentences(text: str, layout: str) -> list[str]:
-    found = (
+    """The distinct sentences of a text that have more than one word."""
+    sentences = (
         split_sentences(text)
         if layout == "running"
         else [" ".join(line.split()) for line in text.splitlines()]
     )
-    return [sentence for sentence in dict.fromkeys(found) if len(sentence.split()) > 1]
+    return [sentence for sentence in dict.fromkeys(sentences) if len(sentence.split()) > 1]

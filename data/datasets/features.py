@@ -1,4 +1,4 @@
-"""Features that some other program computed, as a data set whose points are vectors."""
+"""Features that another program computed, as a data set whose points are vectors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,25 +9,31 @@ from torch import Tensor
 
 from data.dataset import Dataset, shuffled_by, split_off
 from data.errors import DataError
+from data.files.cache import expand_user
 from data.points import Vectors
 from data.split import Split
 
 _MOST_CLASSES = 1_000_000
 _LARGEST = 64 * 2**30  # bytes; ImageNet's 1.3 million points in 4096 dimensions are 21 GB
-_WANTED = "arrays train_features, train_labels, test_features, test_labels and, if you like, dev_features, dev_labels"
+_WANTED = (
+    "arrays train_features, train_labels, test_features, test_labels and, if you like, "
+    "dev_features, dev_labels"
+)
 
 
-def load_features(root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
-    """The data set in an NPZ or safetensors file: ``<split>_features`` [n, d], or [n, T, d] for T
-    tokens of each point, and ``<split>_labels`` [n], whole numbers from 0, for train, test and dev.
+def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> Dataset:
+    """Load an NPZ or safetensors file of features and labels.
 
-    Without dev arrays, dev is a share of every training class. ``classes``, an array of names, is
-    welcome in an NPZ file. Nothing in the file is executed. Raises DataError for a file that does
-    not hold that.
+    root: the file. It holds ``<split>_features``, floats [n, d], or [n, T, d] for T tokens of each
+    point, and ``<split>_labels``, whole numbers [n] from 0, for train, test and, if there is one,
+    dev. An NPZ file may also hold ``classes``, an array of names. Without dev arrays, dev is a
+    share dev_fraction of every training class; split_seed decides which points.
+
+    Nothing in the file is executed. Raises DataError for a file that does not hold these arrays.
     """
     if root is None:
         raise DataError(f"dataset.root: missing; give an NPZ or safetensors file with {_WANTED}")
-    path = Path(root).expanduser()
+    path = expand_user(root)
     if not path.is_file():
         raise DataError(
             f"dataset.root: {root} is no file; give an NPZ or safetensors file with {_WANTED}"
@@ -41,16 +47,13 @@ def load_features(root: str | None, dev_fraction: float, split_seed: int) -> Dat
     for role in ("train", "test"):
         if role not in labels:
             raise DataError(f"{path} holds no {role}_labels; {_WANTED} are expected")
-    count = 1 + max(int(one.max()) for one in labels.values())
-    splits = {
-        role: Split.from_labels(_vectors(path, arrays, role, len(one)), one, count)
-        for role, one in labels.items()
-    }
-    shapes = {tuple(_held(split).shape[1:]) for split in splits.values()}
+    count = 1 + max(int(numbers.max()) for numbers in labels.values())
+    vectors = {role: _vectors(path, arrays, role, len(labels[role])) for role in labels}
+    shapes = {tuple(points.features.shape[1:]) for points in vectors.values()}
     if len(shapes) > 1:
-        raise DataError(
-            f"{path}: features of different shapes in its splits ({', '.join(map(str, sorted(shapes)))})"
-        )
+        shown = ", ".join(map(str, sorted(shapes)))
+        raise DataError(f"{path}: features of different shapes in its splits ({shown})")
+    splits = {role: Split.from_labels(vectors[role], labels[role], count) for role in labels}
     if "dev" not in splits:
         splits["dev"], splits["train"] = split_off(
             shuffled_by(splits["train"], split_seed), dev_fraction
@@ -65,18 +68,13 @@ def load_features(root: str | None, dev_fraction: float, split_seed: int) -> Dat
     return Dataset("features", names, splits["train"], splits["dev"], splits["test"])
 
 
-def _held(split: Split) -> Tensor:
-    assert isinstance(split.points, Vectors)
-    return split.points.features
-
-
 def _npz(path: Path) -> Mapping[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:  # a pickle could run anything
             if sum(member.file_size for member in archive.zip.infolist()) > _LARGEST:
                 raise ValueError(f"it unpacks to more than {_LARGEST >> 30} GiB")
             return {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy, zipfile and zlib raise many kinds for what they cannot read
+    except Exception as error:  # numpy, zipfile and zlib raise errors of many kinds
         why = f"{type(error).__name__}: {error}".split("\n")[0]
         raise DataError(
             f"{path} is not a readable NPZ file ({why}); give one with {_WANTED}"
@@ -104,32 +102,28 @@ def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
 
 
 def _labels(path: Path, arrays: Mapping[str, np.ndarray], role: str) -> Tensor:
-    found = arrays[f"{role}_labels"]
-    whole = found.ndim == 1 and np.issubdtype(found.dtype, np.integer) and len(found) > 0
-    if not whole or found.min() < 0 or found.max() > _MOST_CLASSES:
+    labels = arrays[f"{role}_labels"]
+    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and len(labels) > 0
+    if not whole or labels.min() < 0 or labels.max() > _MOST_CLASSES:
         raise DataError(
-            f"{path}: {role}_labels must be whole numbers from 0 to {_MOST_CLASSES} in one dimension, one for each point; "
-            "number your classes from 0"
+            f"{path}: {role}_labels must be whole numbers from 0 to {_MOST_CLASSES} in one "
+            "dimension, one for each point; number your classes from 0"
         )
-    return torch.from_numpy(found.astype(np.int64))
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def _vectors(path: Path, arrays: Mapping[str, np.ndarray], role: str, count: int) -> Vectors:
     name = f"{role}_features"
-    found = arrays.get(name)
-    if found is None:
+    array = arrays.get(name)
+    if array is None:
         raise DataError(f"{path} holds {role}_labels, but no {name}; {_WANTED} are expected")
-    if (
-        found.ndim not in (2, 3)
-        or len(found) != count
-        or not found.size
-        or not np.issubdtype(found.dtype, np.floating)
-    ):
+    shaped = array.ndim in (2, 3) and len(array) == count and array.size
+    if not shaped or not np.issubdtype(array.dtype, np.floating):
         raise DataError(
-            f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, with n = {count} as in "
-            f"{role}_labels; it is {found.dtype} {[*found.shape]}"
+            f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, "
+            f"with n = {count} as in {role}_labels; it is {array.dtype} {[*array.shape]}"
         )
-    values = torch.from_numpy(np.ascontiguousarray(found, dtype=np.float32))
+    values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     if not bool(values.isfinite().all()):
         raise DataError(f"{path}: {name} holds numbers that are not finite")
     return Vectors(values)

@@ -1,5 +1,4 @@
-"""Built-in images: 100 characters rendered from the fonts that matplotlib ships, in the shape of
-CIFAR-100."""
+"""Built-in images in the shape of CIFAR-100: 100 characters in the fonts that matplotlib ships."""
 
 import string
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from data.dataset import Dataset, shuffled_by, split_off
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.points import Images
 from data.split import Split
 
@@ -35,16 +34,18 @@ FACES = [
     "DejaVuSerif-Bold",
     "DejaVuSerif-Italic",
 ]
-SIZE = 32
+SIZE = 32  # pixels a side
 
 
 def load_glyphs(
-    points_per_class: int, test_per_class: int, dev_fraction: float, split_seed: int
+    *, points_per_class: int, test_per_class: int, dev_fraction: float, split_seed: int
 ) -> Dataset:
-    """100 classes of uint8 [3, 32, 32] images: random face, colours, rotation, scale, shift and
-    noise per point.
+    """Draw 100 classes of uint8 [3, 32, 32] images, one character a class.
 
-    Deterministic given the installed versions.
+    Every image has its own random face, colours, rotation, scale, shift and noise.
+    points_per_class: train and dev images. test_per_class: test images. dev_fraction: share of
+    points_per_class. split_seed: decides what is drawn. The images depend on these options and the
+    installed versions alone.
     """
     key: dict[str, object] = {
         "points": points_per_class,
@@ -53,7 +54,7 @@ def load_glyphs(
         "seed": split_seed,
     }
     key |= {package: version(package) for package in ("matplotlib", "numpy", "pillow")}
-    return prepared(
+    return cached_dataset(
         "glyphs", key, lambda: _make(points_per_class, test_per_class, dev_fraction, split_seed)
     )
 
@@ -70,10 +71,8 @@ def _make(
     for index in tqdm(
         range(len(pixels)), desc="drawing glyphs", unit="image", disable=None, leave=False
     ):
-        face, size = (
-            FACES[random.integers(len(FACES))],
-            int(random.integers(sizes.start, sizes.stop)),
-        )
+        face = FACES[random.integers(len(FACES))]
+        size = int(random.integers(sizes.start, sizes.stop))
         pixels[index] = _render(CHARACTERS[index // count], fonts[face, size], random)
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
     labels = torch.arange(len(CHARACTERS)).repeat_interleave(count)
@@ -86,14 +85,14 @@ def _make(
 def _render(
     character: str, font: ImageFont.FreeTypeFont, random: np.random.Generator
 ) -> np.ndarray:
-    """One character as uint8 [32, 32, 3]."""
+    """Draw one character: uint8 [32, 32, 3]."""
     mask = Image.new("L", (2 * SIZE, 2 * SIZE))
     ImageDraw.Draw(mask).text((SIZE, SIZE), character, fill=255, font=font, anchor="mm")
     mask = mask.rotate(random.uniform(-20, 20), Image.Resampling.BILINEAR)
     left, top = SIZE // 2 + random.integers(-4, 5, size=2)
     ink = np.asarray(mask.crop((left, top, left + SIZE, top + SIZE)), np.float32)[..., None] / 255
     paper_colour, ink_colour = random.uniform(0, 255, (2, 3))
-    while np.abs(paper_colour - ink_colour).sum() < 150:  # else nobody could read it
+    while np.abs(paper_colour - ink_colour).sum() < 150:  # too little contrast to read it
         paper_colour, ink_colour = random.uniform(0, 255, (2, 3))
     image = paper_colour + ink * (ink_colour - paper_colour) + random.normal(0, 12, (SIZE, SIZE, 3))
     return image.clip(0, 255).astype(np.uint8)

@@ -1,5 +1,4 @@
-"""Any folder of images: ``train/<class>/*`` and ``test/<class>/*``, or one tree ``<class>/*`` that
-is split here."""
+"""Any folder of images: ``train/<class>/*`` and ``test/<class>/*``, or ``<class>/*`` alone."""
 
 import warnings
 from pathlib import Path
@@ -11,23 +10,34 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.errors import DataError
 from data.files.cache import find, stamps
 from data.points import Images
 from data.split import Split
 
-# Those of the extensions, whatever a file is called: Pillow would start an interpreter for EPS, for
-# one.
+# Only formats that the extensions name, whatever a file is called: for EPS, say, Pillow would start
+# an interpreter.
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
-_MOST_PIXELS = 2**27  # 400 MB
+_MOST_PIXELS = 2**27  # of one image: 400 MB
 
 
 def load_image_folder(
-    root: str | None, image_size: int, dev_fraction: float, test_fraction: float, split_seed: int
+    *,
+    root: str | None,
+    image_size: int,
+    dev_fraction: float,
+    test_fraction: float,
+    split_seed: int,
 ) -> Dataset:
-    """Images resized to ``image_size`` pixels a side; a tree without ``train/`` and ``test/`` is
-    split per class."""
+    """Load a folder of images with a subfolder per class.
+
+    root holds ``train/`` and ``test/``, or the subfolders themselves. image_size: images are
+    resized to so many pixels a side. test_fraction: share of every class, if root has no ``test/``.
+    dev_fraction: share of the rest of every class. split_seed: decides which images these are.
+
+    Raises DataError for missing or empty folders, and for files that are no images.
+    """
     if root is None:
         raise DataError(
             "dataset.root: missing; give a folder with one subfolder of images per class"
@@ -61,31 +71,33 @@ def load_image_folder(
         "test": test_fraction,
         "seed": split_seed,
     }
-    return prepared("image_folder", key, make)
+    return cached_dataset("image_folder", key, make)
 
 
 def _files(tree: Path) -> dict[str, list[Path]]:
-    found = {
+    """The image files of every class. Raises DataError for a tree or class without any."""
+    by_class = {
         folder.name: sorted(
             f for f in folder.rglob("*") if f.suffix.lower() in IMG_EXTENSIONS and f.name[0] != "."
         )
         for folder in (sorted(tree.iterdir()) if tree.is_dir() else [])
         if folder.is_dir() and not folder.name.startswith(".")
     }
-    if not found:
+    if not by_class:
         raise DataError(
             f"dataset.root: {tree} has no subfolder; one folder of images per class is expected"
         )
-    for name, files in found.items():
+    for name, files in by_class.items():
         if not files:
             raise DataError(
-                f"dataset.root: class folder {tree / name} is empty; put images ({IMG_EXTENSIONS[0]} ...) in"
+                f"dataset.root: class folder {tree / name} is empty; "
+                f"put images ({IMG_EXTENSIONS[0]} ...) in"
             )
-    return found
+    return by_class
 
 
 def _read(files: dict[str, list[Path]], size: int) -> Split:
-    """All images in all groups."""
+    """Read and resize all images: class -> files. Raises DataError for one that is unreadable."""
     groups = [files[name] for name in sorted(files)]
     paths = [path for group in groups for path in group]
     pixels = np.empty((len(paths), size, size, 3), np.uint8)
@@ -94,7 +106,7 @@ def _read(files: dict[str, list[Path]], size: int) -> Split:
     ):
         try:
             pixels[index] = _pixels(path, size)
-        except Exception as error:  # Pillow raises many kinds for a damaged file
+        except Exception as error:  # Pillow raises errors of many kinds
             why = str(error) or type(error).__name__
             raise DataError(
                 f"{path} cannot be read as an image ({why}); remove or replace it"
@@ -104,14 +116,14 @@ def _read(files: dict[str, list[Path]], size: int) -> Split:
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:
-    """[size, size, 3]. What the header claims is looked at before any memory is taken."""
+    """One image: uint8 [size, size, 3]. The size in its header is checked before it is decoded."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on odd metadata
+        warnings.simplefilter("ignore")  # about odd metadata
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise ValueError(
                     f"{image.width} x {image.height} pixels; at most {_MOST_PIXELS} can be read"
                 )
-            if image.mode[0] in "IF":  # converting would cut every value above 255
+            if image.mode[0] in "IF":  # conversion would clip all values above 255
                 raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
             return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))

@@ -1,28 +1,31 @@
-"""Labelled documents beside unlabelled ones: similar points are sentences of an unlabelled
-document, labels only score."""
+"""Labelled documents beside unlabelled ones.
+
+Similar points are sentences of an unlabelled document; labels only score the features.
+"""
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
 from data.files.cache import find, stamps
-from data.points import Documents, Sentences
+from data.points import Documents, Sentences, offsets_of
 from data.split import Split
 from data.text.sentences import split_sentences
-from data.text.tokens import TextOptions, encode, growing_ids, with_vocabulary
+from data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
 _UNLABELLED = ("unsup", "unlabelled")
-# Where a file counts, in an archive below at most one more folder.
+# The names of files that count; in an archive they lie below at most one more folder.
 _PLACE = re.compile(
     rf"(?:[^/.][^/]*/)??((?:(?:train|test)/[^/.][^/]*|{'|'.join(_UNLABELLED)})/[^/.][^/]*\.txt)"
 )
@@ -30,114 +33,107 @@ _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _LAYOUT = "train/<class>/*.txt, test/<class>/*.txt and train/unsup/*.txt (or unsup/*.txt)"
 
 
-@dataclass(frozen=True)
-class ReviewOptions:
-    """How a labelled document becomes one point: "mean" of its sentences' features, or "whole",
-    encoded as one sentence of at most ``max_review_words`` words; and the fewest sentences of an
-    unlabelled document that is kept."""
+@dataclass(frozen=True, kw_only=True)
+class ReviewOptions(WordOptions):
+    """Options of labelled documents, such as reviews.
 
-    review: str = "mean"
-    max_review_words: int = 400
-    min_sentences: int = 2
+    ``review``: how a labelled document becomes a point. "mean": its feature is the mean of its
+    sentences' features; "whole": it is one sentence of at most ``max_review_words`` words.
+    ``min_sentences``: unlabelled documents with fewer sentences are dropped. ``dev_fraction``:
+    share of the training points of every class, and of the unlabelled documents.
+    """
+
+    review: str
+    max_review_words: int
+    min_sentences: int
 
 
-def load_labelled_documents(
-    root: str | None,
-    review: str = "mean",
-    max_review_words: int = 400,
-    min_sentences: int = 2,
-    **text: object,
-) -> Dataset:
-    """A folder, or a tar archive of it, with ``train/<class>/*.txt``, ``test/<class>/*.txt`` and
-    unlabelled documents in ``train/unsup``, ``unsup`` or a folder ``unlabelled`` instead; see
-    :func:`labelled_documents`."""
+def load_labelled_documents(*, root: str | None, **options: Any) -> Dataset:
+    """Load a folder, or a tar archive of it, of labelled and unlabelled documents.
+
+    root holds ``train/<class>/*.txt``, ``test/<class>/*.txt``, and unlabelled documents in
+    ``train/unsup``, ``unsup``, ``train/unlabelled`` or ``unlabelled``. options: see
+    :class:`ReviewOptions`. Raises DataError as :func:`labelled_documents` does.
+    """
     if root is None:
         raise DataError(f"dataset.root: missing; give a folder or archive with {_LAYOUT}")
     source = find(root, ".")
     assert source is not None  # find has checked that root exists
-    options = TextOptions(**text)  # type: ignore[arg-type]
-    reviews = ReviewOptions(review, max_review_words, min_sentences)
-    return labelled_documents(
-        "labelled_documents", source, "an archive of such documents", reviews, options
-    )
+    wanted = "an archive of such documents"
+    return labelled_documents("labelled_documents", source, wanted, ReviewOptions(**options))
 
 
-def labelled_documents(
-    name: str, source: Path, wanted: str, reviews: ReviewOptions, options: TextOptions
-) -> Dataset:
-    """The data set of that name in a folder or archive, ``wanted`` being what an archive should
-    have been.
+def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOptions) -> Dataset:
+    """The data set of this name in a folder or archive.
 
-    The classes and the split into train and test are those of the folders; dev is a share of every
-    class of train. Similar points are the sentences of unlabelled documents, of which a share is
-    dev; the vocabulary is that of the others. Documents are running text, undecodable bytes are
-    replaced, ``<br />`` is a line break. Raises DataError.
+    Classes, and the split into train and test, are those of the folders. The vocabulary is that of
+    the unlabelled documents that are not dev. Documents are running text; undecodable bytes are
+    replaced; ``<br />`` is a line break. ``wanted``: the archive that error messages ask for.
+
+    Raises DataError for missing folders, classes or texts, empty labelled documents, too few
+    unlabelled ones, and a damaged archive.
     """
     files = [source] if source.is_file() else _files(source)
 
     def make() -> Dataset:
         names, read = _archived(source, wanted) if source.is_file() else _in_folder(source, files)
-        train, test, unlabelled = _sorted_out(source, names)
+        train, test, unlabelled = _sort_names(source, names)
         ids = growing_ids()
-        notes, similar = _similar(
-            source,
-            _documents(_texts(unlabelled, read, "unlabelled"), ids, options),
-            reviews,
-            options,
-        )
-        whole = _labelled(source, train, read, ids, reviews, options)
-        dev, rest = split_off(shuffled_by(whole, options.split_seed), options.dev_fraction)
-        made = Dataset(
+        documents = _documents(_texts(unlabelled, read, "unlabelled"), ids, options)
+        notes, similar_train, similar_dev = _similar(source, documents, options)
+        labelled_train = _labelled(source, train, read, ids, options)
+        labelled_test = _labelled(source, test, read, ids, options)
+        dev, rest = split_off(shuffled_by(labelled_train, options.split_seed), options.dev_fraction)
+        dataset = Dataset(
             name,
             sorted(train),
             train=rest,
             dev=dev,
-            test=_labelled(source, test, read, ids, reviews, options),
+            test=labelled_test,
             notes=notes,
-            unlabelled_train=similar[0],
-            unlabelled_dev=similar[1],
+            unlabelled_train=similar_train,
+            unlabelled_dev=similar_dev,
         )
-        return with_vocabulary(made, ids, options.min_count)
+        return build_vocabulary(dataset, ids, options.min_count)
 
-    return prepared(
-        name, {"files": stamps(files), "reviews": asdict(reviews), "text": asdict(options)}, make
-    )
+    return cached_dataset(name, {"files": stamps(files), "options": asdict(options)}, make)
 
 
 def _files(folder: Path) -> list[Path]:
-    """What :data:`_PLACE` asks for, by name."""
+    """The files whose names match :data:`_PLACE`, sorted by name."""
     patterns = ("train/*/*.txt", "test/*/*.txt", *(f"{name}/*.txt" for name in _UNLABELLED))
-    found = {
+    by_name = {
         path.relative_to(folder).as_posix(): path
         for pattern in patterns
         for path in folder.glob(pattern)
     }
-    return [found[name] for name in sorted(found) if _PLACE.fullmatch(name)]
+    return [by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)]
 
 
 def _in_folder(folder: Path, files: list[Path]) -> tuple[list[str], Callable[[str], str]]:
-    """(names below the folder, what reads one)."""
-    return [path.relative_to(folder).as_posix() for path in files], lambda name: read_text(
-        folder / name
-    )
+    """(names of the files below the folder, a function that reads one)."""
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return names, lambda name: read_text(folder / name)
 
 
 def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]:
-    """(names below the folder in the archive, what gives the text of one)."""
+    """(names of the files below the folder in the archive, a function that returns their text)."""
 
     def place(name: object) -> str | None:
-        found = _PLACE.fullmatch(str(name))
-        return found[1] if found else None
+        match = _PLACE.fullmatch(str(name))
+        return match[1] if match else None
 
     texts = read_texts(path, place, wanted)
     return sorted(texts), texts.__getitem__
 
 
-def _sorted_out(
+def _sort_names(
     source: Path, names: list[str]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
-    """Names of (train by class, test by class, unlabelled documents). Raises DataError where one of
-    them is missing."""
+    """(names of train by class, of test by class, of unlabelled documents).
+
+    Raises DataError if one of the three, or a class in train or test, is missing.
+    """
     labelled: dict[str, dict[str, list[str]]] = {
         "train": defaultdict(list),
         "test": defaultdict(list),
@@ -150,43 +146,40 @@ def _sorted_out(
         else:
             labelled[role][label].append(name)
     train, test = labelled["train"], labelled["test"]
-    missing = [
-        part
-        for part, found in (("train", train), ("test", test), ("unlabelled", unlabelled))
-        if not found
-    ]
-    if missing:
+    kinds = {"train": train, "test": test, "unlabelled": unlabelled}
+    if missing := [kind for kind, documents in kinds.items() if not documents]:
         raise DataError(
             f"{source} holds no {' and no '.join(missing)} documents; {_LAYOUT} are expected"
         )
     for role, other in (("train", "test"), ("test", "train")):
         if alone := sorted(labelled[role].keys() - labelled[other].keys()):
             raise DataError(
-                f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; give it some in both"
+                f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; "
+                "give it some in both"
             )
     return train, test, unlabelled
 
 
-def _texts(names: list[str], read: Callable[[str], str], part: str) -> Iterator[str]:
-    """The text of every document, with a bar."""
+def _texts(names: list[str], read: Callable[[str], str], kind: str) -> Iterator[str]:
+    """Read the text of every document, with a progress bar."""
     for name in tqdm(
-        names, desc=f"reading {part} documents", unit=" documents", disable=None, leave=False
+        names, desc=f"reading {kind} documents", unit=" documents", disable=None, leave=False
     ):
         yield _LINE_BREAK.sub("\n", read(name))
 
 
-def _documents(texts: Iterable[str], ids: dict[str, int], options: TextOptions) -> Documents:
-    """The sentences of every text."""
-    counts = [0]
+def _documents(texts: Iterable[str], ids: dict[str, int], options: WordOptions) -> Documents:
+    """Every text as a document of its sentences."""
+    counts: list[int] = []
 
     def sentences() -> Iterator[str]:
         for text in texts:
-            found = split_sentences(text)
-            counts.append(len(found))
-            yield from found
+            of_text = split_sentences(text)
+            counts.append(len(of_text))
+            yield from of_text
 
     points = encode(sentences(), ids, options)
-    return Documents(points, torch.tensor(counts).cumsum(0))
+    return Documents(points, offsets_of(torch.tensor(counts, dtype=torch.int64)))
 
 
 def _labelled(
@@ -194,15 +187,15 @@ def _labelled(
     classes: dict[str, list[str]],
     read: Callable[[str], str],
     ids: dict[str, int],
-    reviews: ReviewOptions,
-    options: TextOptions,
+    options: ReviewOptions,
 ) -> Split:
-    """The labelled documents, each one point. Raises DataError for one without a word."""
-    names = [name for label in sorted(classes) for name in classes[label]]
+    """A split with every labelled document as a point. Raises DataError for an empty document."""
+    groups = [classes[label] for label in sorted(classes)]
+    names = [name for group in groups for name in group]
     texts = _texts(names, read, names[0].partition("/")[0])
     points: Sentences | Documents
-    if reviews.review == "whole":
-        points = encode(texts, ids, replace(options, max_words=reviews.max_review_words))
+    if options.review == "whole":
+        points = encode(texts, ids, replace(options, max_words=options.max_review_words))
     else:
         points = _documents(texts, ids, options)
     lengths = points.offsets.diff()
@@ -210,32 +203,34 @@ def _labelled(
         raise DataError(
             f"{source}: {names[int(lengths.argmin())]} is empty; remove it or give it text"
         )
-    return Split.from_labels(
-        points, labels_of([classes[label] for label in sorted(classes)]), len(classes)
-    )
+    return Split.from_labels(points, labels_of(groups), len(groups))
 
 
 def _similar(
-    source: Path, documents: Documents, reviews: ReviewOptions, options: TextOptions
-) -> tuple[list[str], tuple[Split, Split]]:
-    """(notes, (train, dev)): the unlabelled documents that are long enough, in an order drawn by
-    the split seed."""
-    long = (documents.offsets.diff() >= reviews.min_sentences).nonzero()[:, 0]
-    order = long[
-        torch.randperm(len(long), generator=torch.Generator().manual_seed(options.split_seed))
-    ]
+    source: Path, documents: Documents, options: ReviewOptions
+) -> tuple[list[str], Split, Split]:
+    """(notes, train, dev) of the unlabelled documents that have enough sentences.
+
+    Their order is drawn by the split seed. Raises DataError if there are too few.
+    """
+    large = (documents.offsets.diff() >= options.min_sentences).nonzero()[:, 0]
+    random = torch.Generator().manual_seed(options.split_seed)
+    order = large[torch.randperm(len(large), generator=random)]
     held_out = round(len(order) * options.dev_fraction)
     notes = [
-        f"similar points are drawn from the sentences of {len(long) - held_out} unlabelled documents"
+        f"similar points are drawn from the sentences of {len(order) - held_out} "
+        "unlabelled documents"
     ]
-    if dropped := len(documents) - len(long):
+    if dropped := len(documents) - len(order):
         notes.append(
-            f"{dropped} unlabelled documents with fewer than {reviews.min_sentences} sentences dropped"
+            f"{dropped} unlabelled documents with fewer than {options.min_sentences} sentences "
+            "dropped"
         )
     if min(held_out, len(order) - held_out) < 2:
         raise DataError(
-            f"{source}: {len(order)} unlabelled documents with at least {reviews.min_sentences} sentences, of which "
-            f"{held_out} are dev; at least 2 in dev and 2 in train are needed (dataset.dev_fraction)"
+            f"{source}: {len(order)} unlabelled documents with at least {options.min_sentences} "
+            f"sentences, of which {held_out} are dev; at least 2 in dev and 2 in train are needed "
+            "(dataset.dev_fraction)"
         )
     dev, train = (documents.select(part) for part in (order[:held_out], order[held_out:]))
-    return notes, (Split(train.sentences, train.offsets), Split(dev.sentences, dev.offsets))
+    return notes, Split(train.sentences, train.offsets), Split(dev.sentences, dev.offsets)

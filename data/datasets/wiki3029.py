@@ -1,72 +1,71 @@
-"""Wiki-3029 (Arora et al. 2019) and data in its format: one file per article, one sentence a
-line."""
+"""Wiki-3029 (Arora et al. 2019): sentences of 3,029 Wikipedia articles, 200 of each.
+
+Data in the same format can be loaded too: one file per article, one sentence a line
+(``crl data build-wiki`` makes it from a Wikipedia dump).
+"""
 
 from pathlib import Path
+from typing import Any
 
 from data.dataset import Dataset
-from data.datasets.cached import prepared
+from data.datasets.cached import cached_dataset
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
-from data.files.cache import expanded, find, stamps
-from data.files.download import Source, fetched
+from data.files.cache import stamps
+from data.files.download import Source, find_or_fetch
 from data.text.tokens import TextOptions, text_dataset
 
-# Neither its sha256 nor its size is published anywhere that we know of.
+# We know of no page that publishes its sha256 or its size.
 SOURCE = Source(
     "https://nlp.cs.princeton.edu/CURL/Wiki-3029.tar.gz", "Wiki-3029.tar.gz", "Wiki-3029"
 )
 _NAMES = ("Wiki-3029", SOURCE.name)
-_LEAST = 10  # sentences: with fewer, 70/10/20 leaves a split of the class empty
+_LEAST = 10  # sentences; with fewer, a split 70/10/20 may leave a class without a point
 
 
-def load_wiki3029(root: str | None, **text: object) -> Dataset:
-    """Every ``*.txt`` in the folder or archive is a class; undecodable bytes are replaced; 70/10/20
-    % per class.
+def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
+    """Load every ``*.txt`` in a folder or archive as a class; its lines are the points.
 
-    root is the folder of files, a ``.tar`` archive of it, or a folder that holds either under its
-    own name. Without root the archive is searched where crl keeps its data and downloaded if it is
-    not there.
+    root: the folder of files, a ``.tar`` archive of it, or a folder that holds either under its own
+    name. Without root, the archive is searched in :func:`data.files.cache.data_home`; if it is not
+    there, it is downloaded from the authors' site. options: see
+    :class:`data.text.tokens.TextOptions`; the paper splits every class 70/10/20. Undecodable bytes
+    are replaced.
+
+    Raises DataError if the articles are missing, damaged, too short, or cannot be had.
     """
-    options = TextOptions(**text)  # type: ignore[arg-type]
-    source = _source(root)
+    text_options = TextOptions(**options)
+    source = find_or_fetch(root, SOURCE, *_NAMES)
 
     def make() -> Dataset:
-        texts = (
-            _archived(source)
-            if source.is_file()
-            else {f.stem: read_text(f) for f in _files(source)}
-        )
         documents = {
-            name: [line for line in body.split("\n") if line.strip()]
-            for name, body in texts.items()
+            name: [line for line in text.split("\n") if line.strip()]
+            for name, text in _texts(source).items()
         }
         if not documents:
             raise DataError(
-                f"{source} holds no .txt file; one file per article, one sentence a line, is expected"
+                f"{source} holds no .txt file; "
+                "one file per article, one sentence a line, is expected"
             )
         for name, sentences in documents.items():
             if len(sentences) < _LEAST:
                 raise DataError(
-                    f"{source}: article {name!r} has {len(sentences)} sentence(s); at least {_LEAST} are needed, "
-                    "or use dataset=documents, which drops small ones"
+                    f"{source}: article {name!r} has {len(sentences)} sentence(s); "
+                    f"at least {_LEAST} are needed, or use dataset=documents, "
+                    "which drops small ones"
                 )
-        return text_dataset("wiki3029", documents, options)
+        return text_dataset("wiki3029", documents, text_options)
 
-    members = [source] if source.is_file() else _files(source)
-    return prepared("wiki3029", {"files": stamps(members), "text": vars(options)}, make)
-
-
-def _source(root: str | None) -> Path:
-    found = find(root, *_NAMES)
-    if found is None and root is not None:
-        found = expanded(root)
-    return fetched(SOURCE) if found is None else found
+    files = [source] if source.is_file() else _files(source)
+    return cached_dataset("wiki3029", {"files": stamps(files), "text": vars(text_options)}, make)
 
 
-def _archived(path: Path) -> dict[str, str]:
-    """Texts by title; a member counts by its last name alone, wherever the archive would put it."""
-    return read_texts(path, lambda name: name.stem, SOURCE.name)
+def _texts(source: Path) -> dict[str, str]:
+    """Text by title. A title is the last part of a name, wherever in an archive it lies."""
+    if source.is_file():
+        return read_texts(source, lambda name: name.stem, SOURCE.name)
+    return {file.stem: read_text(file) for file in _files(source)}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Reading and writing files: atomic writes, untrusted files, cache, archives, downloads."""
+"""Files: atomic writes, text from anybody, the cache, archives, downloads."""

@@ -1,5 +1,4 @@
-"""Archives as they may come from anybody: bounded, read in memory, or of them a few known files
-unpacked."""
+"""Tar archives from anybody: texts read in memory, or a few known files unpacked, within bounds."""
 
 import bz2
 import gzip
@@ -29,8 +28,8 @@ _PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,
 }
-# RecursionError: a long chain of extended headers; ValueError, OverflowError: numbers in headers
-# that are none
+# What reading a damaged archive raises: RecursionError for a long chain of extended headers;
+# ValueError and OverflowError for headers that hold no number where one belongs.
 _DAMAGED = (
     tarfile.TarError,
     EOFError,
@@ -46,52 +45,51 @@ _DAMAGED = (
 def read_texts(
     path: Path, key: Callable[[PurePosixPath], str | None], wanted: str
 ) -> dict[str, str]:
-    """``key(name)`` -> text of every .txt member of a tar archive; a member whose key is None is
-    passed over.
+    """Return ``key(name)`` -> text for the .txt members of a tar archive.
 
-    Nothing is unpacked to disk, and links are never followed. Line ends and undecodable bytes are
-    treated as :func:`data.datasets.documents.read_text` treats those of a file. Raises DataError,
-    which says what is ``wanted``, for what is no archive, a damaged one, and one that would fill
-    the memory.
+    Members whose key is None are skipped. Nothing is unpacked to disk, and links are not followed.
+    Line ends and undecodable bytes are treated as in :func:`data.datasets.documents.read_text`.
+
+    Raises DataError for a file that is no tar archive, is damaged, or would fill the memory.
+    ``wanted``: the archive that its message asks for.
     """
     texts: dict[str, str] = {}
-    with _opened(path, wanted, _LARGEST_FILE) as archive:
+    with _open_archive(path, wanted, _LARGEST_FILE) as archive:
         for member in tqdm(
             _members(archive), desc=f"reading {path.name}", unit=" files", disable=None, leave=False
         ):
             name = PurePosixPath(member.name)
             if not member.isfile() or name.suffix != ".txt" or name.name.startswith("."):
                 continue
-            if (place := key(name)) is not None:
-                texts[place] = io.TextIOWrapper(
-                    io.BytesIO(_content(archive, member, _LARGEST_FILE)), "utf-8", "replace"
-                ).read()
+            if (title := key(name)) is not None:
+                content = io.BytesIO(_content(archive, member, _LARGEST_FILE))
+                texts[title] = io.TextIOWrapper(content, "utf-8", "replace").read()
     return texts
 
 
 def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> None:
-    """Put the members ``<name of the folder>/<name>`` with these md5s into the folder, which
-    appears whole or not at all.
+    """Unpack the files ``<name of the folder>/<name>`` that have these md5s into the folder.
 
-    Raises DataError, which says what is ``wanted``, for an archive that has not all of them, and as
-    :func:`read_texts`; OSError where the folder cannot be written.
+    The folder appears whole or not at all. Raises DataError if one of the files is missing, and as
+    :func:`read_texts`; OSError if the folder cannot be written.
     """
-    places = {f"{folder.name}/{name}": name for name in md5s}
-    found = {}
-    with _opened(path, wanted, _LARGEST_BINARY) as archive:
+    names = {f"{folder.name}/{name}": name for name in md5s}
+    contents = {}
+    with _open_archive(path, wanted, _LARGEST_BINARY) as archive:
         for member in _members(archive):
-            if member.isfile() and (name := places.get(member.name)) is not None:
+            if member.isfile() and (name := names.get(member.name)) is not None:
                 content = _content(archive, member, _LARGEST_BINARY)
                 if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5s[name]:
-                    found[name] = content
-    if absent := md5s.keys() - found.keys():
+                    contents[name] = content
+    if absent := md5s.keys() - contents.keys():
         raise DataError(
-            f"{path} is not {wanted}: {min(absent)} is missing or damaged in it; delete it or replace it"
+            f"{path} is not {wanted}: {min(absent)} is missing or damaged in it; "
+            "delete it or replace it"
         )
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir()
-        for name, content in found.items():
+        for name, content in contents.items():
             with atomic_write(temporary / name) as stream:
                 stream.write(content)
         temporary.replace(folder)
@@ -100,9 +98,11 @@ def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> No
 
 
 @contextmanager
-def _opened(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
-    """A tar archive, packed or not, of members of at most ``largest`` bytes; what is wrong with it
-    becomes a DataError."""
+def _open_archive(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
+    """Open a tar archive, compressed or not, with members of at most ``largest`` bytes.
+
+    Raises DataError for whatever is wrong with it, now or while it is read.
+    """
     try:
         with path.open("rb") as file:
             packed = next(
@@ -113,8 +113,8 @@ def _opened(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
                 bounded = _Bounded(stream, largest)
                 with tarfile.open(fileobj=cast(BinaryIO, bounded), mode="r:") as archive:
                     yield archive
-                # tarfile ends quietly at a damaged header and at the end of a file that is cut, and
-                # a checksum is compared only at the very end of the file.
+                # tarfile ends without an error at a damaged header and at the end of a file that
+                # is cut off. A checksum is compared only at the very end of the file.
                 if bounded.last != b"\0" * tarfile.BLOCKSIZE:
                     raise tarfile.ReadError("damaged header, or its end is missing")
                 while rest := bounded.read(tarfile.RECORDSIZE):
@@ -130,7 +130,7 @@ def _opened(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Every member in turn, none of them kept."""
+    """Yield every member; tarfile's own list of them stays empty."""
     for count, member in enumerate(iter(archive.next, None)):
         if count == _MOST_FILES:
             raise _Excess
@@ -141,7 +141,7 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, largest: int) -> bytes:
     if member.size > largest:
         raise _Excess
-    if member.issparse():  # holes would unpack to what no byte of the archive stands for
+    if member.issparse():  # its holes unpack to bytes that the archive does not hold
         raise tarfile.ReadError("sparse file in it")
     stream = archive.extractfile(member)
     assert stream is not None  # a regular file always has one
@@ -153,8 +153,10 @@ class _Excess(Exception):
 
 
 class _Bounded:
-    """The unpacked bytes of an archive, as many as it may have; what its headers claim is never
-    believed beyond that."""
+    """A stream of the unpacked bytes of an archive that raises _Excess beyond its bounds.
+
+    A single read of more than ``largest`` bytes is refused too, whatever a header claims.
+    """
 
     def __init__(self, stream: BinaryIO, largest: int) -> None:
         self.stream, self.largest, self.last = stream, largest, b""

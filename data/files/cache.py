@@ -1,4 +1,7 @@
-"""Prepared data on disk: made once, written whole or not at all, by one process at a time."""
+"""The folder for crl's data, and prepared data in it.
+
+Prepared data are made once, by one process at a time, and written whole or not at all.
+"""
 
 import hashlib
 import json
@@ -18,12 +21,12 @@ _FORMAT = 2  # raise it when the same key prepares something else than before
 
 
 def data_home() -> Path:
-    """``$CRL_DATA`` if set, else the platform's cache folder for crl."""
-    return expanded(os.environ.get("CRL_DATA") or user_cache_dir("crl", appauthor=False))
+    """The folder for crl's data: ``$CRL_DATA`` if set, else crl's cache folder on this platform."""
+    return expand_user(os.environ.get("CRL_DATA") or user_cache_dir("crl", appauthor=False))
 
 
-def expanded(path: str | Path) -> Path:
-    """The path with ``~`` or ``~user`` replaced, where there is such a user."""
+def expand_user(path: str | Path) -> Path:
+    """Replace ``~`` or ``~user`` in a path; without such a user, the path stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -31,29 +34,23 @@ def expanded(path: str | Path) -> Path:
 
 
 def find(root: str | None, *names: str) -> Path | None:
-    """The first of the named files or folders under root, or without a root under
-    :func:`data_home`.
+    """The first of these files or folders that is in root, or in :func:`data_home` without root.
 
-    Raises DataError if a root is given that does not exist.
+    Raises DataError if root does not exist.
     """
-    if root is not None and not _exists(expanded(root)):
+    if root is not None and not _exists(expand_user(root)):
         wanted = "an existing folder" if names[0] == "." else f"the folder that holds {names[0]}"
         raise DataError(f"dataset.root: {root} does not exist; give {wanted}")
-    base = data_home() if root is None else expanded(root)
+    base = data_home() if root is None else expand_user(root)
     return next((base / name for name in names if (base / name).exists()), None)
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a folder that is not ours to read
-        return False
-
-
 def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
-    """Path, size and time of change of every file, for a key. Raises DataError where one cannot be
-    read."""
-    found = []
+    """(path, size in bytes, time of change in ns) of every file, for a key.
+
+    Raises DataError if one cannot be read.
+    """
+    stamped = []
     for path in files:
         try:
             status = path.stat()
@@ -61,19 +58,19 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
             raise DataError(
                 f"{path} cannot be read ({error.strerror}); remove or replace it"
             ) from error
-        if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe blocks, a device may never end
             raise DataError(f"{path} is not a regular file; remove or replace it")
-        found.append((str(path), status.st_size, status.st_mtime_ns))
-    return found
+        stamped.append((str(path), status.st_size, status.st_mtime_ns))
+    return stamped
 
 
 def cached(
     name: str, key: dict[str, object], make: Callable[[], dict[str, object]]
 ) -> dict[str, object]:
-    """What ``make()`` returned when first called with this name and key.
+    """Return what ``make()`` returned at the first call with this name and key.
 
-    The values are tensors and plain types; the key says everything that the value depends on.
-    Raises DataError where the cache cannot be written.
+    The values are tensors and plain types. The key holds all that they depend on. Raises DataError
+    if the cache cannot be written, or is damaged.
     """
     digest = hashlib.sha256(json.dumps([_FORMAT, key], sort_keys=True).encode()).hexdigest()[:16]
     path = data_home() / "prepared" / f"{name}-{digest}.pt"
@@ -91,10 +88,10 @@ def cached(
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One process at a time makes what belongs at the path, whose folder is made. Raises DataError
-    if it cannot be.
+    """Let one process at a time make what belongs at the path; the others wait.
 
-    The others wait. The kernel frees the lock of a process that ends, however it ends.
+    The folder of the path is made. The kernel frees the lock when its process ends, even if it is
+    killed. Raises DataError if the folder or the lock cannot be made.
     """
     lock = FileLock(f"{path}.lock")
     try:
@@ -102,7 +99,8 @@ def locked(path: Path) -> Iterator[None]:
         lock.acquire()
     except NotImplementedError as error:
         raise DataError(
-            f"cache {path.parent}: its file system knows no locks; set CRL_DATA to a folder of another"
+            f"cache {path.parent}: its file system has no locks; "
+            "set CRL_DATA to a folder on another file system"
         ) from error
     except OSError as error:
         raise _unwritable(path.parent, error) from error
@@ -112,10 +110,16 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # the name is too long, or the folder is not ours to read
+        return False
+
+
 def _unwritable(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"cache {folder}: {error.strerror or error}; set CRL_DATA to a writable folder"
-    )
+    why = error.strerror or error
+    return DataError(f"cache {folder}: {why}; set CRL_DATA to a writable folder")
 
 
 def _load(path: Path) -> dict[str, object]:

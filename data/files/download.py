@@ -1,12 +1,9 @@
-"""Fetching a file over HTTP: gone on with where it was broken off, and checked before it gets its
-name.
+"""Downloads over HTTP that resume, retry, and are checked before the file gets its name.
 
-No library in reach resumes, checks and retries: torchvision and torch.hub start from the beginning
-each time.
+torchvision and torch.hub start from the beginning each time.
 """
 
 import gzip
-import hashlib
 import os
 import re
 import time
@@ -22,24 +19,25 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.files.cache import data_home, locked
+from data.files.atomic import sha256_of
+from data.files.cache import data_home, expand_user, find, locked
 
-_STALL = 30.0  # seconds without a byte that end a connection
-_TRIES = 5  # in a row that bring next to nothing
+_STALL = 30.0  # seconds without a byte after which a connection is given up
+_TRIES = 5  # tries in a row that bring next to nothing
 _NEXT_TO_NOTHING = 2**16  # bytes
 _WAIT = 1.0  # seconds before the second try, doubled before each further one
-_LARGEST = 4 * 2**30  # bytes, packed or unpacked, of a file of unknown size
+_LARGEST = 4 * 2**30  # bytes of a file of unknown size, packed or unpacked
 _BLOCK = 2**18  # bytes read at a time
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that another try may change
+_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that may be gone at the next try
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file on a server: the name it gets where crl keeps its data, and ``what`` a person calls
-    it.
+    """A file on a server.
 
-    ``sha256`` and ``size`` (bytes) are None where they are not known. Then the file must be a gzip
-    file, whose own checksum tells a damaged one and an error page from data, but not a forged one.
+    ``name``: its name in :func:`data.files.cache.data_home`. ``what``: what a person calls it.
+    ``sha256`` and ``size`` (bytes) are None if unknown. The file must then be a gzip file: its own
+    checksum shows damage and error pages, but no forgery.
     """
 
     url: str
@@ -49,24 +47,22 @@ class Source:
     size: int | None = None
 
 
-class _Broken(Exception):
-    """A connection that failed; another may do better."""
+def find_or_fetch(root: str | None, source: Source, *names: str) -> Path:
+    """The first of these files or folders in root, else root itself; without root, a download.
+
+    Raises DataError if root does not exist, or the download fails.
+    """
+    path = find(root, *names)
+    if path is not None:
+        return path
+    return fetch(source) if root is None else expand_user(root)
 
 
-class _BadRange(_Broken):
-    """The server mishandles ranges; the whole file may be had."""
+def fetch(source: Source) -> Path:
+    """Return the source's file in the folder for crl's data; download it if it is not there.
 
-
-class _Wrong(Exception):
-    """The server offers or has sent something else; another try would not help."""
-
-
-def fetched(source: Source) -> Path:
-    """The source's file where crl keeps its data, downloaded if it is not there.
-
-    What has been downloaded is kept in ``part-<name>``, which the next call goes on with, whatever
-    ended this one. Only a whole file with the right checksum gets its name. Raises DataError, which
-    calls the data ``source.what``.
+    A download that ends early stays in ``part-<name>``; the next call goes on from there. The file
+    gets its name only when it is whole and has the right checksum. Raises DataError.
     """
     target = data_home() / source.name
     with locked(target):
@@ -75,15 +71,11 @@ def fetched(source: Source) -> Path:
             try:
                 _fetch(source, part)
                 part.replace(target)
-            except _Broken as error:
-                why, way = (
-                    _reason(error),
-                    "try again, which goes on from there, or set dataset.root to a copy of it",
-                )
-                raise DataError(f"{source.what} cannot be downloaded ({why}); {way}") from error
-            except (_Wrong, OSError) as error:
+            except (_Broken, _Wrong, OSError) as error:
+                again = "try again, which goes on from there, or "
                 raise DataError(
-                    f"{source.what} cannot be downloaded ({_reason(error)}); set dataset.root to a copy of it"
+                    f"{source.what} cannot be downloaded ({_reason(error)}); "
+                    f"{again if isinstance(error, _Broken) else ''}set dataset.root to a copy of it"
                 ) from error
             finally:
                 if part.exists() and part.stat().st_size == 0:
@@ -91,12 +83,23 @@ def fetched(source: Source) -> Path:
     return target
 
 
+class _Broken(Exception):
+    """A connection failed; another may succeed."""
+
+
+class _BadRange(_Broken):
+    """The server does not honour ranges; the whole file may still be had."""
+
+
+class _Wrong(Exception):
+    """The server offers or has sent something else; another try would not help."""
+
+
 def _fetch(source: Source, part: Path) -> None:
-    """Complete the part file and check it; if an earlier call began it with something else, once
-    more from nothing."""
-    begun = part.exists()
+    """Complete the part file and check it; if an earlier part is of something else, start over."""
+    resumed = part.exists()
     _complete(source, part)
-    if begun and _fault(source, part):
+    if resumed and _fault(source, part):
         part.unlink()
         _complete(source, part)
     if fault := _fault(source, part):
@@ -105,8 +108,10 @@ def _fetch(source: Source, part: Path) -> None:
 
 
 def _complete(source: Source, part: Path) -> None:
-    """Append to the part file until the server has no more. Raises _Broken when it has failed too
-    often in a row."""
+    """Append to the part file until the server has no more.
+
+    Raises _Broken after too many failures in a row.
+    """
     with part.open("ab") as stream:
         unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
         with tqdm(
@@ -132,13 +137,15 @@ def _complete(source: Source, part: Path) -> None:
 
 
 def _append(source: Source, stream: BinaryIO, bar: "tqdm[None]", ranged: bool) -> None:
-    """One request for what the stream does not hold yet, without ``ranged`` for everything, of
-    which the rest is kept."""
+    """Request and append what the stream does not hold yet.
+
+    Without ``ranged`` the whole file is requested, and the bytes that are here already are skipped.
+    """
     have = stream.tell()
     if source.size is not None and have >= source.size:
         return
     response = _response(source.url, have if ranged else 0)
-    if response is None:  # nothing lies beyond what is here
+    if response is None:  # everything is here
         return
     with response:
         start, total = _extent(response, have)
@@ -148,24 +155,26 @@ def _append(source: Source, stream: BinaryIO, bar: "tqdm[None]", ranged: bool) -
             raise _Wrong(f"{response.url} offers {total} bytes instead of {source.size}")
         most = source.size or total or _LARGEST
         bar.total = source.size or total
-        known = have - start  # bytes that come once more
+        repeated = have - start  # bytes to come that are here already
         for block in _blocks(response):
-            new, known = block[known:], max(known - len(block), 0)
+            new, repeated = block[repeated:], max(repeated - len(block), 0)
             if stream.tell() + len(new) > most:
                 raise _Wrong(f"{response.url} sends more than {most} bytes")
             stream.write(new)
-            stream.flush()  # what is written survives this process
+            stream.flush()  # these bytes survive this process
             bar.update(len(new))
     if bar.total is not None and stream.tell() < bar.total:
         raise _Broken(f"{source.url} broke off before {bar.total} bytes")
 
 
 def _response(url: str, have: int) -> HTTPResponse | None:
-    """An answer with data; None where nothing lies beyond what we have. Raises _Broken or
-    _Wrong."""
-    headers = {"User-Agent": "crl", "Accept-Encoding": "identity"} | (
-        {"Range": f"bytes={have}-"} if have else {}
-    )
+    """A response with the bytes from ``have`` on; None if there are none.
+
+    Raises _Broken or _Wrong.
+    """
+    headers = {"User-Agent": "crl", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     try:
         response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=_STALL)
     except HTTPError as error:
@@ -184,21 +193,20 @@ def _response(url: str, have: int) -> HTTPResponse | None:
 
 
 def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
-    """(where the answer starts in the file, size of the whole file in bytes if the server says
-    it)."""
+    """(where the response starts in the file, size of the whole file if the server tells it)."""
     if response.status == 200:
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
-    found = re.fullmatch(
+    span = re.fullmatch(
         r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)", response.headers.get("Content-Range", "")
     )
-    if not found or int(found[1]) > have:
+    if not span or int(span[1]) > have:
         raise _BadRange(f"{response.url} sends another range than asked for")
-    return int(found[1]), None if found[2] == "*" else int(found[2])
+    return int(span[1]), None if span[2] == "*" else int(span[2])
 
 
 def _blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """What arrives, as it arrives. Raises _Broken."""
+    """Yield the bytes of a response as they arrive. Raises _Broken."""
     while True:
         try:
             block = response.read1(_BLOCK)
@@ -210,7 +218,7 @@ def _blocks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _fault(source: Source, path: Path) -> str | None:
-    """What shows that a file is not the source's; None where nothing does."""
+    """Why a file cannot be the source's, in a few words; None if it can."""
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{size} bytes instead of {source.size}"
@@ -218,11 +226,7 @@ def _fault(source: Source, path: Path) -> str | None:
         return "nothing"
     if source.sha256 is None:
         return _gzip_fault(path)
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return None if digest.hexdigest() == source.sha256 else "its sha256 differs from the known one"
+    return None if sha256_of(path) == source.sha256 else "its sha256 differs from the known one"
 
 
 def _gzip_fault(path: Path) -> str | None:
@@ -237,7 +241,7 @@ def _gzip_fault(path: Path) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """In one line; of a time-out, how long was waited."""
+    """What went wrong, in one line."""
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     if isinstance(reason, TimeoutError) or isinstance(error, TimeoutError):
         return f"no byte for {_STALL:g} s"

@@ -1,4 +1,7 @@
-"""Files as they may come from anybody: plain types, bounded, nothing executed or unfolded."""
+"""Text, JSON and YAML files from anybody, read as plain types.
+
+Their size and depth are bounded, and nothing in them is executed, expanded or resolved.
+"""
 
 import json
 import stat
@@ -8,53 +11,51 @@ from typing import Any
 import yaml
 
 _LARGEST = 64 * 2**20  # bytes; a configuration has 2 kB, a result 20
+_DEEPEST = 20  # collections inside each other; a configuration has groups, options and lists
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # with libyaml it is ten times faster
 
 
 def read_plain_text(path: Path) -> str:
-    """The text of a regular file. Raises OSError, and ValueError for what cannot be one of ours."""
+    """Return the text of a regular file.
+
+    Raises OSError, and ValueError if the file is not regular, too large or not UTF-8.
+    """
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe blocks, a device may never end
         raise ValueError("not a regular file")
     if status.st_size > _LARGEST:
-        raise ValueError(f"{status.st_size} bytes are more than it can have")
+        raise ValueError(f"{status.st_size} bytes; at most {_LARGEST} are read")
     return path.read_text(encoding="utf-8")
 
 
 def read_plain_json(path: Path) -> Any:
-    """As :func:`read_plain_text`."""
+    """Return the value in a JSON file. Raises OSError, and ValueError if it holds none."""
     try:
         return json.loads(read_plain_text(path))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
 
-_DEEPEST = 20  # a configuration has groups, options and lists
-
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
-
-
 def read_plain_yaml(path: Path) -> dict[str, Any]:
-    """A mapping of plain types, without aliases, which a few lines can unfold to fill the memory,
-    without depth, which overflows libyaml's stack, and without interpolations, which would be
-    resolved here, from this environment.
+    """Return the mapping of plain types in a YAML file. Raises OSError, and ValueError.
 
-    Raises as :func:`read_plain_text`.
+    ValueError also refuses three things: aliases, since a few lines of them can fill the memory;
+    deep nesting, which overflows libyaml's stack; and interpolations, which OmegaConf would resolve
+    from the environment of this process.
     """
     text = read_plain_text(path)
     try:
         depth = 0
         for event in yaml.parse(text, _Loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-                event, yaml.CollectionEndEvent
-            )
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
                 raise ValueError("aliases (*) in it, or nested too deeply")
-        found = yaml.load(text, _Loader)
+        options = yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from error
-    if not isinstance(found, dict):
+    if not isinstance(options, dict):
         raise ValueError("no mapping of options")
-    if "${" in json.dumps(found, default=str, skipkeys=True):
+    if "${" in json.dumps(options, default=str, skipkeys=True):
         raise ValueError("an interpolation (${...}) in it")
-    return found
+    return options

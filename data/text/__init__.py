@@ -1,1 +1,1 @@
-"""From text to word ids, sentences and word vectors."""
+"""From text to sentences, word ids and word vectors."""

@@ -1,20 +1,23 @@
-"""Splitting running text into sentences."""
+"""Running text split into sentences."""
 
 import re
 
-# A sentence ends at . ! ? (with closing quotes or brackets behind it) before white space and a
-# capital, digit, quote or bracket ...
+# A sentence ends at . ! ?, with closing quotes or brackets after it, if white space and then a
+# capital, digit, quote or bracket follow ...
 _END = re.compile(r"(?<=[.!?])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]*[A-Z0-9À-ÞΑ-ΩА-Я])")
-# ... unless what ends there is an initial or one of these.
+# ... unless the stop belongs to an initial or to one of these abbreviations.
 _ABBREVIATION = re.compile(
-    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|Gen|Col|Lt|Sgt|Capt|Rev|Hon|vs|etc|cf|ca|al|Fig|Figs|Eq|Eqs|No|Nos|"
-    r"Vol|pp|ed|eds|Inc|Ltd|Co|Corp|approx|e\.g|i\.e|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec))\.$"
+    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|Gen|Col|Lt|Sgt|Capt|Rev|Hon|vs|etc|cf|ca|al|"
+    r"Fig|Figs|Eq|Eqs|No|Nos|Vol|pp|ed|eds|Inc|Ltd|Co|Corp|approx|e\.g|i\.e|"
+    r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec))\.$"
 )
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of running text, white space normalised; a blank line always ends a
-    sentence."""
+    """Return the sentences of running text, with single spaces between words.
+
+    A blank line always ends a sentence.
+    """
     return [
         sentence
         for paragraph in re.split(r"\n\s*\n", text)

@@ -1,5 +1,4 @@
-"""Word vectors: read from a GloVe text file, learned from the training split by truncated SVD, or
-drawn to be trained."""
+"""Word vectors: from a GloVe file, from co-occurrences in the training split, or random."""
 
 import re
 from functools import partial
@@ -13,29 +12,27 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from data.errors import DataError
-from data.files.cache import expanded
-from data.points import Sentences
+from data.files.cache import expand_user
 from data.split import Split
-from data.text.tokens import SPECIAL
+from data.text.tokens import SPECIAL, as_sentences
 
 _HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
 _LONGEST_LINE = 2**17  # characters
-_WIDEST = 2**13  # numbers a word; the widest vectors that are passed around have some hundreds
+_WIDEST = 2**13  # numbers a word; published vectors have some hundreds
 
 
 def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, float]:
-    """(vectors [V, e], coverage in [0, 1]) from a text file with one "word number number ..." a
-    line.
+    """(vectors [V, e], coverage in [0, 1]) from a text file of lines "word number number ...".
 
-    The file is streamed and only the words of the vocabulary are kept; a word without a vector
-    stays zero. Coverage is the share of the vocabulary (its two special entries aside) that the
-    file has. Raises DataError for a missing or malformed file and where no word is covered.
+    The file is streamed, and only words of the vocabulary are kept. A word without a vector gets
+    zeros. Coverage: the share of the vocabulary, without its two special entries, that the file
+    has. Raises DataError if the file is missing or malformed, or covers no word.
     """
     wanted = {word: index for index, word in enumerate(vocabulary) if index >= len(SPECIAL)}
-    found: dict[int, np.ndarray] = {}
+    rows: dict[int, np.ndarray] = {}
     width = 0
     try:
-        with expanded(path).open(encoding="utf-8", errors="replace", newline="\n") as stream:
+        with expand_user(path).open(encoding="utf-8", errors="replace", newline="\n") as stream:
             for number, line in enumerate(iter(partial(stream.readline, _LONGEST_LINE), ""), 1):
                 if len(line) == _LONGEST_LINE:
                     raise DataError(f"{path}, line {number}: longer than any word and its numbers")
@@ -45,48 +42,46 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
                     width = int(header[1]) if header else len(fields) - 1
                     if width > _WIDEST:
                         raise DataError(
-                            f"{path}, line 1: {width} numbers a word; at most {_WIDEST} can be"
+                            f"{path}, line 1: {width} numbers a word; at most {_WIDEST} are read"
                         )
                     if header:
                         continue
-                # The word itself may hold spaces; the numbers are the last `width` fields.
+                # A word may hold spaces; the numbers are the last `width` fields.
                 index = wanted.get(" ".join(fields[:-width])) if 0 < width < len(fields) else None
                 if width < 1 or len(fields) <= width:
                     raise DataError(
                         f"{path}, line {number}: expected a word and {max(width, 1)} numbers"
                     )
-                if index is not None and index not in found:
-                    found[index] = _numbers(fields[-width:], path, number)
+                if index is not None and index not in rows:
+                    rows[index] = _numbers(fields[-width:], path, number)
     except OSError as error:
         raise DataError(f"encoder.glove_path: cannot read {path} ({error.strerror})") from error
-    if not found:
+    if not rows:
         raise DataError(
-            f"encoder.glove_path: {path} has a vector for none of the {len(wanted)} words of this data set"
+            f"encoder.glove_path: {path} has a vector for none of the {len(wanted)} words "
+            "of this data set"
         )
     vectors = torch.zeros(len(vocabulary), width)
-    for index, values in found.items():
+    for index, values in rows.items():
         vectors[index] = torch.from_numpy(values)
-    return vectors, len(found) / len(wanted)
+    return vectors, len(rows) / len(wanted)
 
 
 def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: int = 5) -> Tensor:
-    """Vectors [V, e] from word co-occurrence in the training split, with no download.
+    """Vectors [V, e] from word co-occurrence in the training split (Levy, Goldberg & Dagan 2015).
 
-    Counts of word pairs at most ``window`` words apart in a sentence, weighted by 1 / distance;
-    positive pointwise mutual information with context counts raised to 0.75; truncated SVD, left
-    vectors scaled by the root of the singular values; each vector brought to unit length (Levy,
-    Goldberg & Dagan 2015). e is ``dimension``, or fewer where the vocabulary is smaller (the rest
-    is zero).
+    Word pairs at most ``window`` words apart in a sentence are counted, weighted by 1 / distance.
+    The positive pointwise mutual information, with context counts to the power 0.75, goes through
+    a truncated SVD; left vectors are scaled by the root of the singular values. Each vector gets
+    unit length. e is ``dimension``; columns beyond the size of the vocabulary are zero.
     """
-    points = train.points
-    if not isinstance(points, Sentences):
-        raise TypeError("corpus vectors need sentences")
+    points = as_sentences(train.points)
     words = points.words.numpy()
     sentence = np.repeat(np.arange(len(points), dtype=np.int32), points.offsets.diff().numpy())
     counts = sparse.csr_matrix((vocabulary_size, vocabulary_size), dtype=np.float32)
     for distance in range(1, window + 1):
-        together = sentence[distance:] == sentence[:-distance]
-        left, right = words[:-distance][together], words[distance:][together]
+        same_sentence = sentence[distance:] == sentence[:-distance]
+        left, right = words[:-distance][same_sentence], words[distance:][same_sentence]
         weight = np.full(len(left), 1 / distance, np.float32)
         counts += sparse.coo_matrix((weight, (left, right)), shape=counts.shape).tocsr()
     counts = (counts + counts.T).tocoo()
@@ -98,32 +93,30 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
         (association[positive].astype(np.float32), (counts.row[positive], counts.col[positive])),
         shape=counts.shape,
     )
-    kept = min(dimension, vocabulary_size - 1)
-    with threadpool_limits(
-        1, "blas"
-    ):  # the last bits depend on the number of threads, and here one is as fast
-        left, scale, _ = randomized_svd(matrix, kept, n_iter=4, random_state=0)
+    rank = min(dimension, vocabulary_size - 1)
+    # The last bits depend on the number of threads; one thread is as fast here.
+    with threadpool_limits(1, "blas"):
+        left, scale, _ = randomized_svd(matrix, rank, n_iter=4, random_state=0)
     vectors = torch.zeros(vocabulary_size, dimension)
-    vectors[:, :kept] = torch.from_numpy((left * np.sqrt(scale)).astype(np.float32))
-    vectors[torch.from_numpy(matrix.getnnz(1) == 0)] = (
-        0  # else round-off would be brought to unit length
-    )
+    vectors[:, :rank] = torch.from_numpy((left * np.sqrt(scale)).astype(np.float32))
+    # Words without neighbours: otherwise round-off would be scaled to unit length.
+    vectors[torch.from_numpy(matrix.getnnz(1) == 0)] = 0
     return torch.nn.functional.normalize(vectors)
 
 
 def random_vectors(vocabulary_size: int, dimension: int, generator: torch.Generator) -> Tensor:
-    """Vectors [V, e] to start training from: normal, of unit expected length."""
+    """Random normal vectors [V, e] of unit expected length, to be trained."""
     return torch.randn(vocabulary_size, dimension, generator=generator) / dimension**0.5
 
 
 def _numbers(fields: list[str], path: str | Path, number: int) -> np.ndarray:
     try:
-        with np.errstate(over="ignore"):  # what overflows becomes infinite
+        with np.errstate(over="ignore"):  # numbers that overflow become infinite
             values = np.array(fields, dtype=np.float32)
     except ValueError:
         values = np.array([np.nan])
     if not np.isfinite(values).all():
         raise DataError(
-            f"{path}, line {number}: {len(fields)} finite numbers expected behind the word"
+            f"{path}, line {number}: {len(fields)} finite numbers expected after the word"
         )
     return values

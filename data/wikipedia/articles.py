@@ -1,5 +1,4 @@
-"""Which pages of a Wikipedia dump become articles like those of Wiki-3029, and which of their
-sentences."""
+"""The rule that chooses articles like those of Wiki-3029, and draws their sentences."""
 
 import random
 import re
@@ -11,7 +10,7 @@ from data.errors import DataError
 from data.wikipedia.dump import Page
 from data.wikipedia.wikitext import is_disambiguation, prose_sentences, split_sections
 
-# Why a page is dropped, in the order in which it is asked.
+# Why a page is dropped, in the order of the checks.
 REASONS = (
     "no title",
     "other namespace",
@@ -25,7 +24,7 @@ REASONS = (
     "too few sections",
     "too few sentences",
 )
-_REDIRECT = re.compile(r"\s*#\s*redirect\b", re.IGNORECASE)  # in dumps that have no element for it
+_REDIRECT = re.compile(r"\s*#\s*redirect\b", re.IGNORECASE)  # dumps may lack the element for it
 _LIST = re.compile(
     r"(?:lists?|index|outline) of |listen? (?:der|von|des) |liste (?:de|des|du|d'|der) ?",
     re.IGNORECASE,
@@ -34,25 +33,22 @@ _DISAMBIGUATION = re.compile(
     r"\((?:disambiguation|Begriffsklärung|homonymie|desambiguación|disambigua)\)$", re.IGNORECASE
 )
 _ENDS = re.compile(r"[.!?]")
-_LEAST = {
-    "min_sections": 1,
-    "sentences": 10,
-    "max_page_bytes": 1024,
-}  # 10: dataset=wiki3029 splits an article in three
-_HIDDEN = frozenset(
-    {"file", "image", "category", "media"}
-)  # namespaces whose links show no text; every wiki knows these names
+# 10 sentences, because dataset=wiki3029 splits an article into train, dev and test.
+_LEAST = {"min_sections": 1, "sentences": 10, "max_page_bytes": 1024}
+# Namespaces whose links show no text, under the names that every wiki knows.
+_HIDDEN = frozenset({"file", "image", "category", "media"})
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The paper's rule for Wiki-3029 (section 7; details ours): articles whose title is in a list
-    (WordNet's), with at least ``min_sections`` sections of at least ``section_sentences`` distinct
-    sentences of at least ``min_words`` words; ``sentences`` of these are drawn, by a seed.
+    """The paper's rule for Wiki-3029 (section 7; the details are ours).
 
-    ``titles``: as :func:`normal_title` gives them, None for all. ``max_page_bytes``: the longest
-    wikitext that is looked at; 2 MiB is the most that Wikipedia itself lets a page have. Raises
-    DataError for a number that is too small.
+    An article's title must be in a list: ``titles``, as :func:`normal_title` returns them (the
+    paper takes WordNet's nouns), or None for any title. An article has at least ``min_sections``
+    sections of at least ``section_sentences`` distinct sentences of at least ``min_words`` words.
+    From these sentences, ``sentences`` are drawn by ``seed``. Pages of more than ``max_page_bytes``
+    of wikitext are dropped; Wikipedia itself allows 2 MiB. Raises DataError for a number that is
+    too small.
     """
 
     min_sections: int = 8
@@ -72,13 +68,12 @@ class Rule:
 
 
 def normal_title(title: str) -> str:
-    """As titles are compared: case does not count, nor whether words are joined by spaces or by
-    underscores."""
+    """A title in the form in which titles are compared: lower case, single spaces."""
     return " ".join(title.replace("_", " ").split()).casefold()
 
 
 def read_titles(path: Path) -> frozenset[str]:
-    """The titles in a file, one a line. Raises DataError where it cannot be read or holds none."""
+    """Read titles from a file, one a line. Raises DataError if it is unreadable or empty."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -92,15 +87,17 @@ def read_titles(path: Path) -> frozenset[str]:
 
 
 def hidden_namespaces(namespaces: Mapping[int, str]) -> frozenset[str]:
-    """Names, in lower case, of the namespaces of files and categories."""
+    """The names, in lower case, of the namespaces of media, files and categories."""
     return _HIDDEN | {
         namespaces[number].casefold() for number in (-2, 6, 14) if namespaces.get(number)
     }
 
 
 def reason_to_drop(page: Page, rule: Rule, known: Container[str]) -> str | None:
-    """One of :data:`REASONS` that shows without a look at the sections, or None. ``known``: titles
-    that are taken."""
+    """The first of :data:`REASONS` to drop a page, apart from its sections; or None.
+
+    ``known``: the titles of earlier articles.
+    """
     text = page.text
     checks = (
         ("no title", lambda: not page.title),
@@ -122,28 +119,25 @@ def reason_to_drop(page: Page, rule: Rule, known: Container[str]) -> str | None:
     return next((reason for reason, holds in checks if holds()), None)
 
 
-def article(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] | str:
-    """The drawn sentences of a page that :func:`reason_to_drop` leaves, or one of :data:`REASONS`.
+def draw_sentences(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] | str:
+    """Draw the sentences of a page that :func:`reason_to_drop` keeps, or return a reason to drop.
 
-    Sections with fewer sentences than the rule asks for count neither as sections nor for their
-    sentences. The draw depends on seed and title alone.
+    A section with fewer sentences than the rule asks for does not count, nor do its sentences. The
+    draw depends on the seed and the title alone. ``hidden``: see :func:`hidden_namespaces`.
     """
-    # A sentence has an end: sections with too few of . ! ? need no parser, which is what takes the
-    # time.
-    long = [
-        section
-        for section in split_sections(page.text or "")
-        if _ends(section) >= max(rule.section_sentences, 1)
-    ]
+    least = max(rule.section_sentences, 1)
+    # Every sentence ends in . ! or ?. Sections with too few of these need no parser, which takes
+    # most of the time.
+    long = [section for section in split_sections(page.text or "") if _ends(section) >= least]
     if len(long) < rule.min_sections:
         return "too few sections"
-    found = [
+    sections = [
         list(dict.fromkeys(prose_sentences(section, rule.min_words, hidden))) for section in long
     ]
-    kept = [section for section in found if len(section) >= max(rule.section_sentences, 1)]
-    if len(kept) < rule.min_sections:
+    sections = [sentences for sentences in sections if len(sentences) >= least]
+    if len(sections) < rule.min_sections:
         return "too few sections"
-    distinct = list(dict.fromkeys(sentence for section in kept for sentence in section))
+    distinct = list(dict.fromkeys(sentence for section in sections for sentence in section))
     if len(distinct) < rule.sentences:
         return "too few sentences"
     return random.Random(f"{rule.seed} {page.title}").sample(distinct, rule.sentences)

@@ -1,5 +1,7 @@
-"""Data in the format of Wiki-3029 from a Wikipedia dump: one file per article, resumable at any
-moment."""
+"""Data in the format of Wiki-3029 from a Wikipedia dump: one file per article.
+
+A build that is interrupted or killed at any moment can be resumed.
+"""
 
 import hashlib
 import json
@@ -15,28 +17,27 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.files.atomic import atomic_write, write_json
-from data.wikipedia.articles import REASONS, Rule, article, hidden_namespaces, reason_to_drop
+from data.files.atomic import atomic_write, remove_leftovers, write_json
+from data.wikipedia.articles import REASONS, Rule, draw_sentences, hidden_namespaces, reason_to_drop
 from data.wikipedia.dump import BrokenDump, PageReader
 from data.wikipedia.file_names import ArticleNames
 
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
-_DUMP = {"size": int, "head": int, "sha256": str}  # by what a dump is recognised
-_HEAD = 2**20  # bytes by which a dump is recognised
+_DUMP = {"size": int, "head": int, "sha256": str}  # what identifies a dump, and its types
+_HEAD = 2**20  # bytes at the beginning of a dump that identify it
 _SAVE_SECONDS = 10.0
 
 
 @dataclass
 class _State:
-    """What is done. ``pages``: of the dump, from its beginning; every one of them is an article or
-    dropped."""
+    """What has been done. Each of the first ``pages`` of the dump is an article or dropped."""
 
     dump: dict[str, Any]
     rule: dict[str, Any]
     pages: int
     dropped: dict[str, int]
     articles: dict[str, str]  # file name -> title
-    status: str = "running"  # or "broken": the dump ended too early; "complete"
+    status: str = "running"  # "broken" after a dump that ended too early; "complete"
 
 
 def build_wiki(
@@ -46,14 +47,16 @@ def build_wiki(
     say: Callable[[str], None],
     save_seconds: float = _SAVE_SECONDS,
 ) -> dict[str, Any]:
-    """Write every article of the dump that passes the rule to ``out/<Title>.txt``, one sentence a
-    line, and return the report that ``out/report.json`` holds: counts of pages read, of pages
-    dropped by each filter, of articles.
+    """Write every article of the dump that passes the rule to ``out/<Title>.txt``.
 
-    Killed at any moment, the same call goes on from at most ``save_seconds`` of work before, and
-    leaves the same files. Complete, it returns the report. Raises DataError, with nothing written,
-    for a file that is no dump and for a folder that holds anything but this; at the end, with all
-    articles before kept, for a dump that is cut off or damaged.
+    A line of such a file is a sentence. The report that is returned is in ``out/report.json`` too:
+    the number of pages read, of pages dropped for each reason, and of articles. ``say`` gets lines
+    for the user.
+
+    After a kill the same call resumes; it repeats at most ``save_seconds`` of work and leaves the
+    same files. A complete build only returns its report. Raises DataError and writes nothing if the
+    dump is none, or if the folder holds anything else. If the dump is cut off or damaged, raises
+    DataError at the end and keeps the articles before.
     """
     PageReader(dump, rule.max_page_bytes).check()
     with _alone(out):
@@ -63,10 +66,10 @@ def build_wiki(
             return _report(dump, rule, state)
         if state.pages:
             say(
-                f"going on after page {state.pages:,} of {dump}, with {len(state.articles):,} articles in {out}"
+                f"going on after page {state.pages:,} of {dump}, "
+                f"with {len(state.articles):,} articles in {out}"
             )
-        for leftover in out.glob(".*.tmp"):  # of a process that was killed while it wrote
-            leftover.unlink()
+        remove_leftovers(out)
         state.status = "running"
         _save(out, state)
         try:
@@ -75,8 +78,8 @@ def build_wiki(
             state.status = "broken"
             _save(out, state)
             raise DataError(
-                f"{error}; {len(state.articles):,} articles are kept in {out}, and with a whole copy of the same dump the "
-                "same command goes on from there"
+                f"{error}; {len(state.articles):,} articles are kept in {out}, "
+                "and with a whole copy of the same dump the same command goes on from there"
             ) from error
         report = _report(dump, rule, state)
         write_json(out / REPORT, report)
@@ -86,7 +89,7 @@ def build_wiki(
 
 
 def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float) -> None:
-    """Raises BrokenDump, the state being that of the last whole page."""
+    """Process the pages from state.pages on. Raises BrokenDump after the last whole page."""
     size = dump.stat().st_size
     with tqdm(
         total=size,
@@ -104,13 +107,13 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
         saved = time.monotonic()
         for page in reader:
             hidden = hidden_namespaces(reader.namespaces) if hidden is None else hidden
-            found = reason_to_drop(page, rule, names) or article(page, rule, hidden)
-            if isinstance(found, str):
-                state.dropped[found] += 1
+            outcome = reason_to_drop(page, rule, names) or draw_sentences(page, rule, hidden)
+            if isinstance(outcome, str):
+                state.dropped[outcome] += 1
             else:
                 name = names.choose(page.title)
                 with atomic_write(out / name) as stream:
-                    stream.write("".join(f"{sentence}\n" for sentence in found).encode())
+                    stream.write("".join(f"{sentence}\n" for sentence in outcome).encode())
                 names.add(name, page.title)
                 bar.set_postfix(articles=len(state.articles), refresh=False)
             state.pages += 1
@@ -133,12 +136,12 @@ def _report(dump: Path, rule: Rule, state: _State) -> dict[str, Any]:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """The folder is there, and no other process builds in it. Raises DataError."""
+    """Make the folder, and keep other processes from building in it. Raises DataError."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give a folder, new or empty")
-    if out.is_dir() and not (out / STATE).exists() and (others := _others(out)):
+    if out.is_dir() and not (out / STATE).exists() and (foreign := _foreign_files(out)):
         raise DataError(
-            f"{out} holds something else ({others[0]!r}); give a folder that is new or empty"
+            f"{out} holds something else ({foreign[0]!r}); give a folder that is new or empty"
         )
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,21 +149,20 @@ def _alone(out: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise DataError(
-            f"{out}: another crl data build-wiki is writing there; wait for it or give another folder"
+            f"{out}: another crl data build-wiki is writing there; "
+            "wait for it or give another folder"
         ) from error
 
 
-def _others(out: Path) -> list[str]:
-    """What is there that a process killed before its first word on what is done cannot have
-    left."""
+def _foreign_files(out: Path) -> list[str]:
+    """Names in the folder that a build killed before its first state cannot have left."""
     return sorted(
         path.name for path in out.iterdir() if not path.name.startswith((_LOCK, f".{STATE}"))
     )
 
 
 def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
-    """The state in the folder, or that of a beginning. Raises DataError for a folder of another
-    dump or rule."""
+    """The state in the folder, or a new one. Raises DataError if its dump or rule is another."""
     chosen = asdict(rule) | {
         "titles": None if rule.titles is None else _digest("\n".join(sorted(rule.titles)).encode())
     }
@@ -171,14 +173,14 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
     state = _parsed(text, out)
     for name, value in chosen.items():
         if state.rule[name] != value:
-            other = "another list" if name == "titles" else f"{name}={state.rule[name]}"
+            earlier = "another list" if name == "titles" else f"{name}={state.rule[name]}"
             raise DataError(
-                f"{out} was begun with {other}; give the same option, or another folder"
+                f"{out} was begun with {earlier}; give the same option, or another folder"
             )
-    found = _identity(dump, state.dump["head"])
-    if state.status == "broken":  # a whole copy begins as the one that was cut off, but is longer
-        state.dump["size"] = found["size"]
-    if found != state.dump:
+    identity = _identity(dump, state.dump["head"])
+    if state.status == "broken":  # a whole copy begins like the broken one, but is longer
+        state.dump["size"] = identity["size"]
+    if identity != state.dump:
         raise DataError(
             f"{out} was begun with another dump than {dump}; give that one, or another folder"
         )
@@ -186,13 +188,13 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
 
 
 def _parsed(text: bytes, out: Path) -> _State:
+    """The state in a file. Raises DataError if it is damaged, or if articles are missing."""
     try:
         state = _State(**json.loads(text))
-        whole = state.pages == sum(state.dropped.values()) + len(state.articles.values())
-        whole = whole and {name: type(value) for name, value in state.dump.items()} == _DUMP
-        whole = whole and 0 <= state.dump["head"] <= _HEAD
         whole = (
-            whole
+            state.pages == sum(state.dropped.values()) + len(state.articles.values())
+            and {name: type(value) for name, value in state.dump.items()} == _DUMP
+            and 0 <= state.dump["head"] <= _HEAD
             and set(state.dropped) == set(REASONS)
             and set(state.rule) == {spec.name for spec in fields(Rule)}
         )
@@ -204,13 +206,14 @@ def _parsed(text: bytes, out: Path) -> _State:
         )
     if missing := sorted(state.articles.keys() - {path.name for path in out.iterdir()}):
         raise DataError(
-            f"{out} has lost {len(missing)} of its articles ({missing[0]!r}); delete it and start again"
+            f"{out} has lost {len(missing)} of its articles ({missing[0]!r}); "
+            "delete it and start again"
         )
     return state
 
 
 def _identity(dump: Path, head: int) -> dict[str, Any]:
-    """By what a dump is recognised wherever it lies: its size and how it begins."""
+    """What identifies a dump wherever it lies: its size, and a digest of its beginning."""
     with dump.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         return {"size": size, "head": min(head, size), "sha256": _digest(stream.read(head))}

@@ -1,5 +1,4 @@
-"""Pages of a Wikipedia dump, read as a stream: the memory that takes does not grow with the
-dump."""
+"""The pages of a Wikipedia dump, read as a stream in memory that does not grow with the dump."""
 
 import bz2
 import codecs
@@ -16,28 +15,27 @@ from data.errors import DataError
 _CHUNK = 2**18  # bytes of XML parsed at a time
 _LONGEST_TAG = 2**24  # bytes; expat keeps a whole tag in memory
 _DEEPEST = 32  # elements inside each other; a dump has 5
-# XML has no control characters but tab and line breaks, nor these two; MediaWiki writes none of
-# them.
+# XML allows neither control characters, apart from tab and line breaks, nor these two characters.
+# MediaWiki writes none of them.
 _CONTROL = bytes(code if code > 31 or code in b"\t\n\r" else ord("?") for code in range(256))
 _NO_CHARACTER = str.maketrans("\ufffe\uffff", "\ufffd\ufffd")
-_FIELDS = {
-    "title": 2,
-    "ns": 2,
-    "model": 3,
-    "text": 3,
-    "namespace": 3,
-}  # what is read -> how many elements it is in
+# Element that is read -> number of elements around it.
+_FIELDS = {"title": 2, "ns": 2, "model": 3, "text": 3, "namespace": 3}
 
 
 class BrokenDump(DataError):
-    """A dump that cannot be read to its end. The message says where it breaks; all pages before
-    were given out."""
+    """A dump that cannot be read to its end; the message says where it breaks.
+
+    The pages before have been yielded.
+    """
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a dump. Its namespace is 0 for articles; text is that of its last revision, None if
-    it is too large."""
+    """A page of a dump, as of its last revision.
+
+    ``namespace``: 0 for articles. ``model``: "wikitext" for articles. ``text``: None if too large.
+    """
 
     title: str
     namespace: int
@@ -47,17 +45,16 @@ class Page:
 
 
 class PageReader:
-    """Iterates once over the pages of a dump: .xml, .xml.bz2 (of one or many streams) or .xml.gz,
-    whatever it is called.
+    """Iterates once over the pages of a dump.
 
-    The first ``skip`` pages are passed over without collecting their text. Text of more than
-    ``max_bytes`` bytes of UTF-8 is not kept, nor ever whole in memory. Bytes that are not UTF-8 are
-    replaced. A document type, without which there are no entities to expand, is refused.
-    ``advanced`` is told from time to time how many bytes of the file are read; ``namespaces``
-    (number -> name in the dump's language) is complete before the first page.
+    ``path``: .xml, .xml.bz2 (of one or several streams) or .xml.gz; its content tells which.
+    ``max_bytes``: a longer text (UTF-8) is dropped while it is read. ``skip``: pages at the
+    beginning to pass over. ``advanced``: called with the number of bytes of the file that are read.
+    ``namespaces``: number -> name in the dump's language, complete before the first page.
 
-    Raises DataError for a file that is no dump, BrokenDump for one that is cut off or damaged,
-    behind its last whole page.
+    Bytes that are not UTF-8 are replaced. A document type is refused, so that there are no entities
+    to expand. Raises DataError for a file that is no dump; BrokenDump, after the last whole page,
+    for one that is cut off or damaged.
     """
 
     def __init__(
@@ -73,16 +70,16 @@ class PageReader:
         self._skip = skip
         self._advanced = advanced
         self._parsed = 0  # bytes of XML
-        self._pages = 0  # whole ones that the parser has seen
-        self._last = ""
+        self._pages = 0  # whole pages that the parser has seen
+        self._last = ""  # the title of the last of them
         self._ready: list[Page] = []
-        self._inside: list[str] = []
-        self._found: dict[str, str | None] = {}
-        self._parts: list[str] = []
-        self._size = 0
+        self._open_tags: list[str] = []
+        self._values: dict[str, str | None] = {}  # of this page: element -> its text
+        self._pieces: list[str] = []  # of the text of this element
+        self._size = 0  # bytes
         self._key = ""
         self._redirect = False
-        self._dump = False
+        self._is_dump = False  # the outermost element is that of a dump
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.buffer_size = 2**16
@@ -91,32 +88,31 @@ class PageReader:
         parser.StartDoctypeDeclHandler = self._refuse_document_type
 
     def __iter__(self) -> Iterator[Page]:
-        with self._open() as raw:
+        with self._open_file() as raw:
             try:
                 for clean, position in _clean(raw):
                     self._parse(clean)
-                    yield from self._given()
+                    yield from self._take_ready()
                     self._advanced(position)
                 self._parser.Parse(b"", True)
             except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
-                yield from self._given()
+                yield from self._take_ready()
                 self._break(_reason(error), raw.tell())
 
     def check(self) -> None:
-        """Raises DataError unless the file begins as a dump does. Of a reader that is not iterated
-        over."""
-        with self._open() as raw:
+        """Raise DataError unless the file begins as a dump does. Use another reader to iterate."""
+        with self._open_file() as raw:
             try:
                 for clean, _ in _clean(raw):
                     self._parse(clean)
-                    if self._dump:
+                    if self._is_dump:
                         return
                 self._parser.Parse(b"", True)
             except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
-                if not self._dump:  # else it is told in its place
+                if not self._is_dump:  # __iter__ raises what comes later
                     self._break(_reason(error), raw.tell())
 
-    def _open(self) -> BinaryIO:
+    def _open_file(self) -> BinaryIO:
         try:
             return self.path.open("rb")
         except OSError as error:
@@ -125,9 +121,10 @@ class PageReader:
             ) from error
 
     def _break(self, why: str, position: int) -> NoReturn:
-        if not self._dump:
+        if not self._is_dump:
             raise DataError(
-                f"{self.path} is no Wikipedia dump ({why}); give a pages-articles .xml, .xml.bz2 or .xml.gz file"
+                f"{self.path} is no Wikipedia dump ({why}); "
+                "give a pages-articles .xml, .xml.bz2 or .xml.gz file"
             )
         size = self.path.stat().st_size
         after = (
@@ -139,12 +136,12 @@ class PageReader:
             f"{self.path} is cut off or damaged near byte {position:,} of {size:,}, {after}: {why}"
         )
 
-    def _given(self) -> Iterator[Page]:
+    def _take_ready(self) -> Iterator[Page]:
         ready, self._ready = self._ready, []
         yield from ready
 
     def _parse(self, clean: bytes) -> None:
-        """Raises ExpatError."""
+        """Give the parser the next piece of XML. Raises ExpatError."""
         self._parser.Parse(clean)
         self._parsed += len(clean)
         if self._parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
@@ -154,41 +151,41 @@ class PageReader:
         raise expat.ExpatError("it declares a document type, which no dump has")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        depth = len(self._inside)
+        depth = len(self._open_tags)
         if depth == 0:
             if tag != "mediawiki":
                 raise expat.ExpatError(f"its outermost element is <{tag[:40]}>, not <mediawiki>")
-            self._dump = True
+            self._is_dump = True
         if depth == _DEEPEST:
             raise expat.ExpatError(f"more than {_DEEPEST} elements inside each other")
-        self._inside.append(tag)
+        self._open_tags.append(tag)
         if depth == 1 and tag == "page":
-            self._found, self._redirect = {}, False
+            self._values, self._redirect = {}, False
         elif depth == 2 and tag == "redirect":
             self._redirect = True
         elif _FIELDS.get(tag) == depth and (
             self._pages >= self._skip or tag in ("title", "namespace")
         ):
             self._key = attributes.get("key", "")
-            self._parts, self._size = [], 0
+            self._pieces, self._size = [], 0
             self._parser.CharacterDataHandler = self._characters
 
     def _characters(self, text: str) -> None:
         self._size += len(text) if text.isascii() else len(text.encode())
-        self._parts.append(text)
+        self._pieces.append(text)
         if self._size > self._max_bytes:
-            self._parts = []
+            self._pieces = []
 
     def _end(self, tag: str) -> None:
-        self._inside.pop()
+        self._open_tags.pop()
         if self._parser.CharacterDataHandler is not None:
-            value = None if self._size > self._max_bytes else "".join(self._parts)
+            value = None if self._size > self._max_bytes else "".join(self._pieces)
             self._parser.CharacterDataHandler = None
             if tag == "namespace":
                 self.namespaces[_number(self._key, -1)] = value or ""
             else:
-                self._found[tag] = value
-        if tag == "page" and len(self._inside) == 1:
+                self._values[tag] = value
+        if tag == "page" and len(self._open_tags) == 1:
             self._pages += 1
             page = self._page()
             self._last = page.title
@@ -196,20 +193,20 @@ class PageReader:
                 self._ready.append(page)
 
     def _page(self) -> Page:
-        title = " ".join((self._found.get("title") or "").replace("_", " ").split())
-        if (given := self._found.get("ns")) is not None:
-            namespace = _number(given, -1)
-        else:  # dumps from before 2012 name it in the title alone
+        title = " ".join((self._values.get("title") or "").replace("_", " ").split())
+        if (number_text := self._values.get("ns")) is not None:
+            namespace = _number(number_text, -1)
+        else:  # dumps from before 2012 have the namespace in the title alone
             prefix = title.partition(":")[0] if ":" in title else ""
             namespace = next(
                 (number for number, name in self.namespaces.items() if name and name == prefix), 0
             )
-        text = self._found.get("text", "")
-        return Page(title, namespace, self._redirect, self._found.get("model") or "wikitext", text)
+        text = self._values.get("text", "")
+        return Page(title, namespace, self._redirect, self._values.get("model") or "wikitext", text)
 
 
 def _clean(raw: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """(the next piece of XML in UTF-8, how many bytes of the file are read)."""
+    """Yield (the next piece of XML in UTF-8, the number of bytes of the file that are read)."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     stream = _decompressed(raw)
     while chunk := stream.read(_CHUNK):

@@ -1,20 +1,22 @@
-"""File names for titles: readable, safe on every file system, one for each title."""
+"""File names for article titles: readable, safe on every file system, one for each title."""
 
 import hashlib
 import unicodedata
 
 _UNSAFE = frozenset('/\\:*?"<>|%')
+# Names that Windows reserves.
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
-)  # by Windows
-_LONGEST = 180  # bytes; file systems take 255, and a temporary name is longer
+)
+_LONGEST = 180  # bytes; file systems allow 255, and temporary names are longer
 
 
 def file_name(title: str) -> str:
-    """``Title_With_Underscores.txt``, as in Wiki-3029.
+    """Return ``Title_With_Underscores.txt``, as in Wiki-3029.
 
-    What some file system refuses (slashes, control characters, a dot in front) is percent-encoded;
-    a name that would be too long is cut and ends in 16 hexadecimal digits of the title's SHA-256.
+    Characters that some file system refuses (slashes, control characters, a dot in front) are
+    percent-encoded. A name that is too long is cut, and ends in 16 hexadecimal digits of the
+    title's SHA-256.
     """
     name = "".join(_safe(character) for character in title.replace(" ", "_"))
     if name[:1] in ("", ".") or name.partition(".")[0].casefold() in _RESERVED:
@@ -23,11 +25,10 @@ def file_name(title: str) -> str:
 
 
 class ArticleNames:
-    """Names for titles, in the order of their first appearance. ``named``: name -> title of those
-    given before; it grows.
+    """The names of articles so far. ``named``: name -> title, in the order of their appearance.
 
-    Names that a file system could take for the same (case, Unicode's compositions) end in digits of
-    the title's SHA-256.
+    A name that a file system could confuse with an earlier one (case, Unicode compositions) ends in
+    digits of the title's SHA-256.
     """
 
     def __init__(self, named: dict[str, str]) -> None:
@@ -39,7 +40,7 @@ class ArticleNames:
         return title in self._titles
 
     def choose(self, title: str) -> str:
-        """A name that no other title has; the same until :meth:`add` is called."""
+        """Return a name that no earlier title has; it stays free until :meth:`add`."""
         name = file_name(title)
         attempt = 0
         while _folded(name) in self._folded:
@@ -48,7 +49,7 @@ class ArticleNames:
         return name
 
     def add(self, name: str, title: str) -> None:
-        """Keep the name for the title."""
+        """Record that the title has this name."""
         self.named[name] = title
         self._titles.add(title)
         self._folded.add(_folded(name))
@@ -64,12 +65,12 @@ def _encoded(text: str) -> str:
 
 
 def _cut(name: str, longest: int, title: str) -> str:
-    """The name, cut to so many bytes; with the digest of a title behind it where it was."""
-    whole = name.encode()
-    if len(whole) <= longest:
+    """The name cut to ``longest`` bytes; a name that is cut ends in the digest of its title."""
+    encoded = name.encode()
+    if len(encoded) <= longest:
         return name
     end = f"-{_digest(title)}" if title else ""
-    return whole[: longest - len(end)].decode("utf-8", "ignore") + end
+    return encoded[: longest - len(end)].decode("utf-8", "ignore") + end
 
 
 def _digest(text: str) -> str:

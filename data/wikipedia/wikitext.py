@@ -1,4 +1,4 @@
-"""From an article's wikitext to its sections and their sentences."""
+"""The wikitext of an article: its sections, their running text and its sentences."""
 
 import html
 import re
@@ -23,28 +23,25 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HEADING = re.compile(r"^(={1,2})(?!=)[^\n]*?(?<!=)\1[ \t]*$", re.MULTILINE)
 _SWITCH = re.compile(r"__[A-Z]+__")  # __NOTOC__ and its like
 _QUOTES = re.compile(r"''+")  # italics, bold
-_EMPTY_BRACKETS = re.compile(
-    r" ?\([\s,;:]*\)"
-)  # what a template, say of a pronunciation, leaves behind
+_EMPTY_BRACKETS = re.compile(r" ?\([\s,;:]*\)")  # left by a template, say for a pronunciation
 _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
-# Of wikitext that is broken; of a sentence whose beginning was not text.
+# Signs of broken wikitext, or of a sentence whose beginning was not text.
 _RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:|^[,.;:!?)]")
-_FORMULA = "{}"  # stands for one, so that its sentence is dropped: without it there would be a hole
+_FORMULA = "{}"  # stands for a formula; its sentence is dropped, since it would have a hole
 _CLOSING = "\"'”’)]"
-_ITEM = "\0"  # stands for the mark of a list item; a dump has no such character
+_ITEM = "\0"  # stands for the mark of a list item; dumps have no such character
 _MARK = re.compile(r"[{}\[\]]|<(/?)([a-z][a-z0-9]*)[^<>]*(/?>)?", re.IGNORECASE)
-_MOST_WORK = (
-    10_000_000  # characters times marks that are never closed: about 2 seconds of the parser
-)
+_MOST_WORK = 10_000_000  # characters times unclosed marks: about 2 seconds of the parser
 _BLOCKS = frozenset({"blockquote", "p", "div", "center", "poem", "hr", "section"})
 _HIDDEN_TAGS = frozenset({"table", "ref", "gallery", "timeline", "style", "script", "pre", "score"})
 _DISAMBIGUATION = re.compile(
-    r"\{\{\s*(?:template:)?(?:(?:[^{}|\n]*[ _-])?disambig(?:uation)?(?:[ _](?:page|cleanup))?|dab|hndis|geodis|numberdis|"
-    r"begriffsklärung|homonymie|desambiguación|desambiguação|disambigua|dp|förgrening|ujednoznacznienie|неоднозначность)"
+    r"\{\{\s*(?:template:)?(?:(?:[^{}|\n]*[ _-])?disambig(?:uation)?(?:[ _](?:page|cleanup))?|"
+    r"dab|hndis|geodis|numberdis|begriffsklärung|homonymie|desambiguación|desambiguação|"
+    r"disambigua|dp|förgrening|ujednoznacznienie|неоднозначность)"
     r"\s*(?:\||\}\})|__DISAMBIG__",
     re.IGNORECASE,
 )
-# Template -> which of its arguments it shows.
+# Template -> the place of the argument that it shows.
 _SHOWN = {
     "lang": 1,
     "nowrap": 0,
@@ -55,21 +52,20 @@ _SHOWN = {
     "smallcaps": 0,
     "transl": -1,
 }
-_FORMULAS = frozenset(
-    {"math", "mvar", "chem", "chem2", "ce", "frac", "sfrac", "val", "su"}
-)  # tags and templates
+# Tags and templates.
+_FORMULAS = frozenset({"math", "mvar", "chem", "chem2", "ce", "frac", "sfrac", "val", "su"})
 _DASHES = frozenset({"snd", "spnd", "spaced ndash", "ndash", "mdash", "spaced en dash"})
-_BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})  # numbers of {{convert}}
+# Between the numbers of {{convert}}.
+_BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})
 
 
 def is_disambiguation(wikitext: str) -> bool:
-    """Whether a template says so, under one of the names that large Wikipedias give it."""
+    """Whether a page has a disambiguation template, under its names in large Wikipedias."""
     return _DISAMBIGUATION.search(wikitext) is not None
 
 
 def split_sections(wikitext: str) -> list[str]:
-    """The wikitext of the lead and of every section below a heading of the top level, in order;
-    comments are gone."""
+    """The wikitext of the lead and of every top-level section, in order, without comments."""
     text = _COMMENT.sub("", wikitext)
     starts = [0, *(match.end() for match in _HEADING.finditer(text))]
     ends = [*(match.start() for match in _HEADING.finditer(text)), len(text)]
@@ -77,13 +73,12 @@ def split_sections(wikitext: str) -> list[str]:
 
 
 def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
-    """The sentences, of at least ``min_words`` words between white space, of a section's running
-    text.
+    """Return the sentences of a section's running text that have at least ``min_words`` words.
 
-    Tables, lists, references, pictures and headings are no running text; of templates only what a
-    few common ones show is kept, and sentences with a formula are dropped. A sentence ends in ``. !
-    ?``. Wikitext so broken that the parser would take minutes has none. ``hidden``: names of
-    namespaces, in lower case, whose links show nothing.
+    Words are separated by white space, and a sentence ends in ``. ! ?``. Tables, lists, references,
+    pictures and headings are not running text. Only a few common templates show text. Sentences
+    with a formula are dropped. Wikitext so broken that the parser would take minutes has no
+    sentences. ``hidden``: names of namespaces, in lower case, whose links show nothing.
     """
     if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
         return []
@@ -98,7 +93,7 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
 
 
 def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
-    """What a reader sees as running text, paragraphs separated by blank lines."""
+    """Return the running text that a reader sees, with blank lines between paragraphs."""
     code = mwparserfromhell.parse(wikitext, skip_style_tags=True)
     lines = ("" if line.startswith(_ITEM) else line for line in _shown(code, hidden).split("\n"))
     text = _QUOTES.sub("", _SWITCH.sub("", "\n".join(lines)))
@@ -106,8 +101,10 @@ def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
 
 
 def _unclosed(wikitext: str) -> int:
-    """Brackets and tags without an end: for each the parser reads on to the end of the text, and
-    then goes back."""
+    """The number of brackets and tags without an end.
+
+    For each of them, the parser reads on to the end of the text and then goes back.
+    """
     left = Counter[str]()
     for mark in _MARK.finditer(wikitext):
         text = mark[0]
@@ -138,9 +135,8 @@ def _node(node: nodes.Node, hidden: frozenset[str]) -> str:
 def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
     title = str(node.title).strip()
     namespace, colon, _ = title.partition(":")
-    if (
-        colon and namespace.strip().casefold() in hidden
-    ):  # [[:File:X]] shows its name: the part before its colon is empty
+    # [[:File:X]] shows its name; the part before its first colon is empty.
+    if colon and namespace.strip().casefold() in hidden:
         return ""
     return _shown(node.text if node.text is not None else node.title, hidden).lstrip(":")
 
@@ -165,26 +161,27 @@ def _template(node: nodes.Template, hidden: frozenset[str]) -> str:
         return " – " if name in _DASHES else _FORMULA
     if name not in _SHOWN and name not in ("convert", "cvt"):
         return ""
-    given = [
+    arguments = [
         _shown(parameter.value, hidden).strip()
         for parameter in node.params
         if not parameter.showkey
     ]
     if name not in _SHOWN:
-        return _measure(given)
-    return given[_SHOWN[name]] if len(given) > _SHOWN[name] else "".join(given[-1:])
+        return _measure(arguments)
+    return arguments[_SHOWN[name]] if len(arguments) > _SHOWN[name] else "".join(arguments[-1:])
 
 
-def _measure(given: list[str]) -> str:
-    """Numbers and unit of {{convert}}, as they are: ``5 to 10 km``."""
+def _measure(arguments: list[str]) -> str:
+    """The numbers and the unit of {{convert}}, unconverted: ``5 to 10 km``."""
     numbers = next(
-        (i for i, part in enumerate(given) if part not in _BETWEEN and not part[:1].isdigit()),
-        len(given),
+        (i for i, a in enumerate(arguments) if a not in _BETWEEN and not a[:1].isdigit()),
+        len(arguments),
     )
-    return " ".join(given[: numbers + 1])
+    return " ".join(arguments[: numbers + 1])
 
 
-_SHOWN_BY: dict[type[nodes.Node], Callable[[Any, frozenset[str]], str]] = {  # comments show nothing
+_SHOWN_BY: dict[type[nodes.Node], Callable[[Any, frozenset[str]], str]] = {
+    # Nodes of other kinds, such as comments, show nothing.
     nodes.Wikilink: _link,
     nodes.Template: _template,
     nodes.Tag: _tag,

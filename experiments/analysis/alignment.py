@@ -1,5 +1,4 @@
-"""Whether the encoders of finished runs see the same test points alike: alignment of every two,
-beside a null."""
+"""How alike finished runs see the same test points: alignment of every two, and its null."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,21 +14,21 @@ from tqdm import tqdm
 from crl.scoring.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
 from data.seeding import generator
 from data.split import fingerprint
-from experiments.analysis.output import write_study
+from experiments.analysis.output import finished_runs, write_analysis
+from experiments.config.identity import flat_options
 from experiments.drawing import COLOURS, Figure, draw, legend
 from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import encode_splits
 from experiments.metric_names import metric_title
 from experiments.reopen import load_finished_run
 from experiments.runtime.console import Say
-from experiments.storage.results import Run, find_runs
+from experiments.storage.results import Run
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs, as indices into the comparison's; measure name -> alignment."""
+    """Two runs, by their index in the comparison, and measure -> alignment."""
 
     first: int
     second: int
@@ -38,8 +37,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``labels`` tell the runs apart; ``accuracy``: ``metric`` of each, an AVG-k of the mean
-    classifier on test points; of ``points`` of these every two runs were compared."""
+    """The alignment of every two runs on the same test points.
+
+    - ``labels``: what tells each run apart
+    - ``metric``: an AVG-k of the mean classifier that all runs have; ``accuracy``: its values
+    - ``points``: the number of test points
+    """
 
     runs: list[Run]
     labels: list[str]
@@ -49,109 +52,96 @@ class Comparison:
     pairs: list[Pair]
 
     def matrix(self, measure: str) -> np.ndarray:
-        """The values of all pairs: [runs, runs], 1 on the diagonal."""
-        found = np.eye(len(self.runs))
+        """Return the alignment of all pairs: [runs, runs], symmetric, 1 on the diagonal."""
+        matrix = np.eye(len(self.runs))
         for pair in self.pairs:
-            found[pair.first, pair.second] = found[pair.second, pair.first] = pair.alignment[
-                measure
-            ].value
-        return found
+            value = pair.alignment[measure].value
+            matrix[pair.first, pair.second] = matrix[pair.second, pair.first] = value
+        return matrix
 
 
 def compare(
-    places: Sequence[str],
+    folders: Sequence[str],
     points: int,
     count: int,
     permutations: int,
     overrides: list[str],
     say: Say,
 ) -> Comparison:
-    """Alignment of every two finished runs in these folders on the same test points, at most
-    ``points`` of them, by ``count`` nearest neighbours and by kernels. Overrides: see
-    :func:`experiments.reopen.load_finished_run`.
+    """Align every two finished runs under the folders on at most ``points`` test points.
 
-    Raises ConfigError, DataError or RunError.
+    ``count``: nearest neighbours of a point. ``permutations``: random pairings of the null.
+    ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
+    or RunError.
     """
-    for place in places:
-        if not Path(place).is_dir():
-            raise ConfigError(
-                f"{place} is not a folder; give run folders, or folders that hold some"
-            )
-    runs = find_runs([Path(place) for place in places])
-    if len(runs) < 2:
+    runs = finished_runs([Path(folder) for folder in folders], least=2)
+    metric = _shared_metric(runs)
+    features = _features(runs, points, overrides, say)
+    compared = len(features[0])
+    if count >= compared:
         raise ConfigError(
-            f"{len(runs)} finished run(s) under {', '.join(places)}; a comparison takes two"
+            f"neighbours: {count} of {compared} points; choose at most {compared - 1}"
         )
-    shared = set.intersection(*(set(run.metrics) for run in runs))
-    metric = next(
-        (name for name in runs[0].metrics if name.startswith("test.mean.avg") and name in shared),
-        None,
-    )
-    if metric is None:
-        raise ConfigError(
-            "no AVG-k of the mean classifier that all of these runs have (evaluation.ks)"
-        )
-    features, chosen = _features(runs, points, overrides, say)
-    if count >= len(chosen):
-        raise ConfigError(
-            f"neighbours: {count} of {len(chosen)} points; choose at most {len(chosen) - 1}"
-        )
-    lists = [neighbours(one, count) for one in features]
+    nearest = [neighbours(vectors, count) for vectors in features]
+    indices = list(itertools.combinations(range(len(runs)), 2))
+    progress = tqdm(indices, desc="comparing", unit=" pairs", disable=None, leave=False)
     pairs = []
-    every = list(itertools.combinations(range(len(runs)), 2))
-    for number, (i, j) in enumerate(
-        tqdm(every, desc="comparing", unit=" pairs", disable=None, leave=False)
-    ):
+    for number, (i, j) in enumerate(progress):
         draws = generator(0, "permutations", number)
-        found = {
-            "neighbours": aligned_neighbours(lists[i], lists[j], permutations, draws),
+        alignment = {
+            "neighbours": aligned_neighbours(nearest[i], nearest[j], permutations, draws),
             "kernels": aligned_kernels(features[i], features[j], permutations, draws),
         }
-        pairs.append(Pair(i, j, found))
+        pairs.append(Pair(i, j, alignment))
     accuracy = [run.metrics[metric] for run in runs]
-    return Comparison(runs, _labels(runs), metric, accuracy, len(chosen), pairs)
+    return Comparison(runs, _labels(runs), metric, accuracy, compared, pairs)
 
 
-def _features(
-    runs: Sequence[Run], points: int, overrides: list[str], say: Say
-) -> tuple[list[Tensor], Tensor]:
-    """(features of the chosen test points of every run, the chosen points). Raises ConfigError
-    where the points differ."""
-    found: list[Tensor] = []
-    chosen = torch.empty(0)
-    same = ""
+def _shared_metric(runs: Sequence[Run]) -> str:
+    """Return the first AVG-k of the mean classifier that all runs have; else raise ConfigError."""
+    for metric in runs[0].metrics:
+        if metric.startswith("test.mean.avg") and all(metric in run.metrics for run in runs):
+            return metric
+    raise ConfigError("these runs share no AVG-k of the mean classifier (evaluation.ks)")
+
+
+def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) -> list[Tensor]:
+    """Return every run's features of the same test points, [points, d] each.
+
+    Raises ConfigError if two runs have different test points.
+    """
+    features: list[Tensor] = []
+    first_data = ""
     for run in runs:
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "compare", lambda line: None)
-        vectors, labels = encode_splits(
-            finished.config, finished.fabric, finished.encoder, finished.dataset
-        )["test"]
-        here = fingerprint([finished.dataset.test])
-        if not found:
-            same = here
-            chosen = (
-                torch.randperm(len(labels), generator=generator(0, "points", 0))[:points]
-                .sort()
-                .values
-            )
-        elif same != here:
+        vectors, labels = finished.test_features()
+        data = fingerprint([finished.dataset.test])
+        if not features:
+            first_data = data
+            order = torch.randperm(len(labels), generator=generator(0, "points", 0))
+            chosen = order[:points].sort().values
+        elif data != first_data:
             raise ConfigError(
-                f"{run.path} has other test points than {runs[0].path}; only runs on the same data compare"
+                f"{run.path} has other test points than {runs[0].path}; "
+                "only runs on the same data compare"
             )
-        found.append(vectors.cpu()[chosen])
-    return found, chosen
+        features.append(vectors.cpu()[chosen])
+    return features
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """What tells the runs apart: the options in which they differ."""
-    flat = [_flat(run.config) | {"seed": run.seed} for run in runs]
+    """Return for each run the values of the options in which the runs differ."""
+    configurations = [flat_options(run.config) | {"seed": run.seed} for run in runs]
     names = [
         name
-        for name in flat[0]
-        if all(name in one for one in flat) and len({str(one[name]) for one in flat}) > 1
+        for name in configurations[0]
+        if name not in ("run_dir", "output_dir", "force")
+        and all(name in options for options in configurations)
+        and len({str(options[name]) for options in configurations}) > 1
     ]
-    names = [name for name in names if name not in ("run_dir", "output_dir", "force")] or ["seed"]
-    return [", ".join(_label(name, one[name]) for name in names) for one in flat]
+    names = names or ["seed"]
+    return [", ".join(_label(name, o[name]) for name in names) for o in configurations]
 
 
 def _label(name: str, value: object) -> str:
@@ -159,106 +149,103 @@ def _label(name: str, value: object) -> str:
     return str(value) if last == "name" else f"{last} {value}"
 
 
-def _flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in config.items():
-        found |= (
-            _flat(value, f"{prefix}{name}.")
-            if isinstance(value, dict)
-            else {f"{prefix}{name}": value}
-        )
-    return found
+def write(comparison: Comparison, out: Path) -> list[Path]:
+    """Write ``comparison.json`` and the figures to ``out``; return their paths.
 
-
-def write(found: Comparison, out: Path) -> list[Path]:
-    """``comparison.json`` and the figures in ``out``: their paths. Raises ConfigError where it
-    cannot be written."""
-    figures = [heat_map(found, measure) for measure in MEASURES] + [against_accuracy(found)]
-    plain = {
+    Raises ConfigError if the folder cannot be written.
+    """
+    figures = [heat_map(comparison, measure) for measure in MEASURES]
+    runs = zip(comparison.runs, comparison.labels, comparison.accuracy, strict=True)
+    numbers = {
         "runs": [
             {"path": str(run.path), "label": label, "accuracy": accuracy}
-            for run, label, accuracy in zip(found.runs, found.labels, found.accuracy, strict=True)
+            for run, label, accuracy in runs
         ],
-        "metric": found.metric,
-        "points": found.points,
+        "metric": comparison.metric,
+        "points": comparison.points,
         "pairs": [
-            {
-                "first": p.first,
-                "second": p.second,
-                **{name: one._asdict() for name, one in p.alignment.items()},
-            }
-            for p in found.pairs
+            {"first": pair.first, "second": pair.second}
+            | {measure: alignment._asdict() for measure, alignment in pair.alignment.items()}
+            for pair in comparison.pairs
         ],
     }
-    return write_study(out, "comparison", plain, figures)
+    return write_analysis(out, "comparison", numbers, [*figures, against_accuracy(comparison)])
 
 
-def table(found: Comparison) -> str:
-    """The runs by number, then a line a pair: values, the null's mean and standard deviation, and
-    p."""
-    lines = [
-        f"{n}  {label}  (mu {metric_title(found.metric)} {100 * a:.1f} %)"
-        for n, (label, a) in enumerate(zip(found.labels, found.accuracy, strict=True), 1)
-    ]
-    lines += ["", f"{'pair':>7}  " + "  ".join(f"{title:>36}" for title in MEASURES.values())]
-    for pair in found.pairs:
-        cells = [_shown(pair.alignment[measure]) for measure in MEASURES]
-        lines.append(
-            f"{pair.first + 1:>3}-{pair.second + 1:<3}  "
-            + "  ".join(f"{cell:>36}" for cell in cells)
+def run_lines(comparison: Comparison) -> list[str]:
+    """Return a line for each run: its number, label and accuracy."""
+    title = metric_title(comparison.metric)
+    return [
+        f"{number}  {label}  (mu {title} {100 * accuracy:.1f} %)"
+        for number, (label, accuracy) in enumerate(
+            zip(comparison.labels, comparison.accuracy, strict=True), 1
         )
-    return "\n".join(lines)
+    ]
 
 
-def _shown(one: Alignment) -> str:
-    return f"{one.value:.3f} (null {one.null_mean:.3f} ± {one.null_std:.3f}, p {one.p_value:.2g})"
+def pair_rows(comparison: Comparison) -> list[list[str]]:
+    """Return the rows of the table of pairs, header first."""
+    rows = [["pair", *MEASURES.values()]]
+    for pair in comparison.pairs:
+        cells = (_shown(pair.alignment[measure]) for measure in MEASURES)
+        rows.append([f"{pair.first + 1}-{pair.second + 1}", *cells])
+    return rows
 
 
-def heat_map(found: Comparison, measure: str) -> Figure:
-    """The alignment of every two runs."""
+def _shown(a: Alignment) -> str:
+    return f"{a.value:.3f} (null {a.null_mean:.3f} ± {a.null_std:.3f}, p {a.p_value:.2g})"
+
+
+def heat_map(comparison: Comparison, measure: str) -> Figure:
+    """Draw the alignment of every two runs."""
+    count = len(comparison.runs)
 
     def paint(drawing: Drawing) -> None:
         axes = drawing.subplots()
-        values = found.matrix(measure)
+        values = comparison.matrix(measure)
         image = axes.imshow(values, cmap="viridis", vmin=0, vmax=1)
         axes.grid(False)
-        numbers = range(len(found.runs))
-        axes.set_xticks(numbers, [str(n + 1) for n in numbers])
-        axes.set_yticks(numbers, [f"{n + 1}  {found.labels[n]}" for n in numbers], fontsize=7)
-        if len(found.runs) <= 8:
-            for i, j in itertools.product(numbers, numbers):
-                axes.text(
-                    j,
-                    i,
-                    f"{values[i, j]:.2f}",
-                    ha="center",
-                    va="center",
-                    color="w" if values[i, j] < 0.6 else "k",
-                    fontsize=7,
-                )
+        labels = [f"{number}  {label}" for number, label in enumerate(comparison.labels, 1)]
+        axes.set_xticks(range(count), [str(number + 1) for number in range(count)])
+        axes.set_yticks(range(count), labels, fontsize=7)
+        if count <= 8:
+            for (i, j), value in np.ndenumerate(values):
+                colour = "w" if value < 0.6 else "k"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
         drawing.colorbar(image, ax=axes, shrink=0.7)
 
-    title = f"Alignment: {MEASURES[measure]}"
-    said = f"{MEASURES[measure]} between the features of {found.points} test points of every two of {len(found.runs)} runs."
-    return draw(f"alignment-{measure}", title, said, paint, height=300)
+    return draw(
+        f"alignment-{measure}",
+        f"Alignment: {MEASURES[measure]}",
+        f"{MEASURES[measure]} between the features of {comparison.points} test points of every two "
+        f"of {count} runs.",
+        paint,
+        height=300,
+    )
 
 
-def against_accuracy(found: Comparison) -> Figure:
-    """Alignment of a pair against the lower of its two accuracies."""
+def against_accuracy(comparison: Comparison) -> Figure:
+    """Draw the alignment of a pair against the lower of its two accuracies."""
+    accuracy, pairs = comparison.accuracy, comparison.pairs
+    title = metric_title(comparison.metric)
 
     def paint(drawing: Drawing) -> None:
         axes = drawing.subplots()
-        lower = [100 * min(found.accuracy[p.first], found.accuracy[p.second]) for p in found.pairs]
-        for number, (measure, title) in enumerate(MEASURES.items()):
-            values = [p.alignment[measure].value for p in found.pairs]
-            null = [p.alignment[measure].null_mean for p in found.pairs]
-            axes.plot(lower, values, "os"[number], color=COLOURS[number], label=title)
+        lower = [100 * min(accuracy[pair.first], accuracy[pair.second]) for pair in pairs]
+        for number, (measure, label) in enumerate(MEASURES.items()):
+            values = [pair.alignment[measure].value for pair in pairs]
+            null = [pair.alignment[measure].null_mean for pair in pairs]
+            axes.plot(lower, values, "os"[number], color=COLOURS[number], label=label)
             axes.plot(lower, null, "_", color=COLOURS[number], markersize=9, label="null")
-        axes.set_xlabel(
-            f"{metric_title(found.metric)} of the mean classifier, %: the lower of the two runs"
-        )
+        axes.set_xlabel(f"{title} of the mean classifier, %: the lower of the two runs")
         axes.set_ylabel("alignment")
         legend(drawing, axes, 2)
 
-    said = "Alignment of every two runs against the lower of their accuracies, with the mean of random pairings of points."
-    return draw("alignment-accuracy", "Do better encoders agree more?", said, paint, height=320)
+    return draw(
+        "alignment-accuracy",
+        "Do better encoders agree more?",
+        "Alignment of every two runs against the lower of their accuracies, with the mean of "
+        "random pairings of points.",
+        paint,
+        height=320,
+    )

@@ -1,4 +1,4 @@
-"""What a study writes: its numbers as JSON, and a figure a file."""
+"""What the analyses share: the runs that they read, and the files that they write."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,20 +7,42 @@ from typing import Any
 from data.files.atomic import atomic_write, write_json
 from experiments.drawing import Figure
 from experiments.errors import ConfigError
+from experiments.storage.results import Run, find_runs
 
 
-def write_study(out: Path, name: str, plain: Any, figures: Sequence[Figure]) -> list[Path]:
-    """``<name>.json`` and ``<slug>.svg`` of every figure in ``out``: their paths. Raises
-    ConfigError where it cannot be written."""
-    written = [out / f"{name}.json", *(out / f"{figure.slug}.svg" for figure in figures)]
+def finished_runs(folders: Sequence[Path], least: int = 1) -> list[Run]:
+    """Return every finished run under the folders, ordered by path.
+
+    Raises ConfigError for a path that is no folder, or for fewer than ``least`` runs.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder} is not a folder; give run folders, or folders that hold some"
+            )
+    runs = find_runs(folders)
+    if len(runs) < least:
+        raise ConfigError(
+            f"{len(runs) or 'no'} finished run under {', '.join(map(str, folders))}"
+            f"{f', {least} are needed' if runs else ''}; crl train makes one"
+        )
+    return runs
+
+
+def write_analysis(out: Path, name: str, numbers: Any, figures: Sequence[Figure]) -> list[Path]:
+    """Write ``<name>.json`` and an SVG for each figure to ``out``; return their paths.
+
+    Raises ConfigError if the folder cannot be written.
+    """
+    paths = [out / f"{name}.json", *(out / f"{figure.slug}.svg" for figure in figures)]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(written[0], plain)
-        for path, figure in zip(written[1:], figures, strict=True):
+        write_json(paths[0], numbers)
+        for path, figure in zip(paths[1:], figures, strict=True):
             with atomic_write(path) as stream:
                 stream.write(figure.standalone().encode())
     except OSError as error:
         raise ConfigError(
             f"{out} cannot be written ({error.strerror}); choose another folder with out=PATH"
         ) from error
-    return written
+    return paths

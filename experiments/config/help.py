@@ -5,61 +5,49 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, fields
 from typing import Any
 
-from crl.encoders import ENCODERS
-from experiments.config.compose import choices
-from experiments.config.schema import SCHEMAS, Config, TrainingConfig
-
-
-def _by_modality() -> dict[str, list[str]]:
-    """What an encoder reads -> the encoders that do."""
-    found: dict[str, list[str]] = {}
-    for name, entry in ENCODERS.items():
-        found.setdefault(entry.reads, []).append(name)
-    return found
-
-
-_GROUPS = {
-    "dataset": "where points come from",
-    "encoder": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _by_modality().items()),
-    "objective": "what is minimised",
-    "optimizer": "how",
-    "experiment": "the paper's settings, each a file of differences",
-}
+from experiments.config.encoders import ENCODERS
+from experiments.config.messages import choices
+from experiments.config.schema import GROUPS, SECTIONS, Config, OptimizerConfig
 
 
 def group_lines() -> Iterator[str]:
-    """One line a group: its choices and what it decides."""
-    for group, meaning in _GROUPS.items():
+    """Give two lines for each group: its choices, and what it decides."""
+    readers: dict[str, list[str]] = {}
+    for name, choice in ENCODERS.items():
+        readers.setdefault(choice.points, []).append(name)
+    meanings = {
+        "dataset": "where points come from",
+        "encoder": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in readers.items()),
+        "objective": "what is minimised",
+        "optimizer": "how it is minimised",
+        "experiment": "the paper's settings; a file holds what differs from the defaults",
+    }
+    for group, meaning in meanings.items():
         yield f"  {group}={'|'.join(choices(group))}"
         yield f"      {meaning}"
 
 
 def option_lines() -> Iterator[str]:
-    """One line an option, grouped as on the command line."""
+    """Give a line for each option, grouped as on the command line."""
     for group in ("dataset", "encoder", "objective"):
-        shown: set[str] = set()
-        for schema in SCHEMAS[group].values():
-            for spec in fields(schema):
-                if spec.name != "name" and spec.name not in shown:
-                    shown.add(spec.name)
-                    users = [
-                        c
-                        for c, s in SCHEMAS[group].items()
-                        if spec.name in {f.name for f in fields(s)}
-                    ]
-                    limit = "" if len(users) == len(SCHEMAS[group]) else f"   [{', '.join(users)}]"
-                    yield f"  {_option(f'{group}.', spec)}{limit}"
-    parts: dict[str, Any] = {
-        "training": TrainingConfig,
-        **{g: next(iter(s.values())) for g, s in SCHEMAS.items()},
-    }
-    for part in ("training", "optimizer", "evaluation", "runtime"):
-        yield from (
-            f"  {_option(f'{part}.', spec)}" for spec in fields(parts[part]) if spec.name != "name"
-        )
-    yield from (
-        f"  {_option('', spec)}" for spec in fields(Config) if "changes_result" in spec.metadata
-    )
+        for spec, users in _options_of_group(group).values():
+            limit = "" if len(users) == len(GROUPS[group]) else f"   [{', '.join(users)}]"
+            yield f"  {_option(f'{group}.', spec)}{limit}"
+    training, *others = SECTIONS.items()
+    for section, options in (training, ("optimizer", OptimizerConfig), *others):
+        specs = (spec for spec in fields(options) if spec.name != "name")
+        yield from (f"  {_option(f'{section}.', spec)}" for spec in specs)
+    yield from (f"  {_option('', spec)}" for spec in fields(Config) if spec.metadata)
+
+
+def _options_of_group(group: str) -> "dict[str, tuple[Field[Any], list[str]]]":
+    """Option -> (its field, the choices that have it)."""
+    options: dict[str, tuple[Field[Any], list[str]]] = {}
+    for name, choice in GROUPS[group].items():
+        for spec in fields(choice.options):
+            if spec.name != "name":
+                options.setdefault(spec.name, (spec, []))[1].append(name)
+    return options
 
 
 def _option(prefix: str, spec: "Field[Any]") -> str:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from data.files.cache import expand_user
 from experiments.errors import ConfigError
 
 
 def expanded(path: str) -> Path:
-    """The path with ``~`` or ``~user`` replaced. Raises ConfigError for one that no file can
-    have."""
+    """The path with ``~`` or ``~user`` replaced. Raises ConfigError if no file can have it."""
+    place = expand_user(path)
+    if place.parts[:1] and place.parts[0].startswith("~"):
+        raise ConfigError(f"{path}: there is no such user")
     try:
-        place = Path(path).expanduser()
         place.exists()
-    except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such user") from error
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     return place

@@ -1,10 +1,9 @@
-"""Scoring an encoder: the linear classifier (TR), the mean classifier (mu) and mu-5, on AVG-k and
-TOP-R."""
+"""Accuracy of the linear classifier (TR), the mean classifier (mu) and mu-5: AVG-k and TOP-R."""
+
+from collections.abc import Mapping
 
 import torch
-from lightning_fabric import Fabric
-from omegaconf import DictConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from crl.scoring.classifiers import (
     Classifier,
@@ -14,105 +13,95 @@ from crl.scoring.classifiers import (
 )
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
-from data.dataset import Dataset
-from data.imbalance import groups
+from data.imbalance import majority_and_minority
 from data.seeding import generator
-from experiments.errors import ConfigError
-from experiments.evaluation.encode import encode
-
-Features = tuple[Tensor, Tensor]  # features [n, d] and labels [n]
-
-
-def check_evaluation(config: DictConfig, dataset: Dataset) -> None:
-    """Raise ConfigError where the data set is too small for what is to be measured."""
-    options, classes = config.evaluation, len(dataset.classes)
-    for name, values in (("ks", options.ks), ("tops", options.tops)):
-        if max(values) > classes:
-            raise ConfigError(
-                f"evaluation.{name}: {max(values)} exceeds the {classes} classes of {dataset.name}"
-            )
-    smallest = int(dataset.train.sizes.min())
-    if options.shots > smallest:
-        raise ConfigError(
-            f"evaluation.shots: {options.shots} labelled points per class are wanted, but the smallest class of "
-            f"{dataset.name} has {smallest} training points"
-        )
-
-
-def encode_splits(
-    config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Dataset
-) -> dict[str, Features]:
-    """Features and labels of train, dev and test, each point encoded once."""
-    found: dict[str, Features] = {}
-    for role, split in (("train", dataset.train), ("dev", dataset.dev), ("test", dataset.test)):
-        vectors = encode(encoder, split.points, config.evaluation.batch_size, fabric)
-        found[role] = vectors, split.labels.to(fabric.device)
-    return found
+from experiments.config.schema import EvaluationConfig
+from experiments.evaluation.encode import Features
 
 
 def evaluate(
-    config: DictConfig, features: dict[str, Features], classes: int, rho: Tensor | None = None
+    options: EvaluationConfig,
+    seed: int,
+    features: Mapping[str, Features],
+    classes: int,
+    rho: Tensor | None = None,
 ) -> dict[str, float]:
-    """``<split>.<classifier>.<metric>`` in [0, 1], e.g. ``test.mean.avg2``; the classifiers are
-    fitted on train.
+    """Return ``<split>.<classifier>.<metric>`` in [0, 1], such as ``test.mean.avg2``.
 
-    The linear classifier's penalty is chosen on dev; of mu-5 the mean over the redraws is given,
-    and their standard deviation as ``....std``. Classes count by rho [N], or where it is not given
-    all alike.
+    The classifiers are fitted on train; dev chooses the linear classifier's penalty. mu-5 is the
+    mean over the redraws, with their standard deviation as ``....std``. Classes count by rho [N];
+    without it they all count alike.
     """
-    options, device = config.evaluation, features["train"][0].device
-    test = features["test"]
-    rho = None if rho is None else rho.to(device)
-    found = _fitted(config, features, classes, "", rho)
+    rho = None if rho is None else rho.to(features["train"][0].device)
+    metrics = _fitted(options, seed, features, classes, rho)
     if options.label_fraction is not None:
-        few_labels = features | {
-            "train": _first_share(features["train"], classes, options.label_fraction)
+        few_labels = {
+            **features,
+            "train": first_share(features["train"], classes, options.label_fraction),
         }
-        found |= _fitted(config, few_labels, classes, f"{100 * options.label_fraction:g}pct", rho)
-    redraws = []
-    for number in range(options.redraws):
-        index = few_shot_index(
-            features["train"][1],
-            classes,
-            options.shots,
-            generator(config.seed, "shots", number, device),
-        )
-        few = mean_classifier(features["train"][0][index], features["train"][1][index], classes)
-        redraws.append(scores(few, test, classes, options, rho))
-    name = f"test.mean{options.shots}"
-    for metric in redraws[0]:
-        values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
-        found[f"{name}.{metric}"] = float(values.mean())
-        found[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
-    return found
+        suffix = f"{100 * options.label_fraction:g}pct"
+        metrics |= _fitted(options, seed, few_labels, classes, rho, suffix)
+    return metrics | _few_shot(options, seed, features, classes, rho)
 
 
 def _fitted(
-    config: DictConfig, features: dict[str, Features], classes: int, suffix: str, rho: Tensor | None
+    options: EvaluationConfig,
+    seed: int,
+    features: Mapping[str, Features],
+    classes: int,
+    rho: Tensor | None,
+    suffix: str = "",
 ) -> dict[str, float]:
-    """The mean and the linear classifier fitted on ``train``, named ``mean<suffix>`` and
-    ``linear<suffix>``."""
-    options = config.evaluation
-    found: dict[str, float] = {}
+    """Score the mean and the linear classifier, named ``mean<suffix>`` and ``linear<suffix>``."""
+    metrics: dict[str, float] = {}
     mean = mean_classifier(*features["train"], classes)
     for role in ("test", "dev", "train"):
-        _add(found, f"{role}.mean{suffix}", scores(mean, features[role], classes, options, rho))
-    draws = generator(config.seed, f"linear{suffix}", 0, features["train"][0].device)
-    linear, l2, accuracy = best_linear_classifier(
+        scored = scores(mean, features[role], classes, options, rho)
+        metrics |= _named(f"{role}.mean{suffix}", scored)
+    draws = generator(seed, f"linear{suffix}", 0, features["train"][0].device)
+    linear, penalty, dev_accuracy = best_linear_classifier(
         features["train"], features["dev"], classes, options.l2, draws, options.linear_steps, rho
     )
-    _add(found, f"test.linear{suffix}", scores(linear, features["test"], classes, options, rho))
+    scored = scores(linear, features["test"], classes, options, rho)
+    metrics |= _named(f"test.linear{suffix}", scored)
     if rho is not None:
-        _add(found, f"test.mean{suffix}", group_scores(mean, features["test"], rho))
-        _add(found, f"test.linear{suffix}", group_scores(linear, features["test"], rho))
-    found[f"dev.linear{suffix}.top1"] = accuracy
-    found[f"linear{suffix}.l2"] = l2
-    return found
+        for name, classifier in (("mean", mean), ("linear", linear)):
+            scored = group_scores(classifier, features["test"], rho)
+            metrics |= _named(f"test.{name}{suffix}", scored)
+    metrics[f"dev.linear{suffix}.top1"] = dev_accuracy
+    metrics[f"linear{suffix}.l2"] = penalty
+    return metrics
 
 
-def _first_share(points: Features, classes: int, share: float) -> Features:
-    """The first share of every class, at least one point: those that ``dataset.train_fraction``
-    keeps (sorted labels)."""
+def _few_shot(
+    options: EvaluationConfig,
+    seed: int,
+    features: Mapping[str, Features],
+    classes: int,
+    rho: Tensor | None,
+) -> dict[str, float]:
+    """Score the means of ``shots`` labelled points a class, over several draws of these points."""
+    vectors, labels = features["train"]
+    redraws = []
+    for number in range(options.redraws):
+        draws = generator(seed, "shots", number, vectors.device)
+        index = few_shot_index(labels, classes, options.shots, draws)
+        few = mean_classifier(vectors[index], labels[index], classes)
+        redraws.append(scores(few, features["test"], classes, options, rho))
+    metrics: dict[str, float] = {}
+    name = f"test.mean{options.shots}"
+    for metric in redraws[0]:
+        values = torch.tensor([redraw[metric] for redraw in redraws], dtype=torch.float64)
+        metrics[f"{name}.{metric}"] = float(values.mean())
+        metrics[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
+    return metrics
+
+
+def first_share(points: Features, classes: int, share: float) -> Features:
+    """Keep the first share of every class's points, at least one; labels are sorted.
+
+    These are the points that ``dataset.train_fraction`` keeps.
+    """
     labels = points[1]
     sizes = torch.bincount(labels, minlength=classes)
     counts = (sizes * share).round().long().clamp(min=1)
@@ -122,45 +111,52 @@ def _first_share(points: Features, classes: int, share: float) -> Features:
 
 
 def scores(
-    classifier: Classifier, points: Features, classes: int, options: DictConfig, rho: Tensor | None
+    classifier: Classifier,
+    points: Features,
+    classes: int,
+    options: EvaluationConfig,
+    rho: Tensor | None,
 ) -> dict[str, float]:
-    """AVG-k and TOP-R of a classifier on features and labels, for the ks and tops that are
-    wanted."""
-    labels = points[1]
-    found = ranks(points[0], classifier.weights, labels, classifier.bias)
-    if rho is None or groups(rho) is None:
-        averages = [average_k_way_accuracy(found, labels, classes, k) for k in options.ks]
+    """Return AVG-k and TOP-R of a classifier for the ``ks`` and ``tops`` of the options."""
+    features, labels = points
+    (weights, bias) = classifier
+    order = ranks(features, weights, labels, bias)
+    if rho is None or majority_and_minority(rho) is None:
+        averages = [average_k_way_accuracy(order, labels, classes, k) for k in options.ks]
     else:
-        averages = weighted_average_accuracies(
-            points[0], classifier.weights, labels, rho, options.ks, classifier.bias
-        )
-    tops = {f"top{r}": top_r_accuracy(found, labels, classes, r, rho) for r in options.tops}
-    return dict(zip((f"avg{k}" for k in options.ks), averages, strict=True)) | tops
+        averages = weighted_average_accuracies(features, weights, labels, rho, options.ks, bias)
+    metrics = dict(zip((f"avg{k}" for k in options.ks), averages, strict=True))
+    return metrics | {
+        f"top{r}": top_r_accuracy(order, labels, classes, r, rho) for r in options.tops
+    }
 
 
 def group_scores(classifier: Classifier, points: Features, rho: Tensor) -> dict[str, float]:
-    """``top1_majority``, ``avg2_majority`` and the same of the minority: classes drawn more, or
-    less, often than the mean.
+    """Return TOP-1 and AVG-2 of the majority and of the minority classes.
 
-    TOP-1 among all classes on the group's points; AVG-2 over the pairs inside a group of at least
-    two. The classes of a group count alike. Empty where rho is uniform.
+    The majority is drawn more often than the mean, the minority less often. TOP-1 is among all
+    classes, on the group's points; AVG-2 is over the pairs inside a group of at least two. The
+    classes of a group count alike. Empty if rho is uniform.
     """
     features, labels = points
-    (weights, bias), found = classifier, {}
-    for name, group in zip(("majority", "minority"), groups(rho) or (), strict=False):
-        number = labels.new_full((len(weights),), -1).index_put_(
-            (group,), torch.arange(len(group), device=labels.device)
-        )
+    weights, bias = classifier
+    metrics: dict[str, float] = {}
+    for name, group in zip(
+        ("majority", "minority"), majority_and_minority(rho) or (), strict=False
+    ):
+        place = torch.arange(len(group), device=labels.device)
+        number = labels.new_full((len(weights),), -1).index_put_((group,), place)
         inside = number[labels] >= 0
-        some, own = features[inside], labels[inside]
-        found[f"top1_{name}"] = top_r_accuracy(
-            ranks(some, weights, own, bias), number[own], len(group), 1
-        )
+        vectors, own = features[inside], labels[inside]
+        order = ranks(vectors, weights, own, bias)
+        metrics[f"top1_{name}"] = top_r_accuracy(order, number[own], len(group), 1)
         if len(group) > 1:
-            order = ranks(some, weights[group], number[own], None if bias is None else bias[group])
-            found[f"avg2_{name}"] = average_k_way_accuracy(order, number[own], len(group), 2)
-    return found
+            order = ranks(
+                vectors, weights[group], number[own], None if bias is None else bias[group]
+            )
+            metrics[f"avg2_{name}"] = average_k_way_accuracy(order, number[own], len(group), 2)
+    return metrics
 
 
-def _add(found: dict[str, float], prefix: str, scored: dict[str, float]) -> None:
-    found.update({f"{prefix}.{name}": value for name, value in scored.items()})
+def _named(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}.{name}": value for name, value in metrics.items()}

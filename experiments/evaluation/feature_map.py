@@ -1,37 +1,32 @@
-"""A map of a run's test features: some points of some classes in the plane, for the report to
-draw."""
+"""A map of test features: some points of some classes in the plane, for the report to draw."""
 
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
 
 from crl.scoring.projection import principal_plane
 from data.seeding import generator
-from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import Features
+from experiments.evaluation.encode import Features
 
-_CLASSES, _POINTS = 6, 40  # of so many classes so many points each: more cannot be told apart
+_CLASSES, _POINTS = 6, 40  # classes shown, points of each: more cannot be told apart
 
 
-def feature_map(config: DictConfig, test: Features, classes: int) -> dict[str, Any] | None:
-    """``map`` of ``result.json``: classes and points that are the same for every encoder of the
-    same data (drawn by ``dataset.split_seed``), ``points`` [m, 2] as shares of their largest
-    coordinate, their ``labels``, and the ``means`` of the classes; None for ``none``.
+def feature_map(
+    method: str, split_seed: int, test: Features, classes: int
+) -> dict[str, Any] | None:
+    """Return ``map`` of ``result.json``; None for the method "none".
 
-    ``evaluation.map``: pca, tsne or umap; of tsne and umap, a class mean is the mean of the mapped
-    points.
+    Classes and points are drawn by ``dataset.split_seed``, so they are the same for every encoder
+    of the same data. ``points`` [m, 2] are shares of their largest coordinate; ``labels`` and the
+    ``means`` of the classes go with them. method: "pca", "tsne" or "umap"; the means of the last
+    two are those of the mapped points.
     """
-    method = config.evaluation.map
     if method == "none":
         return None
     features, labels = test[0].cpu(), test[1].cpu()
-    chosen = (
-        torch.randperm(classes, generator=generator(config.dataset.split_seed, "map", 0))[:_CLASSES]
-        .sort()
-        .values
-    )
+    drawn = torch.randperm(classes, generator=generator(split_seed, "map", 0))
+    chosen = drawn[:_CLASSES].sort().values
     index = torch.cat([(labels == c).nonzero()[:_POINTS, 0] for c in chosen])
     points, shares = _in_the_plane(method, features[index])
     points = points / points.abs().max().clamp(min=1e-300)
@@ -46,32 +41,21 @@ def feature_map(config: DictConfig, test: Features, classes: int) -> dict[str, A
     }
 
 
-def check_map(config: DictConfig) -> None:
-    """Raise ConfigError where ``evaluation.map`` needs a package that is not there."""
-    if config.evaluation.map == "umap":
-        try:
-            import umap  # noqa: F401
-        except ImportError as error:
-            raise ConfigError(
-                "evaluation.map: umap is not installed; pip install umap-learn, or use tsne or pca"
-            ) from error
-
-
 def _in_the_plane(method: str, features: Tensor) -> tuple[Tensor, tuple[float, float] | None]:
+    """Map features [m, d] to points [m, 2]; PCA also gives each axis's share of the variance."""
     if method == "pca":
         return principal_plane(features)
     if method == "tsne":
         from sklearn.manifold import TSNE
 
+        start = "pca" if features.shape[1] > 1 else "random"
         perplexity = min(30.0, (len(features) - 1) / 3)
-        found = TSNE(
-            init="pca" if features.shape[1] > 1 else "random", random_state=0, perplexity=perplexity
-        ).fit_transform(features.numpy())
+        embedding = TSNE(init=start, random_state=0, perplexity=perplexity)
     else:
         import umap
 
-        found = umap.UMAP(random_state=0, n_jobs=1).fit_transform(features.numpy())
-    return torch.from_numpy(found).double(), None
+        embedding = umap.UMAP(random_state=0, n_jobs=1)
+    return torch.from_numpy(embedding.fit_transform(features.numpy())).double(), None
 
 
 def _rounded(points: Tensor) -> list[list[float]]:

@@ -1,30 +1,52 @@
-"""All that is said of an encoder, trained here or not."""
+"""All that is measured of an encoder, trained here or not."""
 
 from typing import Any
 
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import nn
 
 from data.dataset import Dataset
-from experiments.evaluation.accuracy import encode_splits, evaluate
+from data.imbalance import majority_and_minority
+from experiments.config.schema import Config
+from experiments.evaluation.accuracy import evaluate
 from experiments.evaluation.attentive import attentive_metrics
+from experiments.evaluation.encode import encode_splits
 from experiments.evaluation.feature_map import feature_map
 from experiments.evaluation.theory import latent_theory
 from experiments.evaluation.warnings import check_features, warnings
 
 
-def score(
-    config: DictConfig, fabric: Fabric, encoder: nn.Module, dataset: Dataset
-) -> dict[str, Any]:
-    """``metrics``, ``theory``, ``warnings`` and ``map`` of ``result.json``. Raises RunError for
-    features that are not finite."""
-    features = encode_splits(config, fabric, encoder, dataset)
+def score(config: Config, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, Any]:
+    """Return ``metrics``, ``theory``, ``warnings`` and ``map`` of ``result.json``.
+
+    Raises RunError for features that are not finite.
+    """
+    options, classes = config.evaluation, len(dataset.classes)
+    features = encode_splits(encoder, dataset, options.batch_size, fabric)
     check_features(features)
-    metrics = evaluate(config, features, len(dataset.classes), dataset.test.rho)
+    metrics = evaluate(options, config.seed, features, classes, dataset.test.rho)
     return {
         "metrics": metrics | attentive_metrics(config, fabric, encoder, dataset),
         "theory": latent_theory(config, fabric, encoder, dataset, features),
         "warnings": warnings(dataset, features),
-        "map": feature_map(config, features["test"], len(dataset.classes)),
+        "map": feature_map(options.map, config.dataset.split_seed, features["test"], classes),
     }
+
+
+def describe_data(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    """Return ``dataset`` of ``result.json``."""
+    description: dict[str, Any] = {
+        "name": dataset.name,
+        "classes": len(dataset.classes),
+        "train_points": len(dataset.train),
+        "test_points": len(dataset.test),
+        "fingerprint": fingerprint,
+    }
+    if dataset.unlabelled_train is not None:
+        description["unlabelled_points"] = len(dataset.unlabelled_train)
+    rho = dataset.train.rho
+    unequal = None if rho is None else majority_and_minority(rho)
+    if unequal is not None:
+        majority = unequal[0].tolist()
+        description["majority_classes"] = [dataset.classes[number] for number in majority]
+    return description

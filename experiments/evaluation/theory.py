@@ -1,92 +1,91 @@
 """The theory's quantities and inequalities on the features of a run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from crl.theory.bounds import class_distribution, collision_probability, theory_report, violations
+from crl.theory.bounds import theory_report, violations
+from crl.theory.collision_probability import class_distribution, collision_probability
 from data.dataset import Dataset
 from data.seeding import generator
+from experiments.config.objectives import ObjectiveConfig
+from experiments.config.schema import Config
 from experiments.errors import RunError
-from experiments.evaluation.accuracy import Features
-from experiments.evaluation.encode import encode
+from experiments.evaluation.encode import Features, encode
 
 _BUDGET = 5e7  # margins enumerated per split: some seconds on a CPU
-_DOCUMENTS = (
-    1000  # encoded per split where classes are documents; the budget pays for about 300 of IMDb's
-)
+_DOCUMENTS = 1000  # encoded per split if documents are the classes; about 300 of IMDb's fit _BUDGET
 
 
 def latent_theory(
-    config: DictConfig,
+    config: Config,
     fabric: Fabric,
     encoder: nn.Module,
     dataset: Dataset,
-    features: dict[str, Features],
+    features: Mapping[str, Features],
 ) -> dict[str, Any]:
-    """:func:`theory` on the latent classes that similar points are drawn from.
+    """Return :func:`theory` on the latent classes that similar points are drawn from.
 
-    Those are the labelled ones, of which the features are given, or else unlabelled documents: dev
-    ones stand for test, and as many of training. They lie in random order, so that the first of
-    them are as good as any.
+    These are the labelled classes, whose features are given, or unlabelled documents. Of documents,
+    dev stands for test, with as many training documents. They lie in random order, so the first
+    ones are a random sample.
     """
+    objective = config.objective
     if dataset.unlabelled_train is None or dataset.unlabelled_dev is None:
-        return theory(config, features, len(dataset.classes), dataset.train.rho)
-    count = min(len(dataset.unlabelled_train.sizes), len(dataset.unlabelled_dev.sizes), _DOCUMENTS)
-    found = {}
-    for role, split in (("test", dataset.unlabelled_dev), ("train", dataset.unlabelled_train)):
-        part = split.first_classes(count)
-        found[role] = (
-            encode(encoder, part.points, config.evaluation.batch_size, fabric),
-            part.labels,
-        )
-    return theory(config, found, count, sizes=dataset.unlabelled_train.sizes)
+        classes = len(dataset.classes)
+        return theory(objective, config.seed, features, classes, dataset.train.rho)
+    splits = {"test": dataset.unlabelled_dev, "train": dataset.unlabelled_train}
+    count = min(_DOCUMENTS, *(len(split.sizes) for split in splits.values()))
+    of_documents: dict[str, Features] = {}
+    for role, split in splits.items():
+        sample = split.first_classes(count)
+        vectors = encode(encoder, sample.points, config.evaluation.batch_size, fabric)
+        of_documents[role] = vectors, sample.labels
+    sizes = dataset.unlabelled_train.sizes
+    return theory(objective, config.seed, of_documents, count, sizes=sizes)
 
 
 def theory(
-    config: DictConfig,
-    features: dict[str, Features],
+    objective: ObjectiveConfig,
+    seed: int,
+    features: Mapping[str, Features],
     classes: int,
     rho: Tensor | None = None,
     sizes: Tensor | None = None,
 ) -> dict[str, Any]:
-    """``theory`` of ``result.json``: tau, s(f), the losses and every bound on test features, the
-    same on train's under ``train``; each on a subsample whose size is stated (``points``,
-    ``classes``). Classes have the distribution rho [N], or where it is not given that of their
-    points in each of the two. ``all_points`` has tau of all classes, of which ``sizes`` [N] may be
-    given where train's features are not of all.
+    """Return ``theory`` of ``result.json``: tau, s(f), the losses and every bound.
+
+    The values are those of test features; ``train`` holds the same of train features. Each is of a
+    subsample whose size is stated (``points``, ``classes``). Classes have the distribution rho [N];
+    without it, that of their points in each split. ``all_points`` has tau of all classes; ``sizes``
+    [N] gives their points if the train features are not of all.
 
     Raises RunError if an inequality that holds for every encoder is violated beyond rounding: that
     would be a bug here.
     """
-    found = {}
+    reports = {}
     for role in ("test", "train"):
         vectors, labels = features[role]
-        draws = generator(config.seed, f"theory/{role}", 0)
+        draws = generator(seed, f"theory/{role}", 0)
         try:
             report = theory_report(
-                vectors.cpu(), labels.cpu(), classes, config.objective.negatives, config.objective.block_size,
-                config.objective.loss, draws, budget=_BUDGET, rho=rho,
+                vectors.cpu(), labels.cpu(), classes, objective.negatives, objective.block_size,
+                objective.loss, draws, budget=_BUDGET, rho=rho,
             )  # fmt: skip
         except ValueError as error:
             raise RunError(f"the theory cannot be checked on {role} features ({error})") from error
         if broken := violations(report):
-            raise RunError(
-                f"{', '.join(broken)} violated on {role} features: a bug in crl, please report it"
-            )
+            names = ", ".join(broken)
+            raise RunError(f"{names} violated on {role} features: a bug in crl, please report it")
         bounds = report.pop("bounds")
-        found[role] = report | bounds
+        reports[role] = report | bounds
     if rho is None:
-        rho = class_distribution(
-            torch.bincount(features["train"][1].cpu(), minlength=classes)
-            if sizes is None
-            else sizes
-        )
-    whole = {
-        "tau": collision_probability(rho),
-        "tau_k": collision_probability(rho, config.objective.negatives),
-    }
-    return found["test"] | {"train": found["train"], "all_points": whole}
+        if sizes is None:
+            sizes = torch.bincount(features["train"][1].cpu(), minlength=classes)
+        rho = class_distribution(sizes)
+    tau = collision_probability(rho)
+    all_points = {"tau": tau, "tau_k": collision_probability(rho, objective.negatives)}
+    return reports["test"] | {"train": reports["train"], "all_points": all_points}

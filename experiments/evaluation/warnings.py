@@ -1,40 +1,41 @@
-"""Whether a run's numbers can be trusted: what must not be ends it, what is doubtful is written
-beside them."""
+"""Whether a run's numbers can be trusted.
+
+Features and numbers that are not finite end a run. What is doubtful is stored beside the numbers.
+"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crl.scoring.feature_spread import feature_spread
 from data.dataset import Dataset
 from data.leaks import find_leaks
 from experiments.errors import RunError
-from experiments.evaluation.accuracy import Features
-from experiments.training.loop import CALMER
+from experiments.evaluation.encode import Features
 
-# Rounding to bfloat16 alone moves a constant by 0.2 % at most; trained encoders here had 80 % and
-# more.
+REMEDY = "lower optimizer.lr, or set training.clip_norm=1"  # against a loss that is not finite
+
+# Rounding to bfloat16 alone moves a constant by 0.2 % at most; trained encoders had 80 % and more.
 SMALLEST_SPREAD = 0.01
-# One direction then has over 95 % of the variance; trained encoders here had ranks of 2.4 and more.
-# Two classes can be told apart on a line; more cannot.
+# One direction then has over 95 % of the variance; trained encoders had ranks of 2.4 and more. Two
+# classes can be told apart on a line; more cannot.
 SMALLEST_RANK = 1.1
 MOST_DEAD = 0.5
 
 
-def check_features(features: dict[str, Features]) -> None:
-    """Raise RunError where a feature [d] of any split is not finite: no score of it would mean
-    anything."""
+def check_features(features: Mapping[str, Features]) -> None:
+    """Raise RunError if a feature of any split is not finite."""
     for role, (vectors, _) in features.items():
-        broken = sum(int((~part.isfinite()).any(1).sum()) for part in vectors.split(2**16))
+        broken = sum(int((~rows.isfinite()).any(1).sum()) for rows in vectors.split(2**16))
         if broken:
-            raise RunError(f"{broken} of {len(vectors)} {role} features are not finite; {CALMER}")
+            raise RunError(f"{broken} of {len(vectors)} {role} features are not finite; {REMEDY}")
 
 
-def check_numbers(result: dict[str, Any]) -> None:
-    """Raise RunError where a number anywhere in a result is not finite."""
+def check_numbers(result: Mapping[str, Any]) -> None:
+    """Raise RunError if a number anywhere in a result is not finite."""
     for name, value in _numbers(result):
         if not math.isfinite(value):
-            raise RunError(f"{name} is {value}; {CALMER}")
+            raise RunError(f"{name} is {value}; {REMEDY}")
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
@@ -45,15 +46,13 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
         yield name, value
 
 
-def warnings(dataset: Dataset, features: dict[str, Features]) -> list[dict[str, Any]]:
-    """``warnings`` of ``result.json``: each with its ``kind``, a ``message`` of one line and its
-    numbers.
+def warnings(dataset: Dataset, features: Mapping[str, Features]) -> list[dict[str, Any]]:
+    """Return ``warnings`` of ``result.json``: each with ``kind``, ``message`` and its numbers.
 
     - ``leak``: points of one split are in another (``seen``, ``asked``, ``shared`` of ``points``,
       ``share``)
-    - ``collapse``: test features lie within 1 % of their mean (``spread``), the same for every
-      point included
-    - ``line``: test features of more than two classes lie on a line (``effective_rank`` under 1.1)
+    - ``collapse``: test features lie within 1 % of their mean (``spread``)
+    - ``line``: test features of more than two classes lie on a line (``effective_rank`` below 1.1)
     - ``dead``: more than half of the dimensions do not vary (``share``)
     """
     return [*_leaks(dataset), *_collapse(features["test"], len(dataset.classes))]
@@ -62,22 +61,26 @@ def warnings(dataset: Dataset, features: dict[str, Features]) -> list[dict[str, 
 def _leaks(dataset: Dataset) -> Iterator[dict[str, Any]]:
     for leak in find_leaks(dataset):
         share = leak.shared / leak.points
-        message = f"{leak.shared} of {leak.points} {leak.asked} points ({share:.2%}) are {leak.seen} points too"
-        yield {
-            "kind": "leak",
-            "message": message.replace("_", " "),
-            **leak._asdict(),
-            "share": share,
-        }
+        message = (
+            f"{leak.shared} of {leak.points} {leak.asked} points ({share:.2%}) are {leak.seen} "
+            "points too"
+        ).replace("_", " ")
+        yield {"kind": "leak", "message": message, **leak._asdict(), "share": share}
 
 
 def _collapse(test: Features, classes: int) -> Iterator[dict[str, Any]]:
     spread = feature_spread(test[0])
     if spread.relative < SMALLEST_SPREAD:
-        message = f"features have collapsed: those of test points differ from their mean by {spread.relative:.1g} of their size"
+        message = (
+            "features have collapsed: those of test points differ from their mean by "
+            f"{spread.relative:.1g} of their size"
+        )
         yield {"kind": "collapse", "message": message, "spread": spread.relative}
     elif classes > 2 and spread.effective_rank < SMALLEST_RANK:
-        message = f"features lie on a line: those of test points have an effective rank of {spread.effective_rank:.2f}"
+        message = (
+            "features lie on a line: those of test points have an effective rank of "
+            f"{spread.effective_rank:.2f}"
+        )
         yield {"kind": "line", "message": message, "effective_rank": spread.effective_rank}
     elif spread.dead > MOST_DEAD:
         message = f"{spread.dead:.0%} of the dimensions of test features do not vary"

@@ -17,7 +17,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
-from experiments.config.compose import hydra_started, quoted, spelled_out
+from experiments.config.compose import hydra_started, quoted, with_models
 from experiments.errors import ConfigError
 from experiments.launch import slurm
 from experiments.launch.launch import (
@@ -54,16 +54,16 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
     """
     if not options:
         return OneByOne()
-    with hydra_started(options) as hydra:
-        name = _chosen_name(options, hydra.config_loader)
+    with hydra_started(options) as loader:
+        name = _chosen_name(options, loader)
         place = f"hydra.sweep.dir={quoted(folder)}"
         overrides = [*slurm.default_options(name), *options, place, *_QUIET]
-        config = hydra.config_loader.load_configuration("train", overrides, RunMode.MULTIRUN)
+        config = loader.load_configuration("train", overrides, RunMode.MULTIRUN)
         if name == _BASIC:
             return OneByOne()
         if name in slurm.LAUNCHERS:
             return slurm.SubmititJobs(name, config.hydra.launcher, say)
-        launcher = HydraLauncher(name, config, hydra.config_loader, runs)
+        launcher = HydraLauncher(name, config, loader, runs)
         return OneByOne() if launcher.side_by_side == 1 else launcher  # joblib would do that too
 
 
@@ -98,7 +98,7 @@ class HydraLauncher:
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs. If a process dies and the launcher gives up, complete runs still count."""
         overrides = [
-            list(spelled_out(run.with_threads(self._threads).overrides))  # Hydra knows no shorthand
+            list(with_models(run.with_threads(self._threads).overrides))  # Hydra knows no shorthand
             for run in runs
         ]
         before = [stamp(run.folder / "result.json") for run in runs]

@@ -23,11 +23,11 @@ from lightning_fabric.plugins.environments import (
     TorchElasticEnvironment,
 )
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
-from omegaconf import DictConfig
 from torch import distributed
 from tqdm import tqdm
 
 from data.errors import DataError
+from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError
 from experiments.launch.worker_pool import end_with_parent
 from experiments.run import run
@@ -69,7 +69,7 @@ class Local(LightningEnvironment):
         return 0
 
 
-def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str, Any]:
+def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, Any]:
     """Do :func:`experiments.run.run` on the devices that are configured, or with torchrun's ranks.
 
     Only rank 0 returns a result and talks to the user; other ranks that torchrun or srun started
@@ -102,7 +102,7 @@ def run_on_devices(config: DictConfig, command: list[str], say: Say) -> dict[str
     return _run(config, command, say, ranks)
 
 
-def started_outside(config: DictConfig) -> Ranks | None:
+def started_outside(config: Config) -> Ranks | None:
     """Return the ranks that torchrun or srun has started, this process among them, else None.
 
     Raises ConfigError if they are not as many as the configuration asks for.
@@ -182,13 +182,13 @@ def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
     return None
 
 
-def _other(config: DictConfig, command: list[str], ranks: Ranks) -> None:
+def _other(config: Config, command: list[str], ranks: Ranks) -> None:
     """The process of another rank than 0, started by rank 0."""
     end_with_parent()
     os._exit(_follow(config, command, ranks))  # cleaning up could only go wrong
 
 
-def _follow(config: DictConfig, command: list[str], ranks: Ranks) -> int:
+def _follow(config: Config, command: list[str], ranks: Ranks) -> int:
     """Train along with rank 0, silently; return the exit code. It ends when rank 0 does."""
     ignore_signals()  # rank 0 hears them, and saves a checkpoint first
     warnings.simplefilter("ignore")
@@ -202,7 +202,7 @@ def _follow(config: DictConfig, command: list[str], ranks: Ranks) -> int:
     return 0
 
 
-def _run(config: DictConfig, command: list[str], say: Say, ranks: Ranks) -> dict[str, Any]:
+def _run(config: Config, command: list[str], say: Say, ranks: Ranks) -> dict[str, Any]:
     """Do the run. Raises _LostRankError if a collective operation fails: another rank has ended."""
     try:
         return run(config, command, say, ranks)

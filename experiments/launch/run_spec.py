@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from experiments.config.identity import run_path
+from experiments.config.schema import Config
 
 _THREADS = "runtime.threads="
 
@@ -27,16 +26,16 @@ class RunSpec:
     kind: str
 
     @classmethod
-    def of(cls, config: DictConfig, overrides: Sequence[str], title: str = "") -> "RunSpec":
+    def of(cls, config: Config, overrides: Sequence[str], title: str = "") -> "RunSpec":
         """The run that a configuration describes, by default titled after its folder."""
         folder = run_path(config)
-        training = config.training
+        tuples = config.training.steps * config.training.batch_size
         return cls(
             title=title or f"{folder.parent.name}/{folder.name}",
             overrides=tuple(overrides),
             folder=folder,
-            points=training.steps * training.batch_size * points_per_tuple(config),
-            steps=training.steps,
+            points=tuples * config.objective.points_per_tuple,
+            steps=config.training.steps,
             kind=f"{config.dataset.name}/{config.encoder.name}",
         )
 
@@ -51,10 +50,3 @@ class RunSpec:
         if threads is None or self.threads is not None:
             return self
         return replace(self, overrides=(*self.overrides, f"{_THREADS}{threads}"))
-
-
-def points_per_tuple(config: DictConfig) -> int:
-    """Return the encoded points of a tuple: 1 + b, or 1 + b + k b with fresh negatives."""
-    objective = config.objective
-    fresh = objective.name == "contrastive" and objective.negative_source == "fresh"
-    return 1 + objective.block_size * (1 + (objective.negatives if fresh else 0))

@@ -6,24 +6,22 @@ starts.
 
 import hashlib
 import json
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig
-
-from experiments.config.compose import combinations, compose_config, is_launcher_option
-from experiments.config.schema import SCHEMAS
+from experiments.config.compose import combinations, compose_config
+from experiments.config.identity import option_value
+from experiments.config.messages import is_launcher_option
+from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
 from experiments.launch.hydra_launchers import choose_launcher
 from experiments.launch.launch import launch
 from experiments.launch.run_spec import RunSpec
-from experiments.metric_names import classifier_title
 from experiments.runtime.console import Say
-from experiments.statistics import summarise
 from experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
-from experiments.storage.results import Run, read_run
+from experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class _Combination(NamedTuple):
 
     run: RunSpec
     labels: dict[str, Any]
-    config: DictConfig
+    config: Config
 
 
 def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
@@ -109,15 +107,12 @@ def _combination(overrides: list[str], swept: list[str]) -> _Combination:
     return _Combination(RunSpec.of(config, overrides, title), labels, config)
 
 
-def _label(name: str, text: str, config: DictConfig) -> Any:
+def _label(name: str, text: str, config: Config) -> Any:
     """The value of a swept option in the configuration; of a group, the choice and its model."""
-    if name in SCHEMAS:
-        choice = getattr(getattr(config, name), "name", text)
+    if name in GROUPS:
+        choice = getattr(config, name).name
         return text if text.startswith(f"{choice}:") else choice
-    value: Any = config
-    for key in name.split("."):
-        value = getattr(value, key, text)
-    return list(value) if isinstance(value, MutableSequence) else value
+    return option_value(config, name, text)
 
 
 def _studies(combos: Sequence[_Combination]) -> tuple[Study, ...]:
@@ -152,33 +147,3 @@ def run_sweep(sweep: Sweep, say: Say) -> dict[str, str]:
     already = f", {complete} of them complete already" if complete else ""
     say(f"sweep of {len(sweep.runs)} runs{already}: {sweep.folder}")
     return launch(pending, launcher, say, complete, sweep.bar)
-
-
-def sweep_table(manifest: Manifest) -> str:
-    """A row for each combination: mean ± standard deviation over its n complete runs, in %."""
-    cells = [cell for study in manifest.studies for cell in study.cells]
-    complete = [[run for path in cell.runs if (run := read_run(path))] for cell in cells]
-    names = dict.fromkeys(
-        name for runs in complete for run in runs for name in run.metrics if classifier_title(name)
-    )
-    rows = [[*cells[0].labels, "n", *map(classifier_title, names)]]
-    for cell, runs in zip(cells, complete, strict=True):
-        labels = [
-            value if isinstance(value, str) else json.dumps(value) for value in cell.labels.values()
-        ]
-        rows.append([*labels, str(len(runs)), *(_mean_and_std(runs, name) for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-
-
-def _mean_and_std(runs: Sequence[Run], metric: str) -> str:
-    values = [100 * run.metrics[metric] for run in runs if metric in run.metrics]
-    if not values:
-        return "-"
-    summary = summarise(values)
-    if summary.std is None:
-        return f"{summary.mean:.1f}"
-    return f"{summary.mean:.1f} ± {summary.std:.1f}"

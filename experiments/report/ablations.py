@@ -1,63 +1,60 @@
-"""What the ablations say, in plain sentences: the paper leaves these questions open, so there is no
-verdict."""
+"""Sentences on the ablations. The paper leaves these questions open, so there is no verdict."""
 
+from experiments.metric_names import AVG2
 from experiments.report.load_runs import DatasetStudies
 from experiments.report.verdicts import Comparison, in_points
 from experiments.statistics import Interval
 from experiments.storage.results import paired_difference
 
-AVG2 = "test.mean.avg2"
 _AXES = {"block_size": ("b", "Larger blocks"), "negatives": ("k", "More negatives")}
 
 
-def observations(subject: DatasetStudies) -> tuple[str, ...]:
-    """One sentence for each comparison of the studies ``collisions`` and ``budget``."""
-    return (*_collisions(subject), *_budget(subject))
+def observations(studies: DatasetStudies) -> tuple[str, ...]:
+    """Return one sentence for each comparison of the studies ``collisions`` and ``budget``."""
+    return (*_on_collisions(studies), *_on_budgets(studies))
 
 
-def _collisions(subject: DatasetStudies) -> list[str]:
-    found = []
-    for k in subject.values("collisions", "negatives"):
+def _on_collisions(studies: DatasetStudies) -> list[str]:
+    sentences = []
+    for k in studies.values("collisions", "negatives"):
         removed, allowed = (
-            subject.runs("collisions", collisions=kind, negatives=k)
+            studies.runs("collisions", collisions=kind, negatives=k)
             for kind in ("removed", "allowed")
         )
         if difference := paired_difference(removed, allowed, AVG2):
             shown = in_points(Comparison("without − with collisions, AVG-2", difference))
-            found.append(
-                f"Drawing negatives from other classes only, at k = {k}, {_verb(difference)} accuracy ({shown})."
+            sentences.append(
+                f"Drawing negatives from other classes only, at k = {k}, "
+                f"{_effect(difference)} accuracy ({shown})."
             )
-    return found
+    return sentences
 
 
-def _budget(subject: DatasetStudies) -> list[str]:
-    found = []
-    for axis, (letter, what) in _AXES.items():
-        for equal in subject.values("budget", "equal", axis=axis):
-            values = subject.values("budget", "value", axis=axis, equal=equal)
+def _on_budgets(studies: DatasetStudies) -> list[str]:
+    sentences = []
+    for axis, (letter, change) in _AXES.items():
+        for equal in studies.values("budget", "equal", axis=axis):
+            values = studies.values("budget", "value", axis=axis, equal=equal)
             if len(values) < 2:
                 continue
-            least, most = (
-                subject.runs("budget", axis=axis, equal=equal, value=v)
-                for v in (values[0], values[-1])
+            least, most = values[0], values[-1]
+            smallest, largest = (
+                studies.runs("budget", axis=axis, equal=equal, value=value)
+                for value in (least, most)
             )
-            if difference := paired_difference(most, least, AVG2):
-                shown = in_points(
-                    Comparison(
-                        f"{letter} = {values[-1]} − {letter} = {values[0]}, AVG-2", difference
-                    )
+            if difference := paired_difference(largest, smallest, AVG2):
+                title = f"{letter} = {most} − {letter} = {least}, AVG-2"
+                sentences.append(
+                    f"{change} at an equal number of {equal} {_effect(difference, plural=True)} "
+                    f"accuracy ({in_points(Comparison(title, difference))})."
                 )
-                found.append(
-                    f"{what} at an equal number of {equal} {_verb(difference, 'plural')} accuracy ({shown})."
-                )
-    return found
+    return sentences
 
 
-def _verb(difference: Interval, number: str = "singular") -> str:
-    """What the interval allows to say."""
-    ending = "" if number == "plural" else "s"
+def _effect(difference: Interval, plural: bool = False) -> str:
+    """Return the verb that the interval allows."""
     if difference.low > 0:
-        return f"raise{ending}"
+        return "raise" if plural else "raises"
     if difference.high < 0:
-        return f"lower{ending}"
-    return f"{'do' if number == 'plural' else 'does'} not clearly change"
+        return "lower" if plural else "lowers"
+    return f"{'do' if plural else 'does'} not clearly change"

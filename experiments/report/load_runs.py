@@ -1,245 +1,208 @@
-"""What a report is about: the finished runs under some folders, sorted into the studies that their
-manifests name."""
+"""What a report is about: finished runs, sorted into the studies that manifests name."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.config.schema import SCHEMAS, Config, TrainingConfig
 from experiments.errors import ConfigError
-from experiments.storage.manifest import Study, find_manifests, read_manifest
+from experiments.report.configurations import SeedGroup, one_per_seed
+from experiments.storage.manifest import Cell, Study, find_manifests, read_manifest
 from experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
 
-_FREE = ("sweep",)  # studies that are shown as they are, however many there are
-
-
-@dataclass(frozen=True)
-class SeedGroup:
-    """Runs that differ in their seed alone, in its order; ``labels``: where they stand in a
-    study."""
-
-    labels: dict[str, Any]
-    runs: tuple[Run, ...]
+_SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
 
 
 @dataclass
 class DatasetStudies:
-    """A data set and the studies made on it, by name; ``label`` tells two sets of studies on one
-    data set apart."""
+    """The studies on one data set: study name -> its cells.
+
+    ``title``: that of the manifest. ``label``: how the report calls them; it differs from
+    ``dataset`` where two manifests hold the same study on one data set.
+    """
 
     label: str
     dataset: str
     title: str = ""
-    studies: dict[str, list[SeedGroup]] = field(default_factory=dict)
+    cells: dict[str, list[SeedGroup]] = field(default_factory=dict)
 
     def runs(self, study: str, **labels: Any) -> tuple[Run, ...]:
-        """The runs of the first cell that has these labels; none where there is no such cell."""
-        cells = (
-            cell for cell in self.studies.get(study, ()) if labels.items() <= cell.labels.items()
-        )
-        return next((cell.runs for cell in cells), ())
+        """Return the runs of the study's first cell with these labels; () if there is none."""
+        return next((cell.runs for cell in self._matching(study, labels)), ())
 
     def values(self, study: str, label: str, **labels: Any) -> list[Any]:
-        """What a label takes in the cells that have these others, in order."""
-        cells = (
-            cell.labels
-            for cell in self.studies.get(study, ())
-            if labels.items() <= cell.labels.items()
-        )
-        return sorted({cell[label] for cell in cells if label in cell})
+        """Return the sorted values of one label among the study's cells with these labels."""
+        cells = self._matching(study, labels)
+        return sorted({cell.labels[label] for cell in cells if label in cell.labels})
 
     def every_run(self) -> list[Run]:
-        """All runs of all studies, each once."""
-        found = {
-            run.path: run for cells in self.studies.values() for cell in cells for run in cell.runs
-        }
-        return list(found.values())
+        """Return all runs of all studies, each once."""
+        runs = (run for cells in self.cells.values() for cell in cells for run in cell.runs)
+        return list({run.path: run for run in runs}.values())
+
+    def _matching(self, study: str, labels: dict[str, Any]) -> Iterable[SeedGroup]:
+        cells = self.cells.get(study, ())
+        return (cell for cell in cells if labels.items() <= cell.labels.items())
 
 
 @dataclass
 class ReportData:
-    """``configurations``: every run, by the name that its seeds share; ``notes``: what is missing
-    or counted once."""
+    """All that a report is made from.
+
+    - ``home``: the first folder given; paths inside it are printed relative to it
+    - ``sweeps``: (title, cells) of every sweep
+    - ``other_runs``: configurations that no manifest names
+    - ``configurations``: every configuration by name
+    - ``notes``: runs that are missing or counted once, a line each
+    """
 
     home: Path
-    subjects: list[DatasetStudies]
-    sweeps: list[tuple[str, list[SeedGroup]]]
-    others: list[SeedGroup]
-    configurations: dict[str, SeedGroup]
-    notes: list[str]
+    datasets: list[DatasetStudies] = field(default_factory=list)
+    sweeps: list[tuple[str, list[SeedGroup]]] = field(default_factory=list)
+    other_runs: list[SeedGroup] = field(default_factory=list)
+    configurations: dict[str, SeedGroup] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-    def place(self, path: Path) -> str:
-        """A folder as the report prints it: from the first folder that was given, where it lies
-        inside."""
+    def printed(self, path: Path) -> str:
+        """Return a path as the report prints it."""
         return str(path.relative_to(self.home)) if path.is_relative_to(self.home) else str(path)
 
 
-def collect(folders: Sequence[Path]) -> ReportData:
-    """Read run folders and manifests. Raises ConfigError for no folder, a damaged run, or nothing
-    to report."""
+def load_report_data(folders: Sequence[Path]) -> ReportData:
+    """Read all runs and manifests under the folders.
+
+    Raises ConfigError for a path that is no folder, a damaged run or manifest, or no finished run.
+    """
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(
-                f"{folder} is not a folder; crl report takes folders that hold runs (crl train makes them)"
+                f"{folder} is not a folder; crl report takes folders with runs of crl train"
             )
-    material = ReportData(folders[0].resolve(), [], [], [], {}, [])
+    report_data = ReportData(folders[0].resolve())
     runs = {run.path: run for run in find_runs(folders)}
-    told: set[Path] = set()
+    in_studies: set[Path] = set()
     for path in find_manifests(folders):
         manifest = read_manifest(path)
         by_dataset: dict[str, dict[str, list[SeedGroup]]] = {}
         for study in manifest.studies:
-            cells = _resolve(material, study, runs, told)
-            if study.name in _FREE:
-                material.sweeps.append((f"{manifest.title}, {study.dataset}", cells))
+            cells = _read_cells(report_data, study, runs, in_studies)
+            if study.name == _SWEEP:
+                report_data.sweeps.append((f"{manifest.title}, {study.dataset}", cells))
             else:
-                by_dataset.setdefault(study.dataset, {}).setdefault(study.name, []).extend(cells)
+                studies = by_dataset.setdefault(study.dataset, {})
+                studies.setdefault(study.name, []).extend(cells)
         for dataset, studies in by_dataset.items():
-            _subject(material, dataset, manifest.title, studies).studies.update(studies)
+            _studies_on(report_data, dataset, manifest.title, studies).cells.update(studies)
     if not runs:
         where = ", ".join(map(str, folders))
-        raise ConfigError(
-            f"no finished run under {where}; crl train makes one, crl report takes the folder that holds it"
-        )
+        raise ConfigError(f"no finished run under {where}; crl train makes one")
     for folder in folders:
-        begun = sorted(run_folders([folder]))
-        material.notes += [
-            f"{material.place(p)}: {why_unfinished(p)}"
-            for p in begun
-            if p not in runs and p not in told
+        report_data.notes += [
+            f"{report_data.printed(path)}: {why_unfinished(path)}"
+            for path in sorted(run_folders([folder]))
+            if path not in runs and path not in in_studies
         ]
-    _group_configurations(material, runs.values())
-    _without_manifest(material, [run for run in runs.values() if run.path not in told])
-    return material
+    _group_by_configuration(report_data, runs.values())
+    _add_runs_without_manifest(report_data, [r for r in runs.values() if r.path not in in_studies])
+    return report_data
 
 
-def _resolve(
-    material: ReportData, study: Study, runs: dict[Path, Run], told: set[Path]
+def _read_cells(
+    report_data: ReportData, study: Study, runs: dict[Path, Run], in_studies: set[Path]
 ) -> list[SeedGroup]:
-    """A study's cells with their runs read; what is not finished is noted once."""
+    """Return the study's cells with their runs; note each unfinished run once.
+
+    Runs outside the report's folders are added to ``runs``, every path to ``in_studies``.
+    """
+
+    def read(path: Path, cell: Cell) -> Run | None:
+        run = runs.get(path) or read_run(path)
+        if run is not None:
+            runs[path] = run
+        elif path not in in_studies:
+            labels = [f"{name} = {value}" for name, value in cell.labels.items()]
+            where = ", ".join([study.name, study.dataset, *labels])
+            report_data.notes.append(
+                f"{report_data.printed(path)}: {why_unfinished(path)} ({where})"
+            )
+        in_studies.add(path)
+        return run
+
     cells = []
     for cell in study.cells:
-        found = []
-        for path in cell.runs:
-            run = runs.get(path) or read_run(path)
-            if run is not None:
-                runs[path] = run
-                found.append(run)
-            elif path not in told:
-                where = ", ".join(
-                    [study.name, study.dataset, *(f"{k} = {v}" for k, v in cell.labels.items())]
-                )
-                material.notes.append(f"{material.place(path)}: {why_unfinished(path)} ({where})")
-            told.add(path)
-        cells.append(SeedGroup(cell.labels, one_per_seed(found)))
+        finished = [run for path in cell.runs if (run := read(path, cell)) is not None]
+        cells.append(SeedGroup(cell.labels, one_per_seed(finished)))
     return cells
 
 
-def _subject(
-    material: ReportData, dataset: str, title: str, studies: Iterable[str]
+def _studies_on(
+    report_data: ReportData, dataset: str, title: str, names: Iterable[str]
 ) -> DatasetStudies:
-    """The subject of that title that has none of these studies yet, or a new one: other titles are
-    other settings."""
-    there = [subject for subject in material.subjects if subject.dataset == dataset]
-    for subject in there:
-        if subject.title == title and not subject.studies.keys() & set(studies):
-            return subject
-    label = dataset if not there else f"{dataset} ({title})"
-    if label in {subject.label for subject in there}:
-        label = f"{label}, {len(there) + 1}"
-    material.subjects.append(DatasetStudies(label, dataset, title))
-    return material.subjects[-1]
+    """Return the studies that these join: those of the same title without any of the same name.
+
+    If there are none, new ones are added: manifests with other titles have other settings.
+    """
+    present = [studies for studies in report_data.datasets if studies.dataset == dataset]
+    for studies in present:
+        if studies.title == title and not studies.cells.keys() & set(names):
+            return studies
+    label = dataset if not present else f"{dataset} ({title})"
+    if label in {studies.label for studies in present}:
+        label = f"{label}, {len(present) + 1}"
+    report_data.datasets.append(DatasetStudies(label, dataset, title))
+    return report_data.datasets[-1]
 
 
-def _group_configurations(material: ReportData, runs: Iterable[Run]) -> None:
+def _group_by_configuration(report_data: ReportData, runs: Iterable[Run]) -> None:
+    """Fill ``configurations``; note runs that lie there twice and seeds made on different data."""
     by_name: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.name, run.seed, str(run.path))):
         by_name.setdefault(run.name, []).append(run)
-    for name, found in by_name.items():
-        kept = one_per_seed(found)
-        material.configurations[name] = SeedGroup({}, kept)
-        if len({str(run.result["dataset"].get("fingerprint")) for run in kept}) > 1:
-            material.notes.append(
-                f"{name}: its seeds saw different data (fingerprints differ); make them again with force=true"
+    for name, copies in by_name.items():
+        counted = one_per_seed(copies)
+        report_data.configurations[name] = SeedGroup({}, counted)
+        if len({str(run.result["dataset"].get("fingerprint")) for run in counted}) > 1:
+            report_data.notes.append(
+                f"{name}: its seeds saw different data (fingerprints differ); "
+                "make them again with force=true"
             )
-        material.notes += [
-            f"{material.place(run.path)}: the same configuration and seed as another folder; counted once"
-            for run in found
-            if run not in kept
+        report_data.notes += [
+            f"{report_data.printed(run.path)}: the same configuration and seed as another folder; "
+            "counted once"
+            for run in copies
+            if run not in counted
         ]
 
 
-def _without_manifest(material: ReportData, runs: list[Run]) -> None:
-    """Runs of no study: "other runs". Each data set's first subject gets all runs of no study of a
-    subject as ``other``, so that what holds of every run is tested on them too."""
+def _add_runs_without_manifest(report_data: ReportData, runs: list[Run]) -> None:
+    """Fill ``other_runs``, and add runs of no study to each data set as the study "other".
+
+    Thus claims about every run are tested on them too.
+    """
+    configurations = report_data.configurations
     names = {run.name for run in runs}
-    material.others = [group for name, group in material.configurations.items() if name in names]
-    shown = {run.name for subject in material.subjects for run in subject.every_run()}
-    rest = [group for name, group in material.configurations.items() if name not in shown]
+    report_data.other_runs = [group for name, group in configurations.items() if name in names]
+    in_studies = {run.name for studies in report_data.datasets for run in studies.every_run()}
+    rest = [group for name, group in configurations.items() if name not in in_studies]
     for dataset in sorted({group.runs[0].dataset for group in rest}):
         groups = [group for group in rest if group.runs[0].dataset == dataset]
-        subject = next((s for s in material.subjects if s.dataset == dataset), None)
-        if subject is None:
-            cells = _implied_table_1([group for group in groups if group in material.others])
-            subject = DatasetStudies(dataset, dataset, studies={"table1": cells} if cells else {})
-            material.subjects.append(subject)
-        subject.studies["other"] = groups
+        studies = next((s for s in report_data.datasets if s.dataset == dataset), None)
+        if studies is None:
+            cells = _implied_table_1([g for g in groups if g in report_data.other_runs])
+            studies = DatasetStudies(dataset, dataset, cells={"table1": cells} if cells else {})
+            report_data.datasets.append(studies)
+        studies.cells["other"] = groups
 
 
 def _implied_table_1(groups: list[SeedGroup]) -> list[SeedGroup]:
-    """Its cells for a data set without a study: where a method has one configuration only, and both
-    share the encoder."""
+    """Return cells of Table 1 for runs of no study, where it is plain which runs they are.
+
+    A method takes part if it has one configuration only; both must share data set and encoder.
+    """
     cells = []
     for method, objective in (("supervised", "supervised"), ("unsupervised", "contrastive")):
-        found = [
-            group for group in groups if group.runs[0].config["objective"]["name"] == objective
-        ]
-        if len(found) == 1:
-            cells.append(SeedGroup({"method": method}, found[0].runs))
-    same = {str([cell.runs[0].config[part] for part in ("dataset", "encoder")]) for cell in cells}
-    return cells if len(same) == 1 else []
-
-
-def one_per_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The first run of each seed, in the order of the seeds."""
-    by_seed: dict[int, Run] = {}
-    for run in runs:
-        by_seed.setdefault(run.seed, run)
-    return tuple(by_seed[seed] for seed in sorted(by_seed))
-
-
-def options(config: dict[str, Any]) -> dict[str, Any]:
-    """``group.option`` -> value of all that can change a result, the seed aside."""
-    found: dict[str, Any] = {}
-    for group, value in config.items():
-        if not isinstance(value, dict):
-            continue
-        schemas: Iterable[type] = (
-            [TrainingConfig] if group == "training" else SCHEMAS.get(group, {}).values()
-        )
-        idle = {
-            spec.name
-            for schema in schemas
-            for spec in fields(schema)
-            if not spec.metadata.get("changes_result", True)
-        }
-        found |= {f"{group}.{name}": item for name, item in value.items() if name not in idle}
-    top = {spec.name for spec in fields(Config)}
-    return found | {
-        name: value
-        for name, value in config.items()
-        if name not in top and not isinstance(value, dict)
-    }
-
-
-def differing(groups: Sequence[SeedGroup]) -> list[str]:
-    """Names of the options in which the configurations of these groups are not all alike."""
-    given = [options(group.runs[0].config) for group in groups]
-    names = dict.fromkeys(name for found in given for name in found)
-    return [name for name in names if len({str(found.get(name)) for found in given}) > 1]
-
-
-def holds_text(run: Run) -> bool:
-    """Whether its points are sentences; else they are images."""
-    return "embedding" in run.config["encoder"]
+        matching = [g for g in groups if g.runs[0].config["objective"]["name"] == objective]
+        if len(matching) == 1:
+            cells.append(SeedGroup({"method": method}, matching[0].runs))
+    settings = {str([cell.runs[0].config[g] for g in ("dataset", "encoder")]) for cell in cells}
+    return cells if len(settings) == 1 else []

@@ -1,9 +1,7 @@
-"""The paper's figures, and when a run of ours may stand beside them. Facts only; percentages as
-printed."""
+"""The paper's figures as printed (accuracies in %), and the runs that they may stand beside."""
 
+from collections.abc import Mapping
 from typing import Any
-
-from omegaconf import DictConfig
 
 # Table 1: (data set, objective) -> metric -> (TR, mu, mu-5), accuracy in %.
 TABLE_1: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {
@@ -32,65 +30,65 @@ TABLE_1: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {
         "top1": (36.9, 31.8, 25.0),
     },
 }
-# Table 2: (data set, method) -> block size -> average binary accuracy in % (IMDb: accuracy of
-# sentiment).
+# Table 2: (data set, method) -> block size -> AVG-2 in % (IMDb: accuracy of sentiment).
 TABLE_2: dict[tuple[str, str], dict[int, float]] = {
     ("cifar100", "CURL"): {2: 88.1, 5: 89.6, 10: 89.7},
     ("wiki3029", "CURL"): {2: 96.6, 5: 97.5, 10: 97.7},
     ("imdb", "CURL"): {2: 89.2, 5: 89.6, 10: 89.7},
     ("imdb", "QT"): {2: 86.5, 5: 87.7, 10: 86.7},
 }
-# What Table 2 reports of a data set: sentiment accuracy of logistic regression on IMDb, else AVG-2
-# of the mean classifier.
+# The metric of Table 2 where it is not AVG-2 of the mean classifier: on documents with two labels
+# it is the accuracy of logistic regression.
 TABLE_2_METRICS = {"imdb": "test.linear.avg2", "labelled_documents": "test.linear.avg2"}
-# How the data sets are called in print, with the paper's encoder.
+# The data sets in print, with the paper's encoder.
 TITLES = {"cifar100": "CIFAR-100, VGG-16", "wiki3029": "Wiki-3029, GRU", "imdb": "IMDb, GRU"}
-# What figures 2a (images) and 2b (text) draw.
+# The metric of Figure 2a (images) and 2b (text).
 FIGURE_METRICS = {"fig2a": "avg2", "fig2b": "top1"}
-# The setting of Table 1 per data set: encoder, classes, block size and negatives of the contrastive
-# objective.
+# The setting of Table 1: data set -> encoder, classes, block size b, negatives k.
 _SETTINGS = {"cifar100": ("vgg16", 100, 2, 4), "wiki3029": ("gru", 3029, 10, 8)}
 
 
 def table_1(
-    config: DictConfig, result: dict[str, Any]
+    options: Mapping[str, Any], result: dict[str, Any]
 ) -> dict[str, tuple[float, float, float]] | None:
-    """Table 1's figures for this run, or None where data set, encoder or setting is not the
-    paper's."""
-    if config.evaluation.shots != 5 or not _same_data_and_encoder(config, result):
-        return None
-    blocks = (config.objective.block_size, config.objective.negatives)
-    if config.objective.name == "contrastive" and blocks != _SETTINGS[config.dataset.name][2:]:
-        return None
-    return TABLE_1.get((config.dataset.name, config.objective.name))
+    """Return Table 1's figures for a run: metric -> (TR, mu, mu-5).
 
-
-def table_2(config: DictConfig, result: dict[str, Any]) -> float | None:
-    """Table 2's CURL figure for this run, or None where the setting is not the paper's.
-
-    On CIFAR-100 it never is: 88.1 at b = 2 is not Table 1's 92.0, so Table 2 was made in a setting
-    that is not known.
+    ``options`` is flat: ``group.option`` -> value. Return None unless data set, encoder and
+    setting are the paper's.
     """
-    if config.dataset.name != "wiki3029" or not _same_data_and_encoder(config, result):
+    dataset, objective = options["dataset.name"], options["objective.name"]
+    if options.get("evaluation.shots") != 5 or not _same_data_and_encoder(options, result):
         return None
-    if (
-        config.objective.name != "contrastive"
-        or config.objective.negatives != _SETTINGS["wiki3029"][3]
-    ):
+    blocks = (options.get("objective.block_size"), options.get("objective.negatives"))
+    if objective == "contrastive" and blocks != _SETTINGS[dataset][2:]:
         return None
-    return TABLE_2["wiki3029", "CURL"].get(config.objective.block_size)
+    return TABLE_1.get((dataset, objective))
 
 
-def _same_data_and_encoder(config: DictConfig, result: dict[str, Any]) -> bool:
-    setting = _SETTINGS.get(config.dataset.name)
-    if setting is None or not config.objective.get("collisions", True):
-        return False
-    data = config.dataset
-    if (
-        data.get("class_distribution", "points") != "points"
-        or data.get("class_sizes", "all") != "all"
-    ):
-        return False
-    if data.train_fraction != 1 or config.encoder.get("embedding", "glove") != "glove":
-        return False
-    return (config.encoder.name, result["dataset"]["classes"]) == setting[:2]
+def table_2(options: Mapping[str, Any], result: dict[str, Any]) -> float | None:
+    """Return Table 2's figure for a CURL run, or None unless the setting is the paper's.
+
+    On CIFAR-100 it never is: Table 2 gives 88.1 at b = 2, Table 1 gives 92.0, so the setting of
+    Table 2 is unknown.
+    """
+    setting = ("wiki3029", "contrastive", _SETTINGS["wiki3029"][3])
+    names = ("dataset.name", "objective.name", "objective.negatives")
+    if tuple(map(options.get, names)) != setting or not _same_data_and_encoder(options, result):
+        return None
+    return TABLE_2["wiki3029", "CURL"].get(options.get("objective.block_size", 0))
+
+
+def _same_data_and_encoder(options: Mapping[str, Any], result: dict[str, Any]) -> bool:
+    setting = _SETTINGS.get(options["dataset.name"])
+    paper = {
+        "dataset.class_distribution": "points",
+        "dataset.class_sizes": "all",
+        "dataset.train_fraction": 1,
+        "encoder.embedding": "glove",
+        "objective.collisions": True,
+    }
+    return (
+        setting is not None
+        and all(options.get(name, value) == value for name, value in paper.items())
+        and (options["encoder.name"], result["dataset"]["classes"]) == setting[:2]
+    )

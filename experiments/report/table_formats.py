@@ -1,4 +1,4 @@
-"""A table as data, written as Markdown, CSV and LaTeX; the page renders the same data as HTML."""
+"""Tables as data, written as Markdown, CSV and LaTeX; the page shows them as HTML."""
 
 import csv
 import io
@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from experiments.report.configurations import short
 from experiments.report.paper_numbers import TABLE_2_METRICS
 from experiments.statistics import Summary, summarise
 from experiments.storage.results import Run
 
 
 class Measure(NamedTuple):
-    """Ours: mean and standard deviation over seeds, already in the unit of its column."""
+    """Our number: mean and standard deviation over seeds, in the unit of its column."""
 
     summary: Summary
     digits: int = 1
@@ -24,13 +25,15 @@ class Measure(NamedTuple):
         return f"{mean:.{self.digits}f}{spread} ({n})"
 
 
-Value = str | float | Measure | None  # a float: the paper's, as printed
+Value = str | float | Measure | None  # a float is the paper's number, as printed
 
 
 @dataclass(frozen=True)
 class Row:
-    """``sources``: names of the configurations whose runs the row comes from; none for a row of the
-    paper's."""
+    """A row of a table.
+
+    ``sources``: names of the configurations whose runs it comes from; none for the paper's rows.
+    """
 
     cells: tuple[Value, ...]
     sources: tuple[str, ...] = ()
@@ -38,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``slug`` names its files; ``note`` says what stands in it."""
+    """``slug`` names its files; ``note`` says what its numbers are."""
 
     slug: str
     title: str
@@ -48,39 +51,29 @@ class Table:
 
 
 def measure(values: Iterable[float | None], scale: float = 100, digits: int = 1) -> Measure | None:
-    """Of the values that are there, times the scale; None where none is."""
-    found = [scale * value for value in values if value is not None]
-    return Measure(summarise(found), digits) if found else None
+    """Summarise the values that are not None, times the scale; return None if there are none."""
+    known = [scale * value for value in values if value is not None]
+    return Measure(summarise(known), digits) if known else None
 
 
 def accuracy(runs: Sequence[Run], metric: str) -> Measure | None:
-    """An accuracy of several seeds in %."""
+    """Summarise an accuracy of several seeds, in %."""
     return measure(run.metrics.get(metric) for run in runs)
 
 
 def table_2_metric(dataset: str) -> tuple[str, str]:
-    """(metric, what it is): what Table 2 compares on a data set."""
+    """Return (metric, its title): what Table 2 compares on a data set."""
     metric = TABLE_2_METRICS.get(dataset, "test.mean.avg2")
     return metric, "AVG-2 of TR" if "linear" in metric else "AVG-2 of μ"
 
 
-def names(runs: Iterable[Run]) -> tuple[str, ...]:
-    """The configurations of some runs, each once."""
-    return tuple(dict.fromkeys(run.name for run in runs))
-
-
-def short(name: str) -> str:
-    """The hash at the end of a configuration's name."""
-    return name.rpartition("-")[2]
-
-
 def text(value: Value) -> str:
-    """A cell as people read it."""
+    """Return a cell as people read it."""
     return "–" if value is None else str(value)
 
 
 def markdown(table: Table) -> str:
-    """Title, note and the table; the last column names the runs."""
+    """Return title, note and table in Markdown; the last column names the runs by their hashes."""
     lines = [[*table.columns, "runs"], ["---"] * (len(table.columns) + 1)]
     lines += [[*map(text, row.cells), " ".join(map(short, row.sources))] for row in table.rows]
     body = "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines)
@@ -88,8 +81,10 @@ def markdown(table: Table) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """Full precision: a measured column becomes mean, std and n; the last column names the
-    configurations."""
+    """Return the table as CSV, in full precision.
+
+    A measured column becomes three: mean, std and n. The last column names the configurations.
+    """
     measured = [
         any(isinstance(row.cells[i], Measure) for row in table.rows)
         for i in range(len(table.columns))
@@ -112,7 +107,7 @@ def csv_text(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """A booktabs tabular; each row's runs stand behind it as a comment."""
+    """Return a booktabs tabular; a comment behind each row names its configurations."""
     lines = [
         f"% {_comment(table.title)}. {_comment(table.note)}",
         rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
@@ -145,12 +140,12 @@ _LATEX = {
 
 
 def latex_escape(plain: str) -> str:
-    """Text as LaTeX prints it."""
+    """Return plain text with LaTeX's special characters escaped."""
     return "".join(_LATEX.get(character, character) for character in " ".join(plain.split()))
 
 
 def slug(plain: str) -> str:
-    """A file name for a title: small letters, digits and hyphens."""
+    """Return a title as a file name of small letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 

@@ -1,24 +1,26 @@
-"""What a claim is, and the rule by which runs confirm it."""
+"""How runs decide a claim: comparisons with their intervals, and the rule of the verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.report.load_runs import DatasetStudies
+from experiments.report.configurations import configuration_names
 from experiments.statistics import Interval
+from experiments.storage.results import Run
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = "confirmed", "not confirmed", "not testable here"
 
 RULE = (
-    "Each comparison is paired over seeds: the difference is taken seed by seed, and its 95 % Student t interval over "
-    "the seeds decides. A claim is confirmed if the whole interval lies on its side, and otherwise not confirmed; where "
-    "the whole interval lies on the other side, the opposite holds. A claim with several comparisons is confirmed if all "
-    "of them are. One seed gives no interval, so nothing can be tested with it. Points are percentage points of accuracy."
+    "Each comparison is paired over seeds: the difference is taken seed by seed, and its 95 % "
+    "Student t interval over the seeds decides. A claim is confirmed if the whole interval lies on "
+    "the claim's side, and not confirmed otherwise. If the whole interval lies on the other side, "
+    "the opposite holds. A claim with several comparisons is confirmed if all of them are. One "
+    "seed gives no interval, so it can test nothing. Points are percentage points of accuracy."
 )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An interval that a verdict rests on; None where no seed has what it needs."""
+    """An interval that a verdict rests on; None if no seed has finished both sides."""
 
     what: str
     interval: Interval | None
@@ -26,8 +28,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on one subject: ``measured`` and ``intervals`` in words, ``why`` where it is not
-    plain, the runs' names."""
+    """The verdict on a claim for one data set, with the numbers behind it as text.
+
+    - ``why``: the reason, where the verdict does not speak for itself
+    - ``measured``: the values that are compared
+    - ``intervals``: one line per comparison
+    - ``sources``: names of the configurations whose runs decide
+    """
 
     verdict: str
     why: str
@@ -36,75 +43,76 @@ class Finding:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Claim:
-    """``statement``: what is tested; ``paper``: what the paper says, with its figures."""
-
-    number: str
-    title: str
-    statement: str
-    paper: str
-    judge: Callable[[DatasetStudies], Finding]
-
-
 def not_testable(why: str) -> Finding:
+    """Return the finding of a claim for which runs are missing."""
     return Finding(NOT_TESTABLE, why)
 
 
 def decide(
     comparisons: Sequence[Comparison], bar: float = 0.0, below: bool = False
 ) -> tuple[str, str]:
-    """(verdict, why) of the claim that every comparison lies above the bar (or below it), by
-    :data:`RULE`."""
-    sign = -1 if below else 1
+    """Return (verdict, why) for the claim that every comparison lies above (``below``) the bar.
 
-    def side(interval: Interval) -> int:
-        """1: wholly on the claim's side, -1: wholly on the other, 0: on both."""
-        ends = sorted((sign * (interval.low - bar), sign * (interval.high - bar)))
-        return 1 if ends[0] > 0 else -1 if ends[1] < 0 else 0
-
-    sides = [side(c.interval) for c in comparisons if c.interval is not None and c.interval.n > 1]
-    total, for_it, against = len(comparisons), sides.count(1), sides.count(-1)
-    if total and against == total:
+    The rule is :data:`RULE`; ``why`` is empty for a confirmed claim.
+    """
+    intervals = [c.interval for c in comparisons if c.interval is not None and c.interval.n > 1]
+    above = sum(interval.low > bar for interval in intervals)
+    under = sum(interval.high < bar for interval in intervals)
+    holds, opposite = (under, above) if below else (above, under)
+    total = len(comparisons)
+    if total and opposite == total:
         return NOT_CONFIRMED, "the opposite holds: the whole interval lies on the other side"
-    if for_it < len(sides):
+    if holds < len(intervals):
         if total == 1:
             return NOT_CONFIRMED, "the interval reaches both sides"
         return (
             NOT_CONFIRMED,
-            f"of {total} comparisons it holds in {for_it}, the opposite in {against}",
+            f"of {total} comparisons it holds in {holds}, the opposite in {opposite}",
         )
-    absent = [c.what for c in comparisons if c.interval is None]
-    if absent or not total:
-        return (
-            NOT_TESTABLE,
-            f"no seed has finished both runs of: {'; '.join(absent)}"
-            if absent
-            else "no finished run",
-        )
-    if len(sides) < total:
-        return NOT_TESTABLE, "one seed only: no interval"
-    return CONFIRMED, ""
+    missing = _missing(comparisons)
+    return (NOT_TESTABLE, missing) if missing else (CONFIRMED, "")
+
+
+def _missing(comparisons: Sequence[Comparison]) -> str:
+    """Return which runs are missing for an interval of every comparison; empty if none are."""
+    if not comparisons:
+        return "no finished run"
+    if absent := [c.what for c in comparisons if c.interval is None]:
+        return f"no seed has finished both runs of: {'; '.join(absent)}"
+    one_seed = any(c.interval is not None and c.interval.n == 1 for c in comparisons)
+    return "one seed only: no interval" if one_seed else ""
+
+
+def differences_above(
+    bar: float, comparisons: Sequence[Comparison], measured: str, runs: Sequence[Run]
+) -> Finding:
+    """Return the finding of the claim that all these differences of accuracy exceed the bar."""
+    if not runs:
+        return not_testable("no finished run of it")
+    verdict, why = decide(comparisons, bar)
+    return Finding(
+        verdict, why, measured, tuple(map(in_points, comparisons)), configuration_names(runs)
+    )
 
 
 def in_points(comparison: Comparison) -> str:
-    """A difference of accuracies with its interval, in percentage points."""
-    return _interval(comparison, 100, 2, " points", "+")
+    """Return a difference of accuracies and its interval in percentage points."""
+    return _shown(comparison, 100, 2, " points", "+")
 
 
 def in_units(comparison: Comparison) -> str:
-    """A loss or a correlation with its interval."""
-    return _interval(comparison, 1, 3, "", "")
+    """Return a loss or a correlation and its interval."""
+    return _shown(comparison, 1, 3, "", "")
 
 
-def _interval(comparison: Comparison, scale: float, digits: int, unit: str, sign: str) -> str:
-    found = comparison.interval
-    if found is None:
+def _shown(comparison: Comparison, scale: float, digits: int, unit: str, sign: str) -> str:
+    interval = comparison.interval
+    if interval is None:
         return f"{comparison.what}: no runs"
-    shown = [
+    mean, low, high = (
         f"{scale * value:{sign}.{digits}f}".replace("-", "−")
-        for value in (found.mean, found.low, found.high)
-    ]
-    if found.n == 1:
-        return f"{comparison.what}: {shown[0]}{unit} (1 seed, no interval)"
-    return f"{comparison.what}: {shown[0]} [{shown[1]}, {shown[2]}]{unit} ({found.n} seeds)"
+        for value in (interval.mean, interval.low, interval.high)
+    )
+    if interval.n == 1:
+        return f"{comparison.what}: {mean}{unit} (1 seed, no interval)"
+    return f"{comparison.what}: {mean} [{low}, {high}]{unit} ({interval.n} seeds)"

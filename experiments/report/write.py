@@ -1,5 +1,4 @@
-"""The report on finished runs: a page, Markdown, tables and figures. It reads run folders; it
-trains nothing."""
+"""Write the report on finished runs: a page, Markdown, tables and figures."""
 
 import re
 from collections.abc import Sequence
@@ -8,28 +7,27 @@ from pathlib import Path
 
 from data.files.atomic import atomic_write
 from experiments.errors import ConfigError
-from experiments.report.load_runs import collect
-from experiments.report.page import (
-    compose_report,
-    html,
-    markdown_report,
-    setup_line,
-    summary_lines,
-    verdict_counts,
-    warned,
-)
+from experiments.report.claims import summary_lines, verdict_counts
+from experiments.report.load_runs import load_report_data
+from experiments.report.page import compose_report, html, markdown_report, with_warnings
+from experiments.report.protocol import setup_line
 from experiments.report.table_formats import csv_text, latex, markdown
 
-_CONTENTS = (
-    ".contents"  # the files of the last report here, of which those not made again are removed
-)
-_OURS = re.compile(r"(tables/[a-z0-9-]+\.(md|csv|tex)|figures/[a-z0-9-]+\.svg)")
+# This file lists the files of the last report. Those that the next report lacks are deleted, if
+# their names are a report's.
+_CONTENTS = ".contents"
+_OWN_FILE = re.compile(r"(tables/[a-z0-9-]+\.(md|csv|tex)|figures/[a-z0-9-]+\.svg)")
 
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """``counts``: verdict -> how often; ``lines``: one a claim and data set; ``missing``: what the
-    page says is missing; ``warned``: how many configurations have a run with a warning."""
+    """What the console prints of a report.
+
+    - ``counts``: verdict -> how often
+    - ``lines``: one for each claim and data set
+    - ``missing``: the page's lines on runs that are missing or counted once
+    - ``warned``: how many configurations have a run with a warning
+    """
 
     page: Path
     setup: str
@@ -40,14 +38,13 @@ class ReportSummary:
 
 
 def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
-    """Report on all runs under the folders: ``index.html``, ``report.md``, ``tables/`` and
-    ``figures/`` in ``out``.
+    """Write the report on all runs under the folders to ``out``.
 
-    The same run folders give the same bytes. Nothing is written unless all of it can be made.
-    Raises ConfigError for a folder that is none or holds no finished run, a damaged run or
-    manifest, or a place that cannot be written.
+    Files: ``index.html``, ``report.md``, ``tables/``, ``figures/``. The same run folders give the
+    same bytes. Nothing is written before all of it is made. Raises ConfigError for a path that is
+    no folder, no finished run, a damaged run or manifest, or a folder that cannot be written.
     """
-    report = compose_report(collect(folders))
+    report = compose_report(load_report_data(folders))
     files = {"index.html": html(report), "report.md": markdown_report(report)}
     for table in report.tables:
         files[f"tables/{table.slug}.md"] = markdown(table)
@@ -62,11 +59,11 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
         ) from error
     return ReportSummary(
         out / "index.html",
-        setup_line(report.material),
-        verdict_counts(report),
-        tuple(summary_lines(report.findings)),
-        tuple(report.material.notes),
-        len(warned(report.material)),
+        setup_line(report.data),
+        verdict_counts(report.claims),
+        tuple(summary_lines(report.claims)),
+        tuple(report.data.notes),
+        len(with_warnings(report.data)),
     )
 
 
@@ -76,7 +73,8 @@ def _write(out: Path, files: dict[str, str]) -> None:
     for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out / name) as stream:
-            stream.write(text.encode(errors="backslashreplace"))  # file names may be no text
+            # A run's path may hold bytes that are no text.
+            stream.write(text.encode(errors="backslashreplace"))
     for name in before:
-        if name not in files and _OURS.fullmatch(name):
+        if name not in files and _OWN_FILE.fullmatch(name):
             (out / name).unlink(missing_ok=True)

@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from experiments.config.compose import compose_config
+from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.launch.run_spec import RunSpec
 from experiments.reproduction.scales import SCALES, DatasetPlan
@@ -174,6 +173,6 @@ def _runs(overrides: list[str], seeds: int) -> list[RunSpec]:
 
 
 @cache
-def _compose(overrides: tuple[str, ...]) -> DictConfig:
+def _compose(overrides: tuple[str, ...]) -> Config:
     """The configuration, composed once: the studies share many."""
     return compose_config(overrides)

@@ -39,7 +39,7 @@ def environment(device: torch.device, fingerprint: str, command: list[str]) -> d
 
     ``fingerprint`` is that of the data, ``command`` what the user typed.
     """
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
     return {
         "command": command,
         "versions": {
@@ -61,7 +61,7 @@ def _arithmetic(device: torch.device) -> dict[str, Any]:
     docs/determinism.md says how.
     """
     arithmetic: dict[str, Any] = {
-        "cpu": processor_name(),
+        "cpu": _processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "torch_libraries": [
             line.strip(" -") for line in torch.__config__.show().splitlines() if "Intel(R)" in line
@@ -84,7 +84,7 @@ def _arithmetic(device: torch.device) -> dict[str, Any]:
     return arithmetic
 
 
-def processor_name() -> str:
+def _processor_name() -> str:
     """The model of the CPU if the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -4,8 +4,8 @@ Each holds all data and the whole model, and encodes an equal share of the tuple
 The loss, and so every update, is that of the whole batch.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -69,6 +69,19 @@ def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
             if error_of_rank is not None:
                 raise error_of_rank
     return results[0]
+
+
+@contextmanager
+def rank_zero_holds(fabric: Fabric, context: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter the context on rank 0; where that fails, raise its error on all ranks."""
+    with ExitStack() as stack:
+
+        def enter() -> None:
+            if fabric.is_global_zero:
+                stack.enter_context(context)
+
+        rank_zero_first(fabric, enter)
+        yield
 
 
 def gathered(value: T) -> list[T]:

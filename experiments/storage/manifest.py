@@ -1,10 +1,8 @@
-"""A study: cells of a table or figure, each a configuration and its runs; kept in a manifest beside
-the run folders.
+"""Manifests: files that say which run folders make up which cell of which study.
 
-`crl reproduce` and `crl train -m` write manifests, `crl report` reads them. A manifest names run
-folders, it holds no number: ``{"schema": 1, "title": ..., "command": [...], "studies": [{"name",
-"dataset", "cells": [{"labels": {...}, "runs": [path, ...]}]}]}``, paths being relative to the
-manifest's folder.
+``crl reproduce`` and ``crl train -m`` write them, ``crl report`` reads them. A manifest holds no
+number, only paths relative to its own folder: ``{"schema": 1, "title": ..., "command": [...],
+"studies": [{"name", "dataset", "cells": [{"labels": {...}, "runs": [path, ...]}]}]}``.
 """
 
 import os
@@ -23,8 +21,7 @@ SUFFIX = ".study.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """``labels``: where the cell stands in its study, axis -> value; ``runs``: run folders, one a
-    seed."""
+    """One configuration of a study: ``labels``: axis -> value; ``runs``: one folder per seed."""
 
     labels: dict[str, Any]
     runs: tuple[Path, ...]
@@ -32,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """``name`` says what is compared ("table1", "fig2a", "sweep", ...), ``dataset`` on what."""
+    """The cells of one table or figure ("table1", "fig2a", "sweep", ...) on one data set."""
 
     name: str
     dataset: str
@@ -41,7 +38,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Studies that one command made."""
+    """The studies of one command."""
 
     title: str
     command: tuple[str, ...]
@@ -49,31 +46,30 @@ class Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write it atomically, and make its folder; the name must end in ``.study.json``.
+    """Write the manifest atomically and make its folder; the name must end in ``.study.json``.
 
     Raises ConfigError if it cannot be written.
     """
     home = path.parent.resolve()
 
-    def cell(given: Cell) -> dict[str, Any]:
-        return {
-            "labels": given.labels,
-            "runs": [os.path.relpath(run.resolve(), home) for run in given.runs],
-        }
-
     studies = [
-        {"name": s.name, "dataset": s.dataset, "cells": [cell(c) for c in s.cells]}
-        for s in manifest.studies
+        {
+            "name": study.name,
+            "dataset": study.dataset,
+            "cells": [
+                {
+                    "labels": cell.labels,
+                    "runs": [os.path.relpath(run.resolve(), home) for run in cell.runs],
+                }
+                for cell in study.cells
+            ],
+        }
+        for study in manifest.studies
     ]
-    content = {
-        "schema": SCHEMA,
-        "title": manifest.title,
-        "command": list(manifest.command),
-        "studies": studies,
-    }
+    head = {"schema": SCHEMA, "title": manifest.title, "command": list(manifest.command)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, content)
+        write_json(path, head | {"studies": studies})
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written ({error.strerror}); choose a writable output_dir"
@@ -81,54 +77,42 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What :func:`write_manifest` wrote, with paths resolved. Raises ConfigError for a file that it
-    did not write."""
+    """Read a manifest; its paths become absolute. Raises ConfigError if the file is none."""
     home = path.parent.resolve()
+
+    def cell(plain: dict[str, Any]) -> Cell:
+        runs = tuple((home / run).resolve() for run in plain["runs"])
+        return Cell(_labels(plain["labels"]), runs)
+
+    def study(plain: dict[str, Any]) -> Study:
+        return Study(str(plain["name"]), str(plain["dataset"]), tuple(map(cell, plain["cells"])))
+
     try:
-        found = read_plain_json(path)
-        if found["schema"] != SCHEMA:
+        plain = read_plain_json(path)
+        if plain["schema"] != SCHEMA:
             raise ConfigError(
-                f"{path} has schema {found['schema']!r}, this crl reads {SCHEMA}; make it again"
+                f"{path} has schema {plain['schema']!r}, this crl reads {SCHEMA}; make it again"
             )
-        studies = tuple(
-            Study(
-                str(study["name"]),
-                str(study["dataset"]),
-                tuple(
-                    Cell(
-                        _labels(cell["labels"]),
-                        tuple((home / run).resolve() for run in cell["runs"]),
-                    )
-                    for cell in study["cells"]
-                ),
-            )
-            for study in found["studies"]
-        )
-        return Manifest(str(found["title"]), tuple(map(str, found["command"])), studies)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-    ) as error:  # RuntimeError: links in a circle
+        studies = tuple(map(study, plain["studies"]))
+        return Manifest(str(plain["title"]), tuple(map(str, plain["command"])), studies)
+    # RuntimeError: resolve() met links in a circle.
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ConfigError(
-            f"{path} is not a readable manifest ({type(error).__name__}); delete it or make it again"
+            f"{path} is not a readable manifest ({type(error).__name__}); "
+            "delete it or make it again"
         ) from error
 
 
-def _labels(found: Any) -> dict[str, Any]:
-    """Plain values, or lists of them, by axis. Raises TypeError for anything else."""
-    for value in dict(found).values():
+def _labels(plain: Any) -> dict[str, Any]:
+    """Return a cell's labels. Raises TypeError for one that is not a plain value or a list."""
+    for value in dict(plain).values():
         for item in value if isinstance(value, list) else [value]:
             if not isinstance(item, str | int | float | None):
                 raise TypeError("a label is a plain value")
-    return dict(found)
+    return dict(plain)
 
 
 def find_manifests(folders: Sequence[Path]) -> list[Path]:
-    """Every manifest under the folders, each once, in the order of their paths."""
-    found = {
-        path.resolve(): None for folder in folders for path in sorted(folder.rglob(f"*{SUFFIX}"))
-    }
-    return list(found)
+    """Return every manifest under the folders once, ordered by folder and path."""
+    paths = (path.resolve() for f in folders for path in sorted(f.rglob(f"*{SUFFIX}")))
+    return list(dict.fromkeys(paths))

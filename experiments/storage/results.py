@@ -1,4 +1,4 @@
-"""Reading finished runs, and what several seeds say together. Free of torch."""
+"""Read finished runs. Free of torch."""
 
 import json
 import os
@@ -13,14 +13,13 @@ from experiments.errors import ConfigError
 from experiments.statistics import Interval, interval
 from experiments.storage.validation import check_result, check_stored_config
 
-_MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run's
-REPLACED = "replaced"  # in a run folder: the complete run that force=true is replacing
+_MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run folder
+REPLACED = "replaced"  # subfolder of a run folder: the complete run that force=true is replacing
 
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run: its folder, its configuration (``config.yaml``) and its result
-    (``result.json``)."""
+    """A complete run: its folder, its configuration and its result, both as plain types."""
 
     path: Path
     config: dict[str, Any]
@@ -32,8 +31,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """``<dataset>-<encoder>-<objective>-<hash8>``: the same for all seeds of a
-        configuration."""
+        """``<dataset>-<encoder>-<objective>-<hash8>``, the same for all seeds."""
         return str(self.result["name"])
 
     @property
@@ -46,37 +44,36 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """What makes its numbers doubtful, see :func:`experiments.evaluation.warnings.warnings`."""
+        """Doubts about the numbers, see :func:`experiments.evaluation.warnings.warnings`."""
         return self.result["warnings"]
 
     def theory(self, *path: str, split: str = "test") -> float | None:
-        """A number under ``theory`` of the result, e.g. ``theory("lemma_4_3", "slack")``; None
-        where it is not there."""
-        found: Any = self.result.get("theory", {})
-        for key in (*(() if split == "test" else (split,)), *path):
-            found = found.get(key) if isinstance(found, dict) else None
-        return float(found) if isinstance(found, int | float) else None
+        """Return a number under ``theory`` of the result, or None if it is not there.
+
+        Example: ``theory("lemma_4_3", "slack")``.
+        """
+        value: Any = self.result.get("theory", {})
+        for key in path if split == "test" else (split, *path):
+            value = value.get(key) if isinstance(value, dict) else None
+        return float(value) if isinstance(value, int | float) else None
 
     def curve(self) -> list[dict[str, float]]:
-        """The lines of ``metrics.jsonl``; a line that was broken off, or is no line of ours, is
-        left out."""
-        found = []
+        """Return the lines of ``metrics.jsonl``, without broken or foreign lines."""
         path = self.path / "metrics.jsonl"
-        for line in path.read_text(errors="replace").splitlines() if path.exists() else []:
+        lines = []
+        for text in path.read_text(errors="replace").splitlines() if path.exists() else []:
             try:
-                values = json.loads(line)
+                lines.append(json.loads(text))
             except (ValueError, RecursionError):
                 continue
-            if isinstance(values, dict):
-                found.append(values)
-        return found
+        return [line for line in lines if isinstance(line, dict)]
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """The result in a run folder, or None where the run is not complete.
+    """Return the result in a run folder, or None if the run is not complete.
 
-    Raises ConfigError where it is damaged, or where ``config.yaml`` or ``metrics.jsonl`` are not
-    those that it was written with.
+    Raises ConfigError if the result is damaged, or if ``config.yaml`` or ``metrics.jsonl`` have
+    changed since it was written.
     """
     path = folder / "result.json"
     try:
@@ -84,7 +81,8 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         for name in ("config.yaml", "metrics.jsonl"):
             if sha256_of(folder / name) != result["files"][name]:
                 raise ConfigError(
-                    f"{folder / name} is damaged (not what {path} was written with); delete both and start the run again"
+                    f"{folder / name} is damaged (it is not the file that {path} belongs to); "
+                    "delete both and start the run again"
                 )
         check_result(result)
     except FileNotFoundError as error:
@@ -99,31 +97,29 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         raise ConfigError(f"{error.filename} cannot be read ({error.strerror})") from error
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{path} is no result of a run; delete it and start the run again"
+            f"{path} is not the result of a run; delete it and start the run again"
         ) from error
     return result
 
 
 def read_run(folder: Path) -> Run | None:
-    """The run in a folder, or None where it is not complete. Raises ConfigError for a damaged
-    one."""
+    """Return the run in a folder, or None if it is not complete. Raises ConfigError if damaged."""
     result = read_result(folder)
     if result is None:
         return None
     try:
         config = read_plain_yaml(folder / "config.yaml")
         check_stored_config(config)
-        run = Run(folder, config, result)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{folder} holds a damaged run ({type(error).__name__}); delete result.json and start it again"
+            f"{folder} holds a damaged run ({type(error).__name__}); "
+            "delete result.json and start it again"
         ) from error
-    return run
+    return Run(folder, config, result)
 
 
 def why_unfinished(folder: Path) -> str:
-    """What a report says of a run without a result: that it failed and why (``failed.json``), or
-    that it is not finished."""
+    """Return ``failed: REASON`` if ``failed.json`` says so, else ``not finished``."""
     try:
         return f"failed: {read_plain_json(folder / 'failed.json')['reason']}"
     except (OSError, ValueError, KeyError, TypeError):
@@ -131,44 +127,45 @@ def why_unfinished(folder: Path) -> str:
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
-    """Every complete run under the folders, each once, in the order of their paths; but none that
-    is being replaced."""
-    places = {
-        path.parent.resolve(): None
-        for folder in folders
-        for path in sorted(folder.rglob("result.json"))
-    }
-    runs = (read_run(place) for place in places if place.name != REPLACED)
+    """Return every complete run under the folders once, in the order of their paths.
+
+    A run that ``force=true`` is replacing is left out.
+    """
+    paths = dict.fromkeys(
+        path.parent.resolve() for folder in folders for path in sorted(folder.rglob("result.json"))
+    )
+    runs = (read_run(path) for path in paths if path.name != REPLACED)
     return [run for run in runs if run is not None]
 
 
 def run_folders(folders: Sequence[Path]) -> list[Path]:
-    """Every run folder below, each once, in the order of their paths; a run's own folders hold no
-    runs."""
-    found: dict[Path, None] = {}
+    """Return every run folder under the folders once, in the order of their paths.
+
+    Subfolders of a run folder and hidden folders are not searched.
+    """
+    paths: dict[Path, None] = {}
     for top in folders:
-        for place, inner, files in os.walk(top):
+        for path, subfolders, files in os.walk(top):
             if _MARKS & set(files):
-                found[Path(place).resolve()] = None
-                inner.clear()
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-    return list(found)
+                paths[Path(path).resolve()] = None
+                subfolders.clear()
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+    return list(paths)
 
 
 def paired_difference(
     ours: Sequence[Run], theirs: Sequence[Run], metric: str, their_metric: str | None = None
 ) -> Interval | None:
-    """The interval of ``ours - theirs``, seed by seed, over the seeds that both have; None where
-    there is none.
+    """Return the interval of ``ours - theirs`` over the seeds that both have; None without any.
 
-    A seed fixes the order of draws, so pairing takes out what both share. ``their_metric``: where
-    it is another one.
+    Runs are paired by seed: the seed fixes the order of draws, so pairing removes the variation
+    that both share. ``their_metric`` is the metric of ``theirs`` if it is a different one.
     """
     other = their_metric or metric
     by_seed = {run.seed: run.metrics[other] for run in theirs if other in run.metrics}
-    found = [
+    differences = [
         run.metrics[metric] - by_seed[run.seed]
         for run in ours
         if metric in run.metrics and run.seed in by_seed
     ]
-    return interval(found) if found else None
+    return interval(differences) if differences else None

@@ -1,80 +1,89 @@
-"""Files of run folders and manifests as they may come from anybody: plain types, bounded, nothing
-executed or unfolded."""
+"""Checks of files that anybody may have written: a stored result, a stored configuration.
+
+The files were read as plain types; nothing in them was executed.
+"""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 _GROUPS = ("dataset", "encoder", "objective", "optimizer", "training", "evaluation", "runtime")
-_MAPS, _MOST_POINTS = ("pca", "tsne", "umap"), 5000  # of a map of test features
+_MAP_METHODS = ("pca", "tsne", "umap")
+_MOST_MAP_POINTS = 5000
 
 
 def check_result(result: Any) -> None:
-    """Raise ValueError for what no run can have left as its result.json."""
-    try:
-        data, names = result["dataset"], (result["name"], result["dataset"]["name"])
-        counts = (result["seed"], data["classes"], data["train_points"], data["test_points"])
-        numbers = [
-            result["timing"]["train_seconds"],
-            *result["metrics"].values(),
-            *result["timing"].values(),
-        ]
-        doubts = result["warnings"]
-        whole = all(isinstance(name, str) and name for name in names)
-        whole = whole and all(isinstance(count, int) and count >= 0 for count in counts)
-        whole = whole and all(
-            isinstance(number, int | float) and math.isfinite(number) for number in numbers
-        )
-        whole = whole and all(
-            isinstance(result.get(part, {}), dict) for part in ("theory", "environment")
-        )
-        whole = whole and isinstance(doubts, list) and _is_map(result.get("map"))
-        whole = whole and all(
-            isinstance(doubt[part], str) for doubt in doubts for part in ("kind", "message")
-        )
-        about = result.get("environment", {})
-        whole = (
-            whole
-            and isinstance(about.get("versions", {}), dict)
-            and isinstance(about.get("command", []), list)
-        )
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-    if not whole:
-        raise ValueError("not the result of a run")
-
-
-def _is_map(found: Any) -> bool:
-    """Whether it is None, or what :func:`experiments.evaluation.feature_map.feature_map` makes."""
-    if found is None:
-        return True
-    shares, classes, labels = found["variance"], found["classes"], found["labels"]
-    whole = found["method"] in _MAPS and (shares is None or _are_pairs([shares]))
-    whole = (
-        whole and 0 < len(classes) <= len(labels) <= _MOST_POINTS and set(classes) == set(labels)
-    )
-    whole = whole and all(isinstance(label, int) for label in labels)
-    whole = whole and len(found["points"]) == len(labels) and len(found["means"]) == len(classes)
-    return whole and _are_pairs(found["points"]) and _are_pairs(found["means"])
-
-
-def _are_pairs(points: Any) -> bool:
-    """Whether each is [x, y], shares of the largest coordinate."""
-    whole = all(isinstance(point, list) and len(point) == 2 for point in points)
-    return whole and all(
-        isinstance(value, int | float) and -1 <= value <= 1 for point in points for value in point
-    )
+    """Raise ValueError if no run can have written this ``result.json``."""
+    _check_all(_result_checks(result))
 
 
 def check_stored_config(config: dict[str, Any]) -> None:
-    """Raise ValueError where parts are missing that a report is about."""
-    whole = all(isinstance(config.get(group), dict) for group in _GROUPS)
-    whole = whole and all(
-        isinstance(config[group].get("name"), str) for group in ("dataset", "encoder", "objective")
+    """Raise ValueError if a group or option that a report needs is missing."""
+    _check_all(_config_checks(config))
+
+
+def _check_all(checks: Iterator[tuple[str, bool]]) -> None:
+    """Raise ValueError at the first check that fails or cannot be made."""
+    try:
+        failed = next((name for name, passed in checks if not passed), None)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    if failed:
+        raise ValueError(f"{failed}: not what a run writes")
+
+
+def _result_checks(result: Any) -> Iterator[tuple[str, bool]]:
+    data, timing, warnings = result["dataset"], result["timing"], result["warnings"]
+    names = (result["name"], data["name"])
+    yield "names", all(isinstance(name, str) and name for name in names)
+    counts = (result["seed"], data["classes"], data["train_points"], data["test_points"])
+    yield "counts", all(isinstance(count, int) and count >= 0 for count in counts)
+    yield "train_seconds", "train_seconds" in timing
+    numbers = (*result["metrics"].values(), *timing.values())
+    yield "numbers", all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+    yield "theory", isinstance(result.get("theory", {}), dict)
+    yield "map", _is_map(result.get("map"))
+    yield "warnings", isinstance(warnings, list)
+    texts = (warning[key] for warning in warnings for key in ("kind", "message"))
+    yield "texts of warnings", all(isinstance(text, str) for text in texts)
+    environment = result.get("environment", {})
+    yield "environment", isinstance(environment, dict)
+    yield "versions", isinstance(environment.get("versions", {}), dict)
+    yield "command", isinstance(environment.get("command", []), list)
+
+
+def _config_checks(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    yield "groups", all(isinstance(config.get(group), dict) for group in _GROUPS)
+    names = (config[group].get("name") for group in ("dataset", "encoder", "objective"))
+    yield "names", all(isinstance(name, str) for name in names)
+    sizes = (config["objective"].get(name) for name in ("block_size", "negatives"))
+    yield "objective", all(isinstance(size, int) for size in sizes)
+
+
+def _is_map(feature_map: Any) -> bool:
+    """Whether it is None or a map of :func:`experiments.evaluation.feature_map.feature_map`."""
+    if feature_map is None:
+        return True
+    variance, points, means = (feature_map[name] for name in ("variance", "points", "means"))
+    classes, labels = feature_map["classes"], feature_map["labels"]
+    return (
+        feature_map["method"] in _MAP_METHODS
+        and (variance is None or _are_pairs([variance]))
+        and 0 < len(classes) <= len(labels) <= _MOST_MAP_POINTS
+        and set(classes) == set(labels)
+        and all(isinstance(label, int) for label in labels)
+        and len(points) == len(labels)
+        and len(means) == len(classes)
+        and _are_pairs(points)
+        and _are_pairs(means)
     )
-    if not (
-        whole
-        and all(
-            isinstance(config["objective"].get(name), int) for name in ("block_size", "negatives")
-        )
-    ):
-        raise ValueError("not the configuration of a run")
+
+
+def _are_pairs(points: Any) -> bool:
+    """Whether each point is [x, y] with both coordinates in [-1, 1]."""
+    return all(
+        isinstance(point, list)
+        and len(point) == 2
+        and all(isinstance(value, int | float) and -1 <= value <= 1 for value in point)
+        for point in points
+    )

@@ -1,11 +1,9 @@
-"""The curves of Figure 2c: unsupervised loss on train and test points and supervised loss, while an
-encoder is trained."""
+"""The curves of Figure 2c: unsupervised loss on train and test points, and supervised loss."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from crl.losses.contrastive import contrastive_loss
@@ -14,85 +12,81 @@ from data.dataset import Dataset
 from data.seeding import generator
 from data.split import Split
 from data.tuples import TupleSampler
+from experiments.config.schema import Config
 from experiments.evaluation.encode import encode
 
 _BATCHES = 16  # batches of tuples over features that are encoded once
 _LABELLED = (
-    1000  # documents of a class, each of several sentences: so many settle a loss of two classes
+    1000  # documents of a class, each of several sentences: enough for a loss of two classes
 )
 
 
-def curve(
-    config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split, dataset: Dataset
-) -> Callable[[], dict[str, float]]:
-    """A function that gives the three losses of the encoder as it is when called.
+@dataclass(frozen=True)
+class LossCurves:
+    """Three losses of an encoder at any moment of its training.
 
-    ``L_un`` at the run's k, b and loss on the same tuples every time; the supervised loss is that
-    of the mean classifier on two classes (``L_sup^mu`` of section 2) for test points, its means
-    being those of training points. Of a training class at most as many points are used as the class
-    has test points, so that train and test are measured alike.
-
-    ``train`` is what similar points are drawn from. Where those are of unlabelled documents, L_un
-    is that of as many training as held-out ones, and the supervised loss that of labelled
-    documents, at most ``_LABELLED`` of a class.
+    ``similar``: the splits ("train", "test") of ``L_un`` at the run's k, b and loss, on the same
+    tuples every time. ``labelled``: those of the supervised loss: the mean classifier on two
+    classes (``L_sup^mu`` of section 2) for test points, with the means of training points.
     """
-    if dataset.unlabelled_dev is None:
-        similar = {
-            "train": train.take(torch.minimum(train.sizes, dataset.test.sizes)),
-            "test": dataset.test,
-        }
-        labelled = similar
-    else:
+
+    config: Config
+    similar: dict[str, Split]
+    labelled: dict[str, Split]
+
+    @classmethod
+    def of(cls, config: Config, train: Split, dataset: Dataset) -> "LossCurves":
+        """Choose the points; ``train`` is the split that similar points are drawn from.
+
+        A training class gives at most as many points as it has test points, so that train and test
+        are measured alike. If similar points come from unlabelled documents, ``L_un`` is that of as
+        many training documents as held-out ones, and the supervised loss is that of at most
+        ``_LABELLED`` labelled documents of a class.
+        """
+        if dataset.unlabelled_dev is None:
+            sample = train.take(torch.minimum(train.sizes, dataset.test.sizes))
+            similar = {"train": sample, "test": dataset.test}
+            return cls(config, similar, similar)
         held_out = dataset.unlabelled_dev
         similar = {"train": train.first_classes(len(held_out.sizes)), "test": held_out}
-        both = {"train": dataset.train, "test": dataset.test}
-        labelled = {
-            role: split.take(split.sizes.clamp(max=_LABELLED)) for role, split in both.items()
-        }
-
-    def encoded(splits: dict[str, Split]) -> dict[str, Tensor]:
-        return {
-            r: encode(encoder, s.points, config.evaluation.batch_size, fabric)
-            for r, s in splits.items()
-        }
+        labelled = {"train": dataset.train, "test": dataset.test}
+        fewer = {role: s.take(s.sizes.clamp(max=_LABELLED)) for role, s in labelled.items()}
+        return cls(config, similar, fewer)
 
     @torch.no_grad()
-    def losses() -> dict[str, float]:
-        features = encoded(similar)
-        found = {
-            f"unsupervised_{role}_loss": _unsupervised_loss(
-                config, features[role], split.offsets.to(fabric.device), split.rho
-            )
-            for role, split in similar.items()
+    def measure(self, encoder: nn.Module, fabric: Fabric) -> dict[str, float]:
+        """Return the losses by the names that metrics.jsonl has for them."""
+        features = self._encode(encoder, self.similar, fabric)
+        losses = {
+            f"unsupervised_{role}_loss": self._unsupervised(features[role], split)
+            for role, split in self.similar.items()
         }
-        if labelled is not similar:
-            features = encoded(labelled)
-        labels = {role: split.labels.to(fabric.device) for role, split in labelled.items()}
-        means = mean_classifier(
-            features["train"], labels["train"], len(labelled["train"].sizes)
-        ).weights
-        found["supervised_test_loss"] = mean_classifier_loss(
-            features["test"], means, labels["test"], config.objective.loss, labelled["test"].rho
+        if self.labelled is not self.similar:
+            features = self._encode(encoder, self.labelled, fabric)
+        train, test = self.labelled["train"], self.labelled["test"]
+        train_labels, test_labels = (s.labels.to(fabric.device) for s in (train, test))
+        means = mean_classifier(features["train"], train_labels, len(train.sizes)).weights
+        losses["supervised_test_loss"] = mean_classifier_loss(
+            features["test"], means, test_labels, self.config.objective.loss, test.rho
         )
-        return found
+        return losses
 
-    return losses
+    def _encode(
+        self, encoder: nn.Module, splits: dict[str, Split], fabric: Fabric
+    ) -> dict[str, Tensor]:
+        size = self.config.evaluation.batch_size
+        return {role: encode(encoder, s.points, size, fabric) for role, s in splits.items()}
 
-
-def _unsupervised_loss(
-    config: DictConfig, features: Tensor, offsets: Tensor, rho: Tensor | None
-) -> float:
-    objective = config.objective
-    sampler = TupleSampler(offsets, objective.block_size, objective.negatives, rho=rho)
-    losses = []
-    for number in range(_BATCHES):
-        batch = sampler.draw(
-            config.training.batch_size, generator(config.seed, "curve", number, features.device)
-        )
-        positive, negative = features[batch.positives].mean(0), features[batch.negatives].mean(0)
-        losses.append(
-            contrastive_loss(
-                features[batch.anchors], positive, negative.transpose(0, 1), objective.loss
-            )
-        )
-    return float(torch.stack(losses).mean())
+    def _unsupervised(self, features: Tensor, split: Split) -> float:
+        options = self.config.objective
+        offsets = split.offsets.to(features.device)
+        sampler = TupleSampler(offsets, options.block_size, options.negatives, rho=split.rho)
+        losses = []
+        for number in range(_BATCHES):
+            draws = generator(self.config.seed, "curve", number, features.device)
+            batch = sampler.draw(self.config.training.batch_size, draws)
+            positive = features[batch.positives].mean(0)
+            negative = features[batch.negatives].mean(0).transpose(0, 1)
+            loss = contrastive_loss(features[batch.anchors], positive, negative, options.loss)
+            losses.append(loss)
+        return float(torch.stack(losses).mean())

@@ -1,31 +1,29 @@
-"""One step of training, the same for every modality and objective: from a batch of tuples to the
-next weights."""
+"""One training step, the same for every modality and objective: draw, encode, loss, update."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from data.augment import AUGMENTATIONS, Share
 from data.seeding import generator, seed_of
 from data.split import Split
 from data.tuples import TupleBatch, TupleStream
-from experiments.config.schema import OptimizerConfig
+from experiments.config.objectives import OBJECTIVES
+from experiments.config.schema import Config
 from experiments.runtime.batch_norm import with_global_batch_norm
 from experiments.runtime.ranks import gather_columns, own_columns
-from experiments.training.objectives import OBJECTIVES, Objective
+from experiments.training.objectives import Objective
 from experiments.training.optimizers import build_optimizer, learning_rate
 
 
 class Trained(nn.Module):
-    """Encoder and objective as one module, so that one forward is one training step.
+    """Encoder and objective as one module, so that one forward gives the loss.
 
-    ``compiled``: this forward alone calls the encoder by way of torch.compile; evaluation calls it
-    as it is. With several ranks the points are those of this rank's tuples, the loss is that of
-    all.
+    ``compiled``: this forward alone calls the encoder through torch.compile; evaluation does not.
+    With several ranks the points are those of this rank's tuples; the loss is that of all.
     """
 
     def __init__(
@@ -41,78 +39,77 @@ class Trained(nn.Module):
         )
 
     def forward(self, points: Tensor, batch: TupleBatch) -> Tensor:
-        with (
-            self._fabric.autocast()
-        ):  # the encoder alone: scores of thousands of pairs want all their digits
+        with self._fabric.autocast():  # not the loss: scores of many pairs need all their digits
             features = self._encode(points)
         features = features.float().unflatten(0, (len(batch.points), -1))
         return self.objective(gather_columns(features) if self._shared else features, batch)
 
 
 class TrainingStep:
-    """Call it with 0, 1, ... for one step each. Every random draw depends on (seed, stream, step)
-    alone.
+    """Call it with 0, 1, ... for one step each.
 
-    With several ranks all call it together. Each draws the whole batch and encodes its share of the
-    tuples; loss and update are those of the whole batch, the same on every rank and, but for the
-    order of sums, for any number of ranks. Only dropout draws otherwise on each rank.
+    Every random draw depends on (seed, stream, step) alone. With several ranks all call it
+    together. Each draws the whole batch and encodes its share of the tuples. Loss and update are
+    those of the whole batch: the same on every rank, and equal up to the order of sums for any
+    number of ranks. Only dropout differs from rank to rank.
     """
 
-    def __init__(
-        self, config: DictConfig, fabric: Fabric, encoder: nn.Module, train: Split
-    ) -> None:
+    def __init__(self, config: Config, fabric: Fabric, encoder: nn.Module, train: Split) -> None:
         self.fabric = fabric
         self._shared = fabric.world_size > 1
         self.encoder = with_global_batch_norm(encoder, fabric.device) if self._shared else encoder
         self.train = train.to(fabric.device)
-        self.objective: Objective = OBJECTIVES[config.objective.name](
+        objective = OBJECTIVES[config.objective.name].load()
+        self.objective: Objective = objective(
             config.objective, config.encoder.dimension, len(train.sizes)
         )
         self._trained = Trained(self.encoder, self.objective, fabric, config.runtime.compile).to(
             fabric.device
         )
         self._optimizer = build_optimizer(config.optimizer, self._trained.parameters())
-        # Not Fabric.setup: nothing here needs its wrappers, and a small encoder's step feels them.
+        # Not Fabric.setup: a small encoder's step feels its wrappers, and nothing here needs them.
         self._model = fabric.strategy.setup_module(self._trained)
+        batch_size = config.training.batch_size
         sampler = self.objective.sampler(self.train.offsets, self.train.rho)
-        self.points_per_step: int = config.training.batch_size * sampler.points_per_tuple
-        self._tuples = TupleStream(sampler, config.training.batch_size, config.seed, "tuples")
-        self._augment = AUGMENTATIONS[config.dataset.get("augment", "none")]
-        # Read once: to ask a configuration takes as long as a small operation.
-        self._seed: int = config.seed
+        self.points_per_step = batch_size * sampler.points_per_tuple
+        self._tuples = TupleStream(sampler, batch_size, config.seed, "tuples")
+        self._augment = AUGMENTATIONS[config.dataset.augment]
         self._dropout = f"dropout/{fabric.global_rank}" if fabric.global_rank else "dropout"
-        self._clip_norm: float | None = config.training.clip_norm
-        self._steps: int = config.training.steps
-        self._schedule: OptimizerConfig = OmegaConf.to_object(config.optimizer)  # type: ignore[assignment]
+        self._config = config
 
     def __call__(self, step: int) -> Tensor:
-        """Train on the tuples of this step; their loss before it, a scalar on the device.
+        """Train on the tuples of this step; return the loss before it, a scalar on the device.
 
-        On images nothing here waits for the device; sentences ask it for the longest of the batch.
+        On images nothing here waits for the device. Sentences wait for the longest of the batch.
         """
         batch = self._tuples.batch(step)
         points = self._points(batch, step)
-        _seed_dropout(seed_of(self._seed, self._dropout, step), self.fabric.device)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._schedule, step, self._steps)
-        self._optimizer.zero_grad()
-        loss = self._model(points, batch)
+        self._prepare(step)
+        loss: Tensor = self._model(points, batch)
         loss.backward()
-        if self._clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._trained.parameters(), self._clip_norm)
+        if self._config.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._trained.parameters(), self._config.training.clip_norm)
         self._optimizer.step()
         return loss.detach()
 
     def _points(self, batch: TupleBatch, step: int) -> Tensor:
-        """What the encoder reads on this rank, augmented as in the whole batch."""
+        """Gather what the encoder reads on this rank, augmented as in the whole batch."""
         index, share = batch.points.flatten(), None
         if self._shared:
             columns = own_columns(batch.points.shape[1], self.fabric)
             places = torch.arange(len(index), device=index.device).view_as(batch.points)
             share = Share(places[:, columns].flatten(), len(index))
             index = index[share.index]
-        draws = generator(self._seed, "augment", step, self.fabric.device)
+        draws = generator(self._config.seed, "augment", step, self.fabric.device)
         return self._augment(self.train.points.gather(index), draws, share)
+
+    def _prepare(self, step: int) -> None:
+        """Set dropout's seed and the learning rate of this step, and clear the gradients."""
+        _seed_dropout(seed_of(self._config.seed, self._dropout, step), self.fabric.device)
+        rate = learning_rate(self._config.optimizer, step, self._config.training.steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad()
 
     @property
     def rate(self) -> float:
@@ -120,20 +117,21 @@ class TrainingStep:
         return self._optimizer.param_groups[0]["lr"]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of model and optimiser."""
+        """Return what a checkpoint keeps of model and optimiser."""
         return {"model": self._trained.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up :meth:`state`. Raises KeyError, ValueError or RuntimeError where it does not
-        fit."""
+        """Take over :meth:`state`.
+
+        Raises KeyError, ValueError or RuntimeError if it does not fit.
+        """
         self._trained.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 
 
 def _seed_dropout(seed: int, device: torch.device) -> None:
     if device.type == "cpu":
-        torch.default_generator.manual_seed(
-            seed
-        )  # torch.manual_seed takes half a millisecond to look for other devices
+        # torch.manual_seed takes half a millisecond to look for other devices.
+        torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)

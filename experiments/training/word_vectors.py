@@ -4,44 +4,42 @@ from importlib.metadata import version
 from typing import cast
 
 import torch
-from omegaconf import DictConfig
 
 from data.dataset import Dataset
 from data.files.cache import cached
 from data.seeding import generator
 from data.split import Split, fingerprint
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
+from experiments.config.encoders import SentenceEncoderConfig
+from experiments.config.schema import Config
 
 
-def word_vectors(
-    config: DictConfig, dataset: Dataset, train: Split
-) -> tuple[torch.Tensor, str | None]:
-    """(vectors [V, e], a line worth saying aloud or None), scaled as a whole to a mean square of 1
-    per component.
+def word_vectors(config: Config, dataset: Dataset, train: Split) -> tuple[torch.Tensor, str | None]:
+    """Return vectors [V, e], and a line for the user or None.
 
-    Vectors from co-occurrences are learned on ``train``. The scale is what the encoders' learning
-    rates are chosen for. Raises DataError for an unusable GloVe file.
+    Vectors from co-occurrences are learned on ``train``. All vectors are scaled by one factor to a
+    mean square of 1 per component, which the encoders' learning rates are chosen for. Raises
+    DataError for a GloVe file that cannot be used.
     """
     vectors, note = _vectors(config, dataset, train)
     return vectors / vectors.square().mean().sqrt().clamp(min=1e-12), note
 
 
-def _vectors(config: DictConfig, dataset: Dataset, train: Split) -> tuple[torch.Tensor, str | None]:
+def _vectors(config: Config, dataset: Dataset, train: Split) -> tuple[torch.Tensor, str | None]:
     options, vocabulary = config.encoder, dataset.vocabulary
-    assert vocabulary is not None  # checked with the configuration: only sentences get here
+    assert isinstance(options, SentenceEncoderConfig) and vocabulary is not None  # as checked
     if options.embedding == "glove":
+        assert options.glove_path is not None  # as checked
         vectors, coverage = glove_vectors(options.glove_path, vocabulary)
         return vectors, f"GloVe covers {coverage:.1%} of {len(vocabulary)} words"
-    if options.embedding == "learned":
-        return random_vectors(
-            len(vocabulary), options.embedding_dim, generator(config.seed, "vectors", 0)
-        ), None
     dimension = options.embedding_dim
+    if options.embedding == "learned":
+        draws = generator(config.seed, "vectors", 0)
+        return random_vectors(len(vocabulary), dimension, draws), None
     key = {"data": fingerprint([train]), "words": len(vocabulary), "dimension": dimension}
-    key |= {
-        package: version(package) for package in ("numpy", "scipy", "scikit-learn")
-    }  # that they are computed with
-    made = cached(
+    # The packages that compute the vectors.
+    key |= {package: version(package) for package in ("numpy", "scipy", "scikit-learn")}
+    stored = cached(
         "vectors", key, lambda: {"vectors": corpus_vectors(train, len(vocabulary), dimension)}
     )
-    return cast(torch.Tensor, made["vectors"]), None
+    return cast(torch.Tensor, stored["vectors"]), None

@@ -1,5 +1,4 @@
-"""Every benchmark runs at a tiny size and says something finite; the baseline draws what the
-paper's procedure draws."""
+"""Every benchmark runs at a tiny size; the baseline draws what the paper's procedure draws."""
 
 import math
 import random
@@ -7,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from dataset_defaults import load
 
 from benchmarks import end_to_end, estimator, ours, peak_memory, runner_tax, sampler, scaling, text
 from benchmarks.process import in_own_process
 from benchmarks.reference import ImageTuples, IndexTuples, ReferenceTraining
 from data.dataset import Dataset
-from data.datasets.wiki3029 import load_wiki3029
 from data.points import Images
 from data.split import Split
 
@@ -47,8 +46,8 @@ def test_a_literal_tuple_is_of_one_class_and_of_negative_blocks() -> None:
     assert bool((blocks[:, 0] == classes[:, :1]).all()), (
         "the positive block is of the anchor's class"
     )
-    # Classes by their size (rho), those of negatives whatever the anchor's is: six standard
-    # deviations.
+    # Classes have their share (rho); the negatives' do not depend on the anchor's. The tolerance is
+    # six standard deviations.
     tolerance = 6 * math.sqrt(0.25 * 0.75 / 1000)
     for column in (classes[:, 0], blocks[:, 1, 0], blocks[:, 2, 0]):
         assert abs(float(column.double().mean()) - 0.25) < tolerance
@@ -151,7 +150,7 @@ def test_a_slope_is_one_where_time_is_proportional(monkeypatch: pytest.MonkeyPat
 
 def test_text(tmp_path: Path) -> None:
     text.write_articles(tmp_path / "articles", 3)
-    data = load_wiki3029(str(tmp_path / "articles"))
+    data = load("wiki3029", root=str(tmp_path / "articles"))
     assert len(data.classes) == 3
     assert sum(len(split) for split in data.splits().values()) == 3 * text.SENTENCES
     found = text.measure(1, articles=2, preparations=1)

@@ -1,4 +1,4 @@
-"""The frame of the benchmarks: bounds, summaries, and files that are updated row by row."""
+"""The parts that all benchmarks share: bounds, summaries, and the files of results."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Benchmarks on made-up features at a tiny size; that their two sides do the same work."""
+"""Benchmarks on made-up features at a tiny size; their two sides compute the same numbers."""
 
 import math
 from itertools import combinations
@@ -8,8 +8,7 @@ import torch
 
 from benchmarks import evaluation, linear
 from benchmarks.features import Size, clustered
-from benchmarks.memory import resident_gb
-from benchmarks.process import in_own_process
+from benchmarks.process import in_own_process, resident_gb
 from crl.scoring.classifiers import mean_classifier
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
 

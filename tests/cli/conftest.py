@@ -1,4 +1,4 @@
-"""A finished run to read, evaluate and damage copies of."""
+"""A finished run for tests that read it, evaluate it, or damage a copy."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cli.main import main
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny finished run; tests must not change it."""
+    """Return the folder of a tiny finished run; tests must not change it."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     tiny = [
         "dataset.points_per_class=10",

@@ -1,7 +1,7 @@
-"""Inputs as an attacker would send them: each refused in one line or handled, nothing executed,
-exit code 2.
+"""Inputs as an attacker would send them: nothing is executed.
 
-The canary is a file that an attack would make.
+Each is refused in one line with exit code 2, or handled. The canary is a folder that a successful
+attack would make.
 """
 
 import json
@@ -37,7 +37,7 @@ TEXT += [
 
 
 class Evil:
-    """Makes the canary where it is unpickled."""
+    """An object that makes the canary when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -53,7 +53,7 @@ def canary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str], canary: Path) -> Callable[[list[str]], str]:
-    """What is said of arguments that are wrong: one line, no traceback, nothing executed."""
+    """Return a function that runs wrong arguments, checks the refusal and returns its line."""
 
     def run(arguments: list[str]) -> str:
         capsys.readouterr()
@@ -70,7 +70,7 @@ def refused(capsys: pytest.CaptureFixture[str], canary: Path) -> Callable[[list[
 
 @pytest.fixture
 def stolen(finished_run: Path, tmp_path: Path) -> Path:
-    """A copy of a finished run, to forge."""
+    """Return a copy of a finished run, to forge."""
     folder = tmp_path / "stolen"
     folder.mkdir()
     for path in finished_run.iterdir():
@@ -80,7 +80,7 @@ def stolen(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def seal(folder: Path) -> None:
-    """Checksums are no secret: whoever forges a file forges them too."""
+    """Renew the checksums, which are no secret: an attacker can forge them too."""
     result = json.loads((folder / "result.json").read_text())
     del result["checksum"]
     result["files"] = {name: sha256_of(folder / name) for name in result["files"]}
@@ -103,7 +103,7 @@ def test_a_pickle_as_a_checkpoint_is_not_executed(
     assert "checkpoint.pt" in refused(["train", *TINY, f"run_dir={stolen}"])
     with (stolen / "checkpoint.pt").open("rb") as stream:
         pickle.load(stream) if plain else torch.load(stream, weights_only=False)
-    assert canary.exists()  # it would have acted
+    assert canary.exists()  # the attack works where pickles are executed
 
 
 def test_a_pickle_in_the_cache_is_not_executed(
@@ -133,7 +133,8 @@ YAML = {
     "a name": "seed: !!python/name:os.system",
     "an unknown tag": "seed: !evil 3",
     "a target": "_target_: os.mkdir\npath: CANARY",
-    "aliases without end": "a: &a [x]\n" + "\n".join(f"{b}: &{b} [{f'*{a}, ' * 9}]" for a, b in pairwise("abcdefghi")),
+    "aliases without end": "a: &a [x]\n"
+    + "\n".join(f"{b}: &{b} [{f'*{a}, ' * 9}]" for a, b in pairwise("abcdefghi")),
     "an alias of itself": "a: &a [*a]",
     "an interpolation": "run_dir: ${oc.env:HOME}",
     "an interpolation in disguise": 'run_dir: "\\x24{oc.env:HOME}"',
@@ -154,7 +155,7 @@ def test_a_forged_configuration_is_refused(
     seal(stolen)
     assert "config.yaml" in refused(["evaluate", str(stolen)])
     assert "config.yaml" in refused(["train", *TINY, f"run_dir={stolen}"])
-    if whole or not line.startswith(("_target_", "? ")):  # which the report does not look at
+    if whole or not line.startswith(("_target_", "? ")):  # the report ignores unknown keys
         refused(["report", str(stolen), f"out={stolen}/report"])
     assert not (stolen / "report").exists()
 
@@ -191,7 +192,8 @@ def test_a_pipe_among_the_files_of_a_run_does_not_block(stolen: Path, refused, n
 
 MANIFESTS = [
     "[" * 100_000,
-    '{"schema": 1, "title": "", "command": [], "studies": [{"name": "table2", "dataset": "glyphs", "cells": CELLS}]}',
+    '{"schema": 1, "title": "", "command": [], '
+    '"studies": [{"name": "table2", "dataset": "glyphs", "cells": CELLS}]}',
     '{"schema": {"_target_": "os.mkdir"}}',
     '{"schema": 1, "title": 1e999, "command": {}, "studies": 5}',
 ]
@@ -391,7 +393,7 @@ def test_what_is_no_file_among_the_data_neither_blocks_nor_fills_the_memory(
 
 
 def png(width: int, height: int) -> bytes:
-    """A header that claims so many pixels, and next to nothing behind it."""
+    """Return an image whose header claims this many pixels, with hardly any data."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -412,9 +414,12 @@ IMAGES = {
     "a bomb that Pillow only warns of": png(12_000, 12_000),
     "no pixels": png(0, 0),
     "less than the header claims": png(2000, 2000),
-    "a bitmap that claims too much": b"BM" + struct.pack("<IHHIIiiHH", 54, 0, 0, 54, 40, 2**30, 2**30, 1, 24) + bytes(24),
+    "a bitmap that claims too much": b"BM"
+    + struct.pack("<IHHIIiiHH", 54, 0, 0, 54, 40, 2**30, 2**30, 1, 24)
+    + bytes(24),
     "a map that claims too much": b"P6 99999999 99999999 255\n",
-    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(CANARY) (w) file closefile\nshowpage\n",
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+    b"(CANARY) (w) file closefile\nshowpage\n",
     "a TIFF of nonsense": b"II*\0\x08\0\0\0\xff\xff" + bytes(range(256)) * 9,
     "text": b"no image",
     "nothing": b"",
@@ -450,7 +455,7 @@ def test_a_text_of_one_gigantic_line_is_data(tmp_path: Path) -> None:
 def test_a_document_that_would_fill_the_memory_is_refused(tmp_path: Path, refused) -> None:  # type: ignore[no-untyped-def]
     for name in ("a", "b"):
         (tmp_path / f"{name}.txt").write_text(sentences(20))
-    os.truncate(tmp_path / "b.txt", 2**40)  # a hole, which takes no place
+    os.truncate(tmp_path / "b.txt", 2**40)  # a sparse file, which takes no space on disk
     for dataset in ("documents", "wiki3029"):
         said = refused(["train", f"dataset={dataset}", f"dataset.root={tmp_path}"])
         assert f"b.txt has {2**40} bytes; a document has at most" in said

@@ -1,5 +1,4 @@
-"""Every kind of bad input ends in exit code 2 and one line that says what would be right; nothing
-is left behind."""
+"""Every kind of bad input ends in exit code 2 and one line with the remedy, and writes nothing."""
 
 import pickle
 from pathlib import Path
@@ -16,6 +15,8 @@ TINY = [
     "training.steps=2",
 ]
 TINY += ["evaluation.linear_steps=5", "runtime.progress=false"]
+TWO = ["dataset=documents", "dataset.root={}/two", "dataset.min_sentences=20", "evaluation.ks=[2]"]
+TWO += ["evaluation.tops=[1]"]
 
 
 def sentences(count: int) -> str:
@@ -24,7 +25,7 @@ def sentences(count: int) -> str:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with data of every kind that is wrong in one way."""
+    """Return a folder with data of every kind, each with one fault."""
     (tmp_path / "corrupt" / "cifar-100-python").mkdir(parents=True)
     for name in ("train", "test", "meta"):
         (tmp_path / "corrupt" / "cifar-100-python" / name).write_bytes(pickle.dumps({"data": 1}))
@@ -62,7 +63,10 @@ CASES = {
     "an option taken away": (["~training"], "training: missing"),
     "unknown option": (["colour=red"], "crl train --help"),
     "wrong type": (["training.steps=many"], "Integer"),
-    "a group that is a number": (["training=${seed}", "training.steps=5"], "cannot be put together"),
+    "a group that is a number": (
+        ["training=${seed}", "training.steps=5"],
+        "cannot be put together",
+    ),
     "no value in a list": (["evaluation.ks=['???']"], "evaluation.ks: ???"),
     "no value": (["training.steps"], "training.steps"),
     "broken syntax": (["training.steps=[1"], "training.steps"),
@@ -77,7 +81,10 @@ CASES = {
     "a class path as a choice": (["encoder=os.system"], "small_cnn"),
     "negative number of negatives": (["objective.negatives=-1"], "at least 1"),
     "no steps": (["training.steps=0"], "at least 1"),
-    "pooled negatives without collisions": (["objective.collisions=false"], "negative_source=fresh"),
+    "pooled negatives without collisions": (
+        ["objective.collisions=false"],
+        "negative_source=fresh",
+    ),
     "NaN learning rate": (["optimizer.lr=nan"], "finite"),
     "infinite learning rate": (["optimizer.lr=inf"], "finite"),
     "share above one": (["dataset.train_fraction=1.5"], "at most 1"),
@@ -86,7 +93,10 @@ CASES = {
     "AVG-1": (["evaluation.ks=[1]"], "at least 2"),
     "encoder of another modality": (["encoder=gru"], "encoder=vgg16, small_cnn"),
     "too many pooled negatives": (["objective.negatives=64"], "negative_source=fresh"),
-    "GloVe without a path": (["dataset=docstrings", "encoder.embedding=glove"], "encoder.glove_path"),
+    "GloVe without a path": (
+        ["dataset=docstrings", "encoder.embedding=glove"],
+        "encoder.glove_path",
+    ),
     "CUDA where there is none": (["runtime.device=cuda"], "runtime.device=cpu"),
     "missing root": (["dataset=cifar100", "dataset.root={}/nowhere"], "cifar-100-python"),
     "root without the data": (["dataset=cifar100", "dataset.root={}/empty"], "cifar-100-python"),
@@ -98,20 +108,20 @@ CASES = {
     "one sentence in a class": (["dataset=wiki3029", "dataset.root={}/wiki"], "at least 10"),
     "not an archive": (["dataset=wiki3029", "dataset.root={}/notar.tar.gz"], "Wiki-3029.tar.gz"),
     "no text files": (["dataset=documents", "dataset.root={}/empty"], ".txt"),
-    "all documents too small": (["dataset=documents", "dataset.root={}/two"], "dataset.min_sentences"),
+    "all documents too small": (
+        ["dataset=documents", "dataset.root={}/two"],
+        "dataset.min_sentences",
+    ),
     "block larger than its class": (
-        ["dataset=documents", "dataset.root={}/two", "dataset.min_sentences=20", "objective.block_size=100",
-         "evaluation.ks=[2]", "evaluation.tops=[1]"],
+        [*TWO, "objective.block_size=100"],
         "choose at most",
     ),
     "malformed GloVe file": (
-        ["dataset=documents", "dataset.root={}/two", "dataset.min_sentences=20", "evaluation.ks=[2]",
-         "evaluation.tops=[1]", "encoder.embedding=glove", "encoder.glove_path={}/glove.txt"],
+        [*TWO, "encoder.embedding=glove", "encoder.glove_path={}/glove.txt"],
         "line 2",
     ),
     "odd dimension of two directions": (
-        ["dataset=documents", "dataset.root={}/two", "dataset.min_sentences=20", "evaluation.ks=[2]",
-         "evaluation.tops=[1]", "encoder=gru", "encoder.dimension=7"],
+        [*TWO, "encoder=gru", "encoder.dimension=7"],
         "even",
     ),
     "more classes in a task than there are": ([*TINY, "evaluation.ks=[101]"], "100 classes"),
@@ -119,8 +129,8 @@ CASES = {
     "block larger than an image class": ([*TINY, "objective.block_size=10"], "choose at most"),
     "images smaller than an encoder can read": (
         ["dataset=image_folder", "dataset.root={}/small", "dataset.image_size=16", "encoder=vgg16",
-         "dataset.dev_fraction=0.4", "evaluation.shots=1", "evaluation.ks=[2]", "evaluation.tops=[1]",
-         "objective.block_size=1"],
+         "dataset.dev_fraction=0.4", "evaluation.shots=1", "evaluation.ks=[2]",
+         "evaluation.tops=[1]", "objective.block_size=1"],
         "cannot read",
     ),
     "folder that cannot be written": ([*TINY, "run_dir={}/file/run"], "writable"),

@@ -1,4 +1,4 @@
-"""The levels of docs/determinism.md: which runs agree bit for bit, and which only nearly."""
+"""The levels of docs/determinism.md: which runs agree bit for bit, and which nearly."""
 
 import json
 import os
@@ -17,10 +17,12 @@ IMAGES = [
     "encoder.width=8",
     "dataset.augment=flip_shift",
 ]
-TEXT = ["dataset=documents", "dataset.min_sentences=20", "encoder=gru", "encoder.dimension=16", "encoder.embedding_dim=16",
-        "encoder.dropout=0.3", "objective.block_size=3", "objective.negatives=3"]  # fmt: skip
-QUICK = ["training.steps=8", "training.batch_size=32", "training.log_every=1", "training.dev_every=4", "evaluation.ks=[2]",
-         "evaluation.tops=[1]", "evaluation.linear_steps=5", "evaluation.l2=[0.001]", "evaluation.redraws=2",
+TEXT = ["dataset=documents", "dataset.min_sentences=20", "encoder=gru", "encoder.dimension=16",
+        "encoder.embedding_dim=16", "encoder.dropout=0.3", "objective.block_size=3",
+        "objective.negatives=3"]  # fmt: skip
+QUICK = ["training.steps=8", "training.batch_size=32", "training.log_every=1",
+         "training.dev_every=4", "evaluation.ks=[2]", "evaluation.tops=[1]",
+         "evaluation.linear_steps=5", "evaluation.l2=[0.001]", "evaluation.redraws=2",
          "runtime.progress=false"]  # fmt: skip
 SCRIPT = """
 import sys
@@ -29,14 +31,17 @@ from cli.main import main
 for command in commands:
     for threads in (1, 2):
         *arguments, name = command.split(";")
-        assert main(["train", *arguments, f"runtime.threads={threads}", f"run_dir={place}/{name}{threads}"]) == 0
+        options = [f"runtime.threads={threads}", f"run_dir={place}/{name}{threads}"]
+        assert main(["train", *arguments, *options]) == 0
 """
 
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Where two processes, started side by side, left the same four runs: images and text, one
-    thread and two."""
+    """The folders of two processes that did the same four runs side by side.
+
+    The runs are of images and of text, each with one thread and with two.
+    """
     folder = tmp_path_factory.mktemp("processes")
     (folder / "documents").mkdir()
     for topic in ("tea", "sea", "ore"):
@@ -54,15 +59,14 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     commands += [[*TEXT, *QUICK, f"dataset.root={folder / 'documents'}", "text"]]
     started = []
     for name in ("one", "two"):
-        # Each with a cache of its own, so that nothing prepared by one reaches the other; and
-        # another order of sets.
+        # Each has its own cache, so that they share no prepared data, and its own hash seed, so
+        # that the order of sets differs.
         own = os.environ | {
             "CRL_DATA": str(folder / f"cache-{name}"),
             "PYTHONHASHSEED": str(len(started) + 1),
         }
-        own |= {
-            "OMP_WAIT_POLICY": "passive"
-        }  # else four threads on two cores mostly keep each other waiting
+        # Without this, four threads on two cores mostly wait for each other.
+        own |= {"OMP_WAIT_POLICY": "passive"}
         command = [sys.executable, "-c", SCRIPT, *map(";".join, commands), str(folder / name)]
         started.append(
             subprocess.Popen(
@@ -76,7 +80,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def numbers(run: Path) -> dict[str, Any]:
-    """All that the run found, apart from times and places."""
+    """Return the results of a run, without times and paths."""
     result = json.loads((run / "result.json").read_text())
     curve = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in curve:
@@ -87,19 +91,18 @@ def numbers(run: Path) -> dict[str, Any]:
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of the final checkpoint, by its place: the encoder, the best one, the
-    optimiser's moments."""
-    found: dict[str, torch.Tensor] = {}
+    """Return the tensors of the final checkpoint by name: both encoders, optimiser state."""
+    by_name: dict[str, torch.Tensor] = {}
 
     def collect(value: Any, name: str) -> None:
         if isinstance(value, torch.Tensor):
-            found[name] = value
+            by_name[name] = value
         elif isinstance(value, dict):
             for key, item in value.items():
                 collect(item, f"{name}/{key}")
 
     collect(torch.load(run / "checkpoint.pt", weights_only=True), "")
-    return found
+    return by_name
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -119,8 +122,7 @@ def test_two_processes_with_as_many_threads_agree_bit_for_bit(
 def test_another_number_of_threads_changes_no_more_than_rounding_at_first(
     processes: list[Path], data: str
 ) -> None:
-    """The same points, weights and tuples: the first loss agrees to rounding, later ones drift
-    apart."""
+    """Points, weights and tuples are the same, so the first loss agrees; later ones drift apart."""
     one, two = (numbers(processes[0] / f"{data}{threads}") for threads in (1, 2))
     assert one["dataset"] == two["dataset"] and one["warnings"] == two["warnings"]
     assert one["curve"][0]["train_loss"] == pytest.approx(two["curve"][0]["train_loss"], rel=1e-5)

@@ -1,4 +1,4 @@
-"""An encoder that was never trained here goes through the same evaluation and report."""
+"""A frozen encoder goes through the same evaluation and report as one trained here."""
 
 import json
 from pathlib import Path
@@ -15,23 +15,22 @@ GLYPHS = ["dataset=glyphs", "dataset.points_per_class=10", "dataset.test_per_cla
 
 
 def features(seed: int = 0, tokens: int | None = None) -> dict[str, np.ndarray]:
-    """Six classes around their centres; of tokens the first has the class's centre, the rest is
-    noise."""
+    """Return points of six classes around their centres; only the first token has the class."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(7).normal(size=(6, 6)) * 3
-    found = {}
+    arrays = {}
     for role, count in (("train", 20), ("test", 10)):
         labels = np.arange(6).repeat(count)
         shape = (len(labels), 6) if tokens is None else (len(labels), tokens, 6)
         points = random.normal(size=shape).astype(np.float32)
         points[(...,) if tokens is None else (slice(None), 0)] += centres[labels]
-        if tokens is not None:  # one more component tells which token it is
+        if tokens is not None:  # one more component marks the first token
             points = np.concatenate(
                 [points, np.zeros((len(labels), tokens, 1), np.float32)], axis=2
             )
             points[:, 0, -1] = 8
-        found |= {f"{role}_labels": labels, f"{role}_features": points}
-    return found
+        arrays |= {f"{role}_labels": labels, f"{role}_features": points}
+    return arrays
 
 
 def result_in(folder: Path) -> dict:
@@ -141,11 +140,10 @@ def test_a_torchvision_model_with_a_file_of_weights(tmp_path, capsys):
     assert "resnet18 as it is" in capsys.readouterr().out
     (run,) = (path.parent for path in (tmp_path / "out").rglob("result.json"))
     best = torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["best"]
-    assert torch.equal(
-        best["model.conv1.weight"], weights["conv1.weight"]
-    )  # as the file has it: nothing was trained
+    # The weights are those of the file: nothing was trained.
+    assert torch.equal(best["model.conv1.weight"], weights["conv1.weight"])
     assert result_in(tmp_path / "out")["theory"]["tau"] == pytest.approx(1 / 3)
-    # What was evaluated is in the run folder: the file of weights is no longer wanted.
+    # The run folder holds the evaluated encoder: the file of weights is no longer needed.
     (tmp_path / "w.pt").unlink()
     assert main(["evaluate", str(run), "evaluation.shots=1", "runtime.progress=false"]) == 0
 
@@ -207,7 +205,7 @@ BAD = {
         "state dict",
     ),
     "an encoder that nobody offers": (["encoder=installed:nobody", *GLYPHS], "crl.encoders"),
-    "an objective": (["features=good.npz", "objective=contrastive"], "trains nothing"),
+    "an objective": (["features=good.npz", "objective=contrastive"], "does not train"),
     "no tokens": (["encoder=small_cnn", "evaluation.attentive=true", *GLYPHS], "no tokens"),
     "neither run nor encoder": (["dataset=glyphs"], "features=FILE"),
 }
@@ -260,7 +258,7 @@ def test_features_cannot_be_trained_on(tmp_path, capsys):
 
 
 def test_an_installed_encoder_is_found_by_its_entry_point(tmp_path, monkeypatch, capsys):
-    """A package that is really there: on sys.path, with its metadata."""
+    """The package is installed: it is on sys.path, with its metadata."""
     package = tmp_path / "site"
     (package / "brightness-1.0.dist-info").mkdir(parents=True)
     (package / "brightness-1.0.dist-info" / "METADATA").write_text(

@@ -40,22 +40,27 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds of an unsupervised encoder, and a supervised one."""
     folder = tmp_path_factory.mktemp("glyphs")
-    for other in (["seed=0"], ["seed=1"], ["objective=supervised"]):
-        assert main(["train", *GLYPHS, *other, f"output_dir={folder}"]) == 0
+    for option in ("seed=0", "seed=1", "objective=supervised"):
+        assert main(["train", *GLYPHS, option, f"output_dir={folder}"]) == 0
     return folder
 
 
 def test_free_embeddings_reach_the_predicted_geometry(free, tmp_path, capsys):
     assert main(["geometry", str(free), f"out={tmp_path / 'g'}"]) == 0
-    said = capsys.readouterr().out
-    assert "to prediction" in said and str(tmp_path / "g" / "gram-1.svg") in said
-    (found,) = json.loads((tmp_path / "g" / "geometry.json").read_text())
-    assert found["imbalance"] == pytest.approx(1)
-    assert found["NC1"] < 1e-6 and found["to prediction"] < 0.05 and found["certificate"] < 1e-5
-    assert found["loss of means"] == pytest.approx(found["least loss"], abs=1e-3)
-    assert found["minority predicted"] is None  # there is no minority
-    assert found["predicted_gram"][0][1] == pytest.approx(-0.25, abs=1e-6)
+    printed = capsys.readouterr().out
+    assert "to prediction" in printed and str(tmp_path / "g" / "gram-1.svg") in printed
+    (geometry,) = json.loads((tmp_path / "g" / "geometry.json").read_text())
+    assert geometry["imbalance"] == pytest.approx(1)
+    assert (
+        geometry["NC1"] < 1e-6
+        and geometry["to prediction"] < 0.05
+        and geometry["certificate"] < 1e-5
+    )
+    assert geometry["loss of means"] == pytest.approx(geometry["least loss"], abs=1e-3)
+    assert geometry["minority predicted"] is None  # there is no minority
+    assert geometry["predicted_gram"][0][1] == pytest.approx(-0.25, abs=1e-6)
     assert (tmp_path / "g" / "gram-1.svg").read_text().startswith("<?xml")
 
 
@@ -73,12 +78,12 @@ def test_compare_aligns_runs_beside_a_null(glyphs, tmp_path, capsys):
         )
         == 0
     )
-    said = capsys.readouterr().out
-    assert "100 test points" in said and "1-2" in said and "supervised" in said
-    found = json.loads((tmp_path / "c" / "comparison.json").read_text())
-    assert len(found["runs"]) == 3 and len(found["pairs"]) == 3
-    assert len({run["label"] for run in found["runs"]}) == 3
-    for pair in found["pairs"]:
+    printed = capsys.readouterr().out
+    assert "100 test points" in printed and "1-2" in printed and "supervised" in printed
+    comparison = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert len(comparison["runs"]) == 3 and len(comparison["pairs"]) == 3
+    assert len({run["label"] for run in comparison["runs"]}) == 3
+    for pair in comparison["pairs"]:
         for measure in ("neighbours", "kernels"):
             assert pair[measure]["null_mean"] < 0.2 and 0 < pair[measure]["p_value"] <= 1
     names = {path.name for path in (tmp_path / "c").iterdir()}
@@ -125,13 +130,13 @@ def test_a_copy_is_aligned_perfectly_and_other_test_points_are_refused(glyphs, t
     assert "other test points" in capsys.readouterr().err
 
 
-def test_of_runs_that_theory_says_nothing_of_the_means_are_measured(free, glyphs, tmp_path, capsys):
+def test_class_means_are_measured_where_theory_predicts_nothing(free, glyphs, tmp_path, capsys):
     assert main(["geometry", str(free), str(glyphs), f"out={tmp_path / 'g'}"]) == 0
     assert capsys.readouterr().err.count("nothing is predicted: raw features") == 3
-    found = json.loads((tmp_path / "g" / "geometry.json").read_text())
-    assert [one["predicted_gram"] is None for one in found] == [False, True, True, True]
-    for one in found:
-        assert one["NC1"] >= 0 and len(one["reached_gram"]) == len(one["rho"])
+    geometries = json.loads((tmp_path / "g" / "geometry.json").read_text())
+    assert [g["predicted_gram"] is None for g in geometries] == [False, True, True, True]
+    for g in geometries:
+        assert g["NC1"] >= 0 and len(g["reached_gram"]) == len(g["rho"])
     assert (tmp_path / "g" / "gram-4.svg").exists()
 
 
@@ -140,7 +145,7 @@ BAD = {
     "geometry of no folder": (["geometry", "nowhere"], "not a folder"),
     "geometry with an option": (["geometry", "FREE", "colour=red"], "no such option"),
     "geometry of an empty folder": (["geometry", "EMPTY"], "no finished run"),
-    "compare of one run": (["compare", "FREE"], "takes two"),
+    "compare of one run": (["compare", "FREE"], "2 are needed"),
     "compare of different data": (["compare", "FREE", "GLYPHS"], "other test points"),
     "compare of nothing": (["compare"], "crl compare RUN_DIR"),
     "too many neighbours": (["compare", "GLYPHS", "points=10", "neighbours=10"], "at most 9"),
@@ -153,7 +158,7 @@ def test_bad_input_is_one_line(name, free, glyphs, tmp_path, capsys):
     arguments, wanted = BAD[name]
     places = {"FREE": str(free), "GLYPHS": str(glyphs), "EMPTY": str(tmp_path)}
     assert main([places.get(argument, argument) for argument in arguments]) == 2
-    said = capsys.readouterr()
-    assert wanted in said.err.strip().splitlines()[-1]
-    assert "Traceback" not in said.err
+    printed = capsys.readouterr()
+    assert wanted in printed.err.strip().splitlines()[-1]
+    assert "Traceback" not in printed.err
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The command on real data, at a size that takes seconds; skipped where there is none."""
+"""``crl train`` on a small part of real data; skipped where there is none."""
 
 import json
 from collections.abc import Callable

@@ -49,7 +49,7 @@ def test_bad_input_ends_in_one_line(
         str(tmp_path / "manifest"): "not a readable manifest",
         "--open": "no such option",
         "force=true": "no such option",
-        "out=": "out=PATH once",
+        "out=": "write out=PATH",
     }
     for argument, words in cases.items():
         out = [f"out={tmp_path / 'report'}"] * (argument != "out=")

@@ -8,17 +8,18 @@ import pytest
 
 from cli.main import main
 
-SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8", "objective.negatives=2",
-         "evaluation.linear_steps=200", "training.log_every=5", "training.dev_every=10"]  # fmt: skip
-SMALL += ["runtime.progress=false"]
+SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8",
+         "objective.negatives=2", "evaluation.linear_steps=200", "training.log_every=5",
+         "training.dev_every=10", "runtime.progress=false"]  # fmt: skip
 TOPICS = {"pos": ["fine", "bright", "lovely"], "neg": ["dull", "grey", "awful"]}
 
 
 def review(label: str, number: int) -> str:
-    """Sentences in the words of a mood and of the review."""
-    own = TOPICS[label]
+    """Return sentences with words of the label and of this review."""
+    words = TOPICS[label]
     return "<br /><br />".join(
-        f"It was {own[(number + i) % 3]} and {own[i % 3]} on day {number % 7}." for i in range(4)
+        f"It was {words[(number + i) % 3]} and {words[i % 3]} on day {number % 7}."
+        for i in range(4)
     )
 
 
@@ -62,10 +63,11 @@ def test_imdb_is_learned_from_unlabelled_reviews_and_evaluated_again(
     found = result(run / "result.json")
     assert found["metrics"]["test.linear.avg2"] > 0.9  # chance is 0.5
     assert found["dataset"] | {"fingerprint": ""} == {
-        "name": "imdb", "classes": 2, "train_points": 36, "test_points": 20, "unlabelled_points": 54 * 4, "fingerprint": "",
+        "name": "imdb", "classes": 2, "train_points": 36, "test_points": 20,
+        "unlabelled_points": 54 * 4, "fingerprint": "",
     }  # fmt: skip
-    # Latent classes are reviews: 54 to draw from, of which as many as are held out stand beside
-    # those.
+    # Latent classes are reviews. There are 54 to draw from; the theory on train uses 6 of them, as
+    # many as are held out.
     assert found["theory"]["classes"] == found["theory"]["train"]["classes"] == 6
     assert found["theory"]["all_points"]["tau"] == pytest.approx(1 / 54)
     assert main(["evaluate", str(run)]) == 0

@@ -1,4 +1,4 @@
-"""``crl status`` on real runs: in progress, interrupted, failed, complete."""
+"""``crl status`` on real runs: in progress, interrupted, failed and complete."""
 
 import json
 import signal
@@ -45,7 +45,8 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
         [*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL
     )
     try:
-        while process.poll() is None and not (run / "metrics.jsonl").exists():
+        metrics = run / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
             time.sleep(0.05)
         time.sleep(0.2)
         text = status(capsys, tmp_path)

@@ -20,8 +20,9 @@ IMAGES = [
     "encoder.width=4",
     "training.batch_size=16",
 ]
-TEXT = ["dataset=documents", "dataset.min_sentences=20", "training.batch_size=16", "evaluation.ks=[2,3]",
-        "evaluation.tops=[1]", "encoder.dimension=16", "encoder.embedding_dim=16", "objective.block_size=3"]  # fmt: skip
+TEXT = ["dataset=documents", "dataset.min_sentences=20", "training.batch_size=16",
+        "evaluation.ks=[2,3]", "evaluation.tops=[1]", "encoder.dimension=16",
+        "encoder.embedding_dim=16", "objective.block_size=3"]  # fmt: skip
 QUICK = [
     "evaluation.linear_steps=20",
     "runtime.progress=false",
@@ -32,7 +33,7 @@ QUICK = [
 
 @pytest.fixture(scope="session")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four documents, each with words of its own among common ones."""
+    """Write four documents, each with its own words among common ones."""
     folder = tmp_path_factory.mktemp("documents")
     for topic in ("tea", "sea", "ore", "sky"):
         lines = [
@@ -72,7 +73,8 @@ def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(tmp_pa
     assert result["name"] == run.parent.name
     assert result["name"].endswith(result["config_hash"])
     assert result["dataset"] | {"fingerprint": ""} == {
-        "name": "glyphs", "classes": 100, "train_points": 1800, "test_points": 400, "fingerprint": "",
+        "name": "glyphs", "classes": 100, "train_points": 1800, "test_points": 400,
+        "fingerprint": "",
     }  # fmt: skip
     wanted = {
         f"test.{c}.{m}"
@@ -229,7 +231,7 @@ def test_quick_thoughts_learns_goes_on_and_is_evaluated_again(
 
 
 def test_the_curve_of_figure_2c_and_a_share_of_the_labels(tmp_path: Path) -> None:
-    """Watching and fitting once more change nothing else."""
+    """The loss curves and the additional fit change no other number."""
     command = [
         "train",
         *IMAGES,
@@ -292,9 +294,8 @@ def test_evaluate_repeats_the_stored_metrics_and_takes_other_tasks(
     assert stored in found
     (other,) = (f for f in found if f != stored)
     assert other["test.mean.avg2"] == stored["test.mean.avg2"]
-    assert other["test.mean.avg100"] == pytest.approx(
-        stored["test.mean.top1"]
-    )  # all classes: the right one must win
+    # AVG-100 is over all classes, so it is TOP-1.
+    assert other["test.mean.avg100"] == pytest.approx(stored["test.mean.top1"])
 
 
 def test_evaluate_reads_text_in_the_words_of_training(documents: Path, tmp_path: Path) -> None:
@@ -322,7 +323,12 @@ def test_evaluate_reads_text_in_the_words_of_training(documents: Path, tmp_path:
     "arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["--version"]]
 )
 def test_help_needs_no_torch(arguments: list[str]) -> None:
-    code = f"import sys\nfrom cli.main import main\nassert main({arguments!r}) == 0\nassert 'torch' not in sys.modules"
+    code = f"""
+import sys
+from cli.main import main
+assert main({arguments!r}) == 0
+assert "torch" not in sys.modules
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Augmentations against one image at a time."""
+"""Augmentations against a reference that takes one image at a time."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def augmented(name: str, batch: torch.Tensor, seed: int = 0) -> torch.Tensor:
 
 
 def shifts_of(image: torch.Tensor, reach: int) -> dict[tuple[int, int], np.ndarray]:
-    """The image moved in each way, by padding it with its mirror image and cutting."""
+    """The image under every move: padded with its mirror image, then cut."""
     size = image.shape[-1]
     wide = np.pad(image.numpy(), ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
     moves = range(2 * reach + 1)
@@ -38,7 +38,7 @@ def test_shift_moves_every_image_by_a_move_of_its_own(size, reach):
         made.append(fitting[0])
     assert (
         len(set(made)) == (2 * reach + 1) ** 2
-    )  # every move is made, rows and columns independently
+    )  # every move occurs, rows and columns independently
 
 
 def test_flip_shift_mirrors_about_every_second_of_the_shifted_images():

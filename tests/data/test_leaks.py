@@ -1,20 +1,19 @@
-"""Points that two splits have in common, against Python's own sets."""
+"""Points that two splits have in common, against Python's sets."""
 
 import pytest
 import torch
+from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.dataset import Dataset
-from data.datasets.docstrings import load_docstrings
-from data.datasets.glyphs import load_glyphs
 from data.leaks import find_leaks
 from data.points import Documents, Images, Points, Sentences, Vectors
 from data.split import Split
 
 Words = list[int]
 
-# Few words and short sentences: what is drawn is often the same.
+# Few words and short sentences, so that many are equal.
 sentences = st.lists(st.lists(st.integers(1, 3), max_size=3), min_size=2, max_size=12)
 documents = st.lists(
     st.lists(st.lists(st.integers(1, 2), max_size=2), min_size=1, max_size=2),
@@ -73,7 +72,7 @@ def test_sentences(train, dev, test):
 
 @given(documents, documents, documents)
 def test_documents(train, dev, test):
-    """Where one sentence ends counts."""
+    """The places where sentences end count."""
     dataset = dataset_of(*map(documents_of, (train, dev, test)))
     assert find_leaks(dataset) == reference(train=train, dev=dev, test=test)
 
@@ -147,11 +146,14 @@ def test_points_of_an_unknown_kind_are_refused():
 
 
 def test_built_in_images_share_no_point():
-    assert find_leaks(load_glyphs(8, 2, 0.25, 0)) == []
+    assert find_leaks(load("glyphs", points_per_class=8, test_per_class=2, dev_fraction=0.25)) == []
 
 
 def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
-    """Sentences that occur twice are left out, but to the encoder all rare words are one word."""
+    """The loader drops repeated sentences, but all rare words are one to the encoder."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
     monkeypatch.setattr("data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
-    assert all(leak.shared < 0.02 * leak.points for leak in find_leaks(load_docstrings(80)))
+    assert all(
+        leak.shared < 0.02 * leak.points
+        for leak in find_leaks(load("docstrings", sentences_per_document=80))
+    )

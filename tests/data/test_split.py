@@ -16,7 +16,7 @@ Groups = list[list[list[int]]]  # class -> points -> word ids
 
 
 def numbered(lengths: list[list[int]]) -> Groups:
-    """Sentences of these lengths, every word another; the first one has a word at least."""
+    """Sentences of these lengths, all words different; the first has at least one word."""
     fresh = count(1)
     lengths = [[1, *lengths[0]], *lengths[1:]]
     return [[list(islice(fresh, length)) for length in points] for points in lengths]
@@ -24,8 +24,8 @@ def numbered(lengths: list[list[int]]) -> Groups:
 
 groups = st.lists(st.lists(st.integers(0, 4), max_size=5), min_size=1, max_size=4).map(numbered)
 fractions = st.sampled_from(
-    [0.125, 0.25, 0.5, 0.75, 1.0]
-)  # exact in binary, so that both sides round alike
+    [0.125, 0.25, 0.5, 0.75, 1.0]  # exact in binary: both sides round alike
+)
 
 
 def sentences_of(points: list[list[int]]) -> Sentences:
@@ -274,4 +274,4 @@ def test_similar_points_are_of_the_labelled_classes_or_of_unlabelled_documents()
     assert classes_of(other.contrastive_splits(0.3)[0]) == classes_of(many)[:3]  # whole documents
     assert (
         classes_of(other.contrastive_splits(0.01)[0]) == classes_of(many)[:2]
-    )  # one alone has no negatives
+    )  # a single document has no negatives

@@ -1,5 +1,4 @@
-"""Tuples hold the points that the paper's procedure would draw, and a step draws what it alone
-determines."""
+"""Tuples follow the paper's procedure, and a step alone determines what it draws."""
 
 import pytest
 import torch
@@ -40,7 +39,7 @@ def test_indices_lie_in_the_class_they_are_drawn_for(sizes, tuples, block_size, 
     assert torch.equal(class_of(sizes, batch.positives), batch.classes.expand(block_size, -1))
     assert batch.negatives.shape == (block_size, negatives, tuples)
     owners = class_of(sizes, batch.negatives)
-    assert torch.equal(owners, owners[:1].expand_as(owners))  # a block is of one class
+    assert torch.equal(owners, owners[:1].expand_as(owners))  # a block has one class
     own = torch.cat([batch.positives.flatten(), batch.negatives.flatten(), batch.anchors])
     assert batch.points.numel() == tuples * draws.points_per_tuple == len(own)
     assert torch.equal(batch.points.flatten().sort().values, own.sort().values)
@@ -109,7 +108,7 @@ def test_a_step_is_determined_by_seed_stream_and_step(negatives):
 
 @pytest.mark.parametrize("negatives", [0, 4])
 def test_a_stream_gives_a_step_the_same_batch_wherever_it_starts(negatives, monkeypatch):
-    monkeypatch.setattr(TupleStream, "_POINTS", 700)  # some steps at once, not all
+    monkeypatch.setattr("data.tuples._POINTS_A_CALL", 700)  # some steps at once, not all
 
     def stream():
         return TupleStream(sampler(SIZES, negatives=negatives), 8, 0, "train")
@@ -140,7 +139,7 @@ def test_without_collisions_negatives_come_from_rho_given_another_class():
     assert not bool((negatives == batch.classes).any())
     for anchor, size in enumerate(SIZES):
         if size < 5:
-            continue  # too few anchors of it for a chi-square test
+            continue  # too few anchors for a chi-square test
         counts = torch.bincount(
             negatives[:, batch.classes == anchor].flatten(), minlength=len(SIZES)
         ).double()
@@ -210,13 +209,13 @@ def test_a_rho_that_does_not_fit_is_refused(rho):
         TupleSampler(torch.tensor([0, 2, 2, 5]), 1, rho=torch.tensor(rho))
 
 
-# As drawn when classes could only be drawn by their points.
+# Drawn by the version that had no rho.
 POOLED = [[24, 33, 37], [39, 49, 47], [49, 44, 43], [22, 21, 44]]
 FRESH = [[24, 33, 37], [15, 2, 19], [16, 19, 11], [48, 40, 39]]
 
 
 def test_without_rho_the_draws_are_what_they_were_before_there_was_one():
-    """A run that was started before must go on with the same batches."""
+    """A run that an older version started must go on with the same batches."""
     pooled, fresh = (
         sampler(SIZES, negatives=0),
         TupleSampler(torch.tensor([0, *SIZES]).cumsum(0), 1, 2, collisions=False),

@@ -1,5 +1,4 @@
-"""Loggers: TensorBoard read back with its own reader; W&B and MLflow by the calls that their
-packages get."""
+"""Trackers: TensorBoard files are read back; W&B and MLflow are stubs that record their calls."""
 
 import importlib
 import json
@@ -10,14 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
 
 from cli.main import main
 from experiments.config.compose import compose_config
 from experiments.config.identity import config_hash
+from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.storage.run_folder import RunFolder
-from experiments.trackers import LOGGERS, Loggers
+from experiments.trackers import TRACKERS, Trackers
 
 TINY = [
     "train",
@@ -88,8 +87,7 @@ class MlflowClient:
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that puts a package which records its calls where the real one would be imported
-    from."""
+    """Return a function that installs a package which records its calls instead of the real one."""
 
     def install(name: str) -> ModuleType:
         place = tmp_path / "site" / name
@@ -120,10 +118,10 @@ def final(run: Path) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith("test.")}
 
 
-def composed(**runtime: Any) -> DictConfig:
+def composed(**runtime: Any) -> Config:
     config = compose_config([])
     for name, value in runtime.items():
-        config.runtime[name] = value
+        setattr(config.runtime, name, value)
     return config
 
 
@@ -228,8 +226,8 @@ def test_a_run_goes_on_in_the_same_place_until_it_is_started_over(
     def identity(step: int, place: str, force: bool = False) -> str:
         config = composed(**{name: place})
         config.force = force
-        with Loggers(config, tmp_path, "name", pytest.fail) as loggers:
-            loggers.start(step)
+        with Trackers(config, tmp_path, "name", pytest.fail) as trackers:
+            trackers.start(step)
         return json.loads((tmp_path / "loggers.json").read_text())[name]["id"]
 
     first = identity(0, setting)
@@ -245,14 +243,14 @@ def test_a_run_goes_on_in_the_same_place_until_it_is_started_over(
 def test_how_a_run_ended_is_told(stub: Any, tmp_path: Path) -> None:
     calls = {"wandb": stub("wandb").CALLS, "mlflow": stub("mlflow").CALLS}
     config = composed(wandb="p", mlflow="http://x")
-    with suppress(RuntimeError), Loggers(config, tmp_path, "name", pytest.fail) as loggers:
-        loggers.start(0)
+    with suppress(RuntimeError), Trackers(config, tmp_path, "name", pytest.fail) as trackers:
+        trackers.start(0)
         raise RuntimeError("broken")
     assert calls["wandb"][-1] == ("finish", 1)
     assert calls["mlflow"][-1] == ("end", "run0", "KILLED")
-    with Loggers(config, tmp_path, "name", pytest.fail) as loggers:
-        loggers.start(20)
-        loggers.finish({"test.mean.avg2": 0.5})
+    with Trackers(config, tmp_path, "name", pytest.fail) as trackers:
+        trackers.start(20)
+        trackers.finish({"test.mean.avg2": 0.5})
     assert calls["wandb"][-1] == ("finish", 0)
     assert ("update", "run0", "RUNNING") in calls["mlflow"]
     assert calls["mlflow"][-1] == ("end", "run0", "FINISHED")
@@ -272,7 +270,8 @@ def test_a_service_that_fails_is_said_once_and_the_run_ends_well(
     assert main([*TINY, "runtime.wandb=p", f"run_dir={run}"]) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "runtime.wandb" in line]
     assert said == [
-        "runtime.wandb: gave up (ConnectionError: no route to host); the run goes on, metrics.jsonl has every line"
+        "runtime.wandb: gave up (ConnectionError: no route to host); "
+        "the run goes on, metrics.jsonl has every line"
     ]
     assert [line["step"] for line in lines(run)] == [1, 2, 3, 4, 5, 6]
     assert [call[1] for call in wandb.CALLS if call[0] == "log"] == [1, 2]
@@ -283,20 +282,20 @@ def test_a_service_that_cannot_be_reached_stops_a_new_run_but_not_one_that_goes_
 ) -> None:
     stub("wandb").BROKEN = True
     said: list[str] = []
-    loggers = Loggers(composed(wandb="p"), tmp_path, "name", said.append)
+    trackers = Trackers(composed(wandb="p"), tmp_path, "name", said.append)
     with pytest.raises(
         ConfigError,
         match=r"^runtime.wandb: cannot be started \(ConnectionError: no route to host\)",
     ):
-        loggers.start(0)
+        trackers.start(0)
     assert not said
-    loggers.start(20)
-    loggers.log({"step": 21, "train_loss": 1.0})
-    loggers.finish({})
+    trackers.start(20)
+    trackers.log({"step": 21, "train_loss": 1.0})
+    trackers.finish({})
     assert len(said) == 1 and said[0].startswith("runtime.wandb: gave up (ConnectionError")
 
 
-@pytest.mark.parametrize("name", LOGGERS)
+@pytest.mark.parametrize("name", TRACKERS)
 @pytest.mark.parametrize(
     "verb",
     [TINY, [*TINY, "-m", "seed=0,1"], ["reproduce", "only=fig2c,glyphs"]],
@@ -309,7 +308,7 @@ def test_a_package_that_is_missing_is_one_line_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(sys.modules, LOGGERS[name].package, None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     setting = "true" if name == "tensorboard" else "here"
     assert main([*verb, f"runtime.{name}={setting}", f"output_dir={tmp_path}/out"]) == 2
     assert (
@@ -322,14 +321,14 @@ def test_a_package_that_is_missing_is_one_line_before_anything_is_made(
 def test_every_extra_is_declared() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert all(
-        f"\n{name} = [" in text.partition("[project.optional-dependencies]")[2] for name in LOGGERS
+        f"\n{name} = [" in text.partition("[project.optional-dependencies]")[2] for name in TRACKERS
     )
 
 
-def test_loggers_change_no_hash() -> None:
+def test_trackers_change_no_hash() -> None:
     plain = config_hash(composed())
     assert config_hash(composed(tensorboard=True, wandb="p", mlflow="http://x")) == plain
-    assert set(LOGGERS) <= set(OmegaConf.to_container(composed().runtime))  # type: ignore[arg-type]
+    assert set(TRACKERS) <= set(vars(composed().runtime))
 
 
 def test_the_real_wandb_takes_it_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

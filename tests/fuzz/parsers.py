@@ -1,7 +1,7 @@
-"""What reads files and words that others wrote, each with the inputs that it is tried on.
+"""Parsers of files and words from anybody, each with the inputs that it is tried on.
 
-An input is well-formed in most of its parts, so that what is wrong is met deep inside. What a
-parser may say is DataError or ConfigError; any other exception is a fault of ours.
+Most of an input is well-formed, so that its faults lie deep inside. A parser may raise DataError or
+ConfigError; any other exception is a bug.
 """
 
 import bz2
@@ -13,24 +13,21 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from crl.encoders import ENCODERS
 from data.datasets.documents import guess_layout, read_text
-from data.datasets.registry import DATASETS
 from data.files.archive import read_texts
 from data.files.atomic import _canonical_digest, sha256_of
 from data.text.sentences import split_sentences
 from data.text.word_vectors import glove_vectors
 from experiments.config.compose import combinations, compose_config, load_config
-from experiments.config.schema import SCHEMAS
+from experiments.config.schema import GROUPS, SECTIONS
 from experiments.storage.manifest import read_manifest
 from experiments.storage.results import read_run
 
@@ -39,8 +36,11 @@ VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 
 @dataclass(frozen=True)
 class Parser:
-    """``read`` an input in a folder of its own; so many cases in the fast suite and in the slow
-    one."""
+    """``read`` reads an input in a folder of its own.
+
+    ``short``, ``long``: the number of cases in the fast and in the slow tests. ``refuses``: whether
+    some of the short cases are refused.
+    """
 
     name: str
     inputs: st.SearchStrategy[Any]
@@ -63,8 +63,11 @@ _words = st.one_of(st.sampled_from([*VOCABULARY, "4", "²", "٣", ""]), st.text(
 _rows = st.builds(
     lambda word, numbers: " ".join([word, *numbers]), _words, st.lists(_numbers, max_size=4)
 )
-_whole_rows = st.builds(lambda word, numbers: " ".join([word, *map(str, numbers)]), st.sampled_from(VOCABULARY),
-                        st.tuples(*[st.floats(-9, 9)] * 2))  # fmt: skip
+_whole_rows = st.builds(
+    lambda word, numbers: " ".join([word, *map(str, numbers)]),
+    st.sampled_from(VOCABULARY),
+    st.tuples(*[st.floats(-9, 9)] * 2),
+)
 _lines = st.one_of(
     st.lists(_whole_rows, min_size=1, max_size=6),
     st.lists(st.one_of(_whole_rows, _rows, st.text(max_size=20)), max_size=6),
@@ -258,7 +261,7 @@ _values = st.recursive(
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of every part of a value of dicts and lists."""
+    """(container, key) of every entry of nested dicts and lists."""
     for key, inner in (
         value.items()
         if isinstance(value, dict)
@@ -272,7 +275,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _forged(draw: st.DrawFn, original: Any) -> Any:
-    """The original with up to three of its parts replaced, taken away or added."""
+    """The original with up to three entries replaced, removed or added."""
     forged = copy.deepcopy(original)
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(forged))
@@ -289,7 +292,7 @@ def _forged(draw: st.DrawFn, original: Any) -> Any:
 
 
 def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[bytes]:
-    """Files of forged originals, some of them damaged as text too."""
+    """Files of forged originals; some are damaged as text too."""
 
     @st.composite
     def texts(draw: st.DrawFn) -> bytes:
@@ -304,7 +307,7 @@ def _texts_of(original: Any, write: Callable[[Any], str]) -> st.SearchStrategy[b
     return texts()
 
 
-_CONFIG = OmegaConf.to_container(compose_config([]))
+_CONFIG = asdict(compose_config([]))
 _BOUND = {"left": 0.4, "right": 0.5, "slack": 0.1, "exact": True, "standard_error": 0.0}
 _RESULT = {
     "schema": 1,
@@ -360,9 +363,8 @@ def _yaml(value: Any) -> str:
 def _read_run(folder: Path, files: tuple[bytes, bytes, bytes]) -> None:
     for name, body in zip(("result.json", "config.yaml", "metrics.jsonl"), files, strict=True):
         (folder / name).write_bytes(body)
-    with suppress(
-        ValueError, AttributeError
-    ):  # checksums are no secret: whoever forges a file forges them too
+    # Checksums are not secret: a forger can forge them too.
+    with suppress(ValueError, AttributeError):
         result = json.loads(files[0])
         result.setdefault(
             "files", {name: sha256_of(folder / name) for name in ("config.yaml", "metrics.jsonl")}
@@ -408,8 +410,12 @@ def _load_config(folder: Path, body: bytes) -> None:
 _options = sorted(
     {
         name
-        for group in ("dataset", "encoder", "objective", "optimizer", "evaluation", "runtime")
-        for schema in SCHEMAS[group].values()
+        for group, schemas in [
+            *((group, [c.options for c in choices.values()]) for group, choices in GROUPS.items()),
+            ("evaluation", [SECTIONS["evaluation"]]),
+            ("runtime", [SECTIONS["runtime"]]),
+        ]
+        for schema in schemas
         for name in (f"{group}.{field}" for field in schema.__dataclass_fields__)
     }
 )
@@ -419,7 +425,10 @@ _keys = st.builds(
         st.sampled_from(["", "", "", "", "+", "++", "~", "-", " "]),
         st.one_of(
             st.sampled_from(
-                [*SCHEMAS, "experiment", "training.steps", "training", "seed", "run_dir", "force"]
+                [
+                    *(*GROUPS, "evaluation", "runtime", "experiment", "training.steps"),
+                    *("training", "seed", "run_dir", "force"),
+                ]
             ),
             st.sampled_from(_options),
             st.sampled_from(
@@ -443,8 +452,8 @@ _keys = st.builds(
 _atoms = st.one_of(
     st.sampled_from(
         [
-            *DATASETS,
-            *ENCODERS,
+            *GROUPS["dataset"],
+            *GROUPS["encoder"],
             "contrastive",
             "table1_cifar100",
             "null",
@@ -499,8 +508,9 @@ _atoms = st.one_of(
     st.text(max_size=8),
 )
 _whole = st.sampled_from(
-    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru", "evaluation.ks=[2,3]",
-     "objective.loss=hinge", "optimizer=sgd", "objective=supervised", "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
+    ["seed=3", "training.steps=5", "objective.block_size=3", "dataset=docstrings", "encoder=gru",
+     "evaluation.ks=[2,3]", "objective.loss=hinge", "optimizer=sgd", "objective=supervised",
+     "run_dir='a b'", "seed=1,2", "optimizer.lr=1e-3"]
 )  # fmt: skip
 _words_given = st.builds(
     lambda key, equals, value: key + equals + value,

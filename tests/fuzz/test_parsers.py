@@ -1,5 +1,4 @@
-"""Every parser of ours on inputs that nobody would write: DataError or ConfigError, or a result,
-and nothing else."""
+"""Every parser on odd inputs returns a result or raises DataError or ConfigError."""
 
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from trying import trial
 def test_some_inputs(parser: Parser, tmp_path: Path) -> None:
     case, outcomes = trial(parser, parser.short, tmp_path, derandomize=True)
     case()
-    assert (
-        outcomes["read"] and bool(outcomes["refused"]) == parser.refuses
-    )  # else the inputs would all be alike
+    # Otherwise all inputs would be alike.
+    assert outcomes["read"] and bool(outcomes["refused"]) == parser.refuses
 
 
 @pytest.mark.slow

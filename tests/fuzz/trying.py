@@ -1,4 +1,4 @@
-"""A parser tried on many inputs."""
+"""The trial of a parser on many inputs."""
 
 import shutil
 import tempfile
@@ -18,10 +18,10 @@ from experiments.errors import ConfigError
 def trial(
     parser: Parser, cases: int, folder: Path, **options: Any
 ) -> tuple[Callable[[], None], Counter[str]]:
-    """(what reads so many inputs, each in an empty folder; how many were "read" and "refused" so
-    far).
+    """(a test that reads ``cases`` inputs, each in an empty folder; its counts so far).
 
-    Any exception but DataError and ConfigError goes through.
+    The counts are of inputs "read" and "refused". Exceptions other than DataError and ConfigError
+    pass through.
     """
     outcomes: Counter[str] = Counter()
     options |= {

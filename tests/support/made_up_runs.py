@@ -1,4 +1,4 @@
-"""Run folders with chosen numbers: what the report reads, without training anything."""
+"""Run folders with chosen numbers, for the report to read; nothing is trained."""
 
 import copy
 import json
@@ -10,6 +10,9 @@ import yaml
 
 from experiments.storage.manifest import Cell, Manifest, Study, write_manifest
 from experiments.storage.run_folder import RunFolder
+
+# A name with every character that HTML, LaTeX or Markdown would read as its own.
+NASTY = "a&b_<i>%{}|`$~^\\"
 
 CONFIG: dict[str, Any] = {
     "dataset": {"name": "glyphs", "train_fraction": 1.0, "augment": "none"},
@@ -31,7 +34,7 @@ CONFIG: dict[str, Any] = {
 
 
 def theory(slack: float = 0.1, unsupervised: float = 0.5) -> dict[str, Any]:
-    """As in result.json; ``slack`` of every bound."""
+    """Return the part ``theory`` of result.json; every bound has this slack."""
     exact = {
         "left": 0.4,
         "right": 0.4 + slack,
@@ -41,17 +44,22 @@ def theory(slack: float = 0.1, unsupervised: float = 0.5) -> dict[str, Any]:
     }
     names = ("same_at_least_one", "lemma_4_3", "lemma_4_4", "theorem_4_5")
     sampled = exact | {"exact": False, "standard_error": 0.01}
-    found: dict[str, Any] = {name: dict(exact) for name in names}
-    found |= {name: dict(sampled) for name in ("theorem_6_1", "proposition_6_2")}
-    found |= {"tau": 0.01, "tau_k": 0.04, "intraclass_deviation": 0.2, "largest_squared_norm": 1.0}
-    found["unsupervised_loss"] = {
+    quantities: dict[str, Any] = {name: dict(exact) for name in names}
+    quantities |= {name: dict(sampled) for name in ("theorem_6_1", "proposition_6_2")}
+    quantities |= {
+        "tau": 0.01,
+        "tau_k": 0.04,
+        "intraclass_deviation": 0.2,
+        "largest_squared_norm": 1.0,
+    }
+    quantities["unsupervised_loss"] = {
         "total": unsupervised,
         "same": 1.1,
         "different": 0.4,
         "sampled": {"mean": 0.9},
     }
-    found["supervised_mean_loss"] = {"pairs": 0.4}
-    return found | {"train": copy.deepcopy(found)}
+    quantities["supervised_mean_loss"] = {"pairs": 0.4}
+    return quantities | {"train": copy.deepcopy(quantities)}
 
 
 def make_run(
@@ -64,8 +72,10 @@ def make_run(
     slack: float = 0.1,
     **overrides: Any,
 ) -> Path:
-    """A finished run whose mean classifier has this AVG-2, the others little less or more;
-    ``group__option`` overrides."""
+    """Write a finished run whose mean classifier has this AVG-2; return its folder.
+
+    The other accuracies differ from it a little. ``group__option`` sets an option.
+    """
     config = copy.deepcopy(CONFIG) | {"seed": seed}
     for key, value in overrides.items():
         group, _, option = key.partition("__")
@@ -112,20 +122,16 @@ def make_run(
 def make_cell(
     root: Path, labels: dict[str, Any], accuracies: Sequence[float], name: str = "", **options: Any
 ) -> Cell:
-    """A cell of one configuration whose seeds 0, 1, ... have these accuracies."""
+    """Write one configuration's runs with these accuracies, a seed each; return their cell."""
     name = name or "-".join(
         ["glyphs", *(f"{key}{value}" for key, value in labels.items()), "0a0a0a0a"]
     )
-    return Cell(
-        labels,
-        tuple(
-            make_run(root, name, seed, value, **options) for seed, value in enumerate(accuracies)
-        ),
-    )
+    runs = (make_run(root, name, seed, value, **options) for seed, value in enumerate(accuracies))
+    return Cell(labels, tuple(runs))
 
 
 def make_study(root: Path, name: str, *cells: Cell, dataset: str = "glyphs") -> Path:
-    """The manifest of one study."""
+    """Write the manifest of one study; return its path."""
     path = root / f"{name}.study.json"
     write_manifest(path, Manifest("test", ("crl", "reproduce"), (Study(name, dataset, cells),)))
     return path

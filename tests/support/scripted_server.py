@@ -1,5 +1,4 @@
-"""A server on this machine that answers each request as it is told to: whole, broken off, late, or
-with lies."""
+"""A local server whose answers follow a script: whole, broken off, late or wrong."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,8 +8,7 @@ from threading import Event, Thread
 
 
 class Server:
-    """Serves ``body``. Each request takes the next answer of ``script``, and :meth:`whole` when
-    there is none.
+    """Serves ``body``: each request gets the next answer of ``script``, then :func:`whole`.
 
     ``asked``: the Range header of every request, in order.
     """
@@ -28,7 +26,7 @@ class Server:
 
 
 class Request(BaseHTTPRequestHandler):
-    """What an answer is made with."""
+    """A request, with the methods that answers use."""
 
     server_of: Server
 
@@ -39,9 +37,9 @@ class Request(BaseHTTPRequestHandler):
         answer(self)
 
     def start(self) -> int:
-        """Where the range asked for starts."""
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        return int(found[1]) if found else 0
+        """The first byte that is requested."""
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        return int(match[1]) if match else 0
 
     def head(self, status: int, **headers: object) -> None:
         self.send_response(status)
@@ -54,12 +52,12 @@ class Request(BaseHTTPRequestHandler):
 
 
 def whole(request: Request) -> None:
-    """The body from where it is asked for."""
+    """Send the body from the requested byte on."""
     cut(None)(request)
 
 
 def cut(count: int | None) -> Callable[[Request], None]:
-    """As many bytes of what is asked for, all of them being announced."""
+    """Announce all requested bytes, but send only ``count`` of them."""
 
     def answer(request: Request) -> None:
         body, start = request.server_of.body, request.start()
@@ -73,7 +71,7 @@ def cut(count: int | None) -> Callable[[Request], None]:
 
 
 def stall(count: int) -> Callable[[Request], None]:
-    """As :func:`cut`, but the connection stays open and silent."""
+    """Send as :func:`cut` does, then keep the connection open and silent."""
 
     def answer(request: Request) -> None:
         cut(count)(request)
@@ -84,7 +82,7 @@ def stall(count: int) -> Callable[[Request], None]:
 
 
 def no_ranges(count: int | None = None) -> Callable[[Request], None]:
-    """The body from its beginning whatever is asked for."""
+    """Send the body from its beginning, whatever is requested."""
 
     def answer(request: Request) -> None:
         body = request.server_of.body
@@ -95,7 +93,7 @@ def no_ranges(count: int | None = None) -> Callable[[Request], None]:
 
 
 def says(status: int, body: bytes = b"", **headers: object) -> Callable[[Request], None]:
-    """This status, these headers and this body."""
+    """Send this status, these headers and this body."""
 
     def answer(request: Request) -> None:
         request.head(status, **headers)
@@ -106,7 +104,7 @@ def says(status: int, body: bytes = b"", **headers: object) -> Callable[[Request
 
 @contextmanager
 def serving(body: bytes) -> Iterator[Server]:
-    """A server at a free port of this machine."""
+    """Run a server at a free port of this machine."""
     server = Server(body)
     handler = type("Handler", (Request,), {"server_of": server})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:

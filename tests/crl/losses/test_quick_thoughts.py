@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.encoders.pair import EncoderPair
 from crl.losses.quick_thoughts import quick_thoughts_loss
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
@@ -19,8 +18,7 @@ def normal(seed: int, *shape: int) -> Tensor:
 
 
 def slow(first: Tensor, second: Tensor) -> float:
-    """Point by point: cross-entropy of each similar pair among all other points of the batch,
-    averaged."""
+    """The mean cross-entropy of every similar pair among all other points of the batch."""
     blocks, size, _ = first.shape
     points = [(b, i) for b in range(blocks) for i in range(size)]
     losses = []
@@ -66,10 +64,3 @@ def test_large_scores_stay_finite_with_finite_gradients():
 def test_shapes_that_do_not_fit_are_refused(shapes):
     with pytest.raises(ValueError, match="s >= 2"):
         quick_thoughts_loss(*(torch.zeros(shape) for shape in shapes))
-
-
-def test_a_pair_of_encoders_gives_both_features_side_by_side():
-    first, second = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
-    points = torch.randn(5, 3)
-    found = EncoderPair(first, second)(points)
-    assert torch.equal(found[:, :2], first(points)) and torch.equal(found[:, 2:], second(points))

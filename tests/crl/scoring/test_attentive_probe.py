@@ -1,5 +1,4 @@
-"""The attentive probe: its attention against the formula, and what it can see that a mean
-cannot."""
+"""The attentive probe against the formula, and on a task that means cannot solve."""
 
 import pytest
 import torch
@@ -9,18 +8,20 @@ from crl.scoring.classifiers import mean_classifier
 
 
 def tokens_with_one_that_matters(points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of 6 tokens one, marked in the last component, has the class's centre; the others have those
-    of other classes."""
+    """(tokens [n, 6, 8], labels): one token lies at the centre of the point's class.
+
+    Its last component marks it. The other tokens lie at the centres of random classes.
+    """
     centres = 3 * torch.eye(4, 8)
     draws = torch.Generator().manual_seed(seed)
     labels = torch.arange(points) % 4
-    others = torch.randint(4, (points, 6), generator=draws)
+    classes = torch.randint(4, (points, 6), generator=draws)
     place = torch.randint(6, (points,), generator=draws)
-    others[torch.arange(points), place] = labels
-    found = centres[others] + 0.3 * torch.randn(points, 6, 8, generator=draws)
-    found[..., 7] = 0
-    found[torch.arange(points), place, 7] = 3
-    return found, labels
+    classes[torch.arange(points), place] = labels
+    tokens = centres[classes] + 0.3 * torch.randn(points, 6, 8, generator=draws)
+    tokens[..., 7] = 0
+    tokens[torch.arange(points), place, 7] = 3
+    return tokens, labels
 
 
 def test_the_probe_is_softmax_attention_of_one_query():
@@ -56,8 +57,8 @@ def test_the_same_draws_give_the_same_probe_and_leave_the_global_generator_alone
     first, _ = fit_attentive_probe(train, dev, 4, torch.Generator().manual_seed(5), rates=[1e-3])
     second, _ = fit_attentive_probe(train, dev, 4, torch.Generator().manual_seed(5), rates=[1e-3])
     assert torch.equal(torch.get_rng_state(), before)
-    for one, other in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for parameter, same in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(parameter, same)
 
 
 @pytest.mark.parametrize("dimension", [7, 12, 16])

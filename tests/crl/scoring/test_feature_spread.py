@@ -1,5 +1,4 @@
-"""The spread of features against the definition in double precision, and features that have
-collapsed."""
+"""The spread of features against its definition in double precision; collapsed features."""
 
 import math
 
@@ -20,13 +19,11 @@ def normal(seed: int, *shape: int) -> Tensor:
 
 
 def reference(features: Tensor) -> tuple[float, float, float]:
-    """Point by point and by the eigenvalues of the covariance."""
+    """Sums over points and the eigenvalues of the covariance."""
     points = features.double()
     mean = sum(points) / len(points)
-    distances, norms = (
-        sum(float((x - mean).square().sum()) for x in points),
-        sum(float(x.square().sum()) for x in points),
-    )
+    distances = sum(float((x - mean).square().sum()) for x in points)
+    norms = sum(float(x.square().sum()) for x in points)
     eigenvalues = torch.linalg.eigvalsh(
         sum(torch.outer(x - mean, x - mean) for x in points) / len(points)
     )
@@ -58,7 +55,7 @@ def test_no_number_depends_on_the_scale(seed: int, shape: tuple[int, int], power
 def test_a_constant_has_no_spread(value: float) -> None:
     spread = feature_spread(torch.full((1000, 7), value))
     assert spread.relative < 1e-6
-    assert spread.effective_rank == 0 or value  # rounding has some rank of its own
+    assert spread.effective_rank == 0 or value  # rounding errors have a rank
     constant = normal(0, 7).repeat(1000, 1)
     assert feature_spread(constant).relative < 1e-6
 
@@ -77,17 +74,16 @@ def test_features_on_a_line_have_rank_one_and_others_more() -> None:
 
 
 def test_a_direction_of_95_percent_of_the_variance_is_where_rank_passes_1_1() -> None:
-    """The threshold that a run is warned by."""
+    """The threshold of a run's warning."""
     points = normal(0, 4000, 2)
-    points = (points - points.mean(0)) @ torch.linalg.inv(
-        torch.linalg.cholesky(torch.cov(points.T))
-    ).T  # uncorrelated
+    factor = torch.linalg.cholesky(torch.cov(points.T))
+    points = (points - points.mean(0)) @ torch.linalg.inv(factor).T  # uncorrelated
     assert feature_spread(points * torch.tensor([0.96, 0.04]).sqrt()).effective_rank < 1.1
     assert feature_spread(points * torch.tensor([0.94, 0.06]).sqrt()).effective_rank > 1.1
 
 
-def test_the_rank_of_many_points_is_that_of_a_part_of_them() -> None:
-    """In the order of their classes: the sample must take all of them."""
+def test_the_rank_of_many_points_is_that_of_a_sample() -> None:
+    """Points are sorted by class: the sample must hold every class."""
     means = normal(0, 50, 10)
     features = (means[:, None] + 0.3 * normal(1, 50, 400, 10)).flatten(0, 1)
     assert feature_spread(features).effective_rank == pytest.approx(

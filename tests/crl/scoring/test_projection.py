@@ -32,7 +32,7 @@ def test_the_largest_component_of_a_direction_is_positive(seed):
         assert float(direction[direction.abs().argmax()]) > 0
 
 
-def test_what_has_no_second_direction_or_no_variance_is_zero_there():
+def test_a_missing_direction_has_zero_coordinates_and_no_share():
     points, shares = principal_plane(torch.tensor([[0.0], [2.0]]))
     assert points[:, 1].tolist() == [0, 0] and shares == (1.0, 0.0)
     points, shares = principal_plane(torch.ones(3, 2))

@@ -1,4 +1,4 @@
-"""Averages over tasks, against every task that there is."""
+"""AVG-k against every task, TOP-R and ranks against loops."""
 
 import math
 from fractions import Fraction
@@ -24,32 +24,21 @@ def integers(seed: int, *shape: int) -> Tensor:
 
 
 def scored(seed: int, sizes: list[int]) -> tuple[list[list[float]], Tensor, Tensor]:
-    """Scores with ties, in which the true class is often but not always ahead; their labels; their
-    ranks."""
+    """(scores with ties, labels, ranks); the true class is often but not always ahead."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     labels = labels[torch.randperm(len(labels), generator=generator)]
-    scores = (
-        integers(seed, len(labels), len(sizes)) + torch.eye(len(sizes), dtype=torch.float64)[labels]
-    )
-    return (
-        scores.tolist(),
-        labels,
-        ranks(scores, torch.eye(len(sizes), dtype=torch.float64), labels),
-    )
+    identity = torch.eye(len(sizes), dtype=torch.float64)
+    scores = integers(seed, len(labels), len(sizes)) + identity[labels]
+    return scores.tolist(), labels, ranks(scores, identity, labels)
 
 
 def slow_ranks(scores: list[list[float]], labels: list[int]) -> list[int]:
-    found = []
-    for row, label in zip(scores, labels, strict=True):
-        errors = 0
-        for other, score in enumerate(row):
-            if other != label and (
-                math.isnan(score) or math.isnan(row[label]) or score >= row[label]
-            ):
-                errors += 1
-        found.append(errors)
-    return found
+    """ "Not below" includes NaN."""
+    return [
+        sum(not score < row[label] for c, score in enumerate(row) if c != label)
+        for row, label in zip(scores, labels, strict=True)
+    ]
 
 
 def slow_average(scores: list[list[float]], labels: list[int], k: int) -> float:
@@ -61,7 +50,7 @@ def slow_average(scores: list[list[float]], labels: list[int], k: int) -> float:
             solved = []
             for row, label in zip(scores, labels, strict=True):
                 if label == own:
-                    solved.append(all(row[own] > row[other] for other in task if other != own))
+                    solved.append(all(row[own] > row[c] for c in task if c != own))
             accuracies.append(sum(solved) / len(solved))
         tasks.append(sum(accuracies) / k)
     return sum(tasks) / len(tasks)
@@ -71,18 +60,16 @@ def slow_average(scores: list[list[float]], labels: list[int], k: int) -> float:
 @given(seeds, st.integers(1, 9), st.integers(1, 5), st.integers(1, 3), st.integers(1, 4))
 def test_ranks_equal_a_loop_over_classes(seed, points, classes, d, chunk):
     """With and without a bias, however many points a chunk holds."""
-    features, weights, bias = (
-        integers(seed, points, d),
-        integers(seed + 1, classes, d),
-        integers(seed + 2, classes),
-    )
+    features, weights = integers(seed, points, d), integers(seed + 1, classes, d)
+    bias = integers(seed + 2, classes)
     labels = torch.randint(classes, (points,), generator=torch.Generator().manual_seed(seed))
     scores = [[float(point @ weight) for weight in weights] for point in features]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "CHUNK_BYTES", chunk * classes * features.element_size())
         assert ranks(features, weights, labels).tolist() == slow_ranks(scores, labels.tolist())
         scores = [
-            [score + float(one) for score, one in zip(row, bias, strict=True)] for row in scores
+            [score + float(offset) for score, offset in zip(row, bias, strict=True)]
+            for row in scores
         ]
         assert ranks(features, weights, labels, bias).tolist() == slow_ranks(
             scores, labels.tolist()
@@ -98,11 +85,11 @@ def test_a_score_that_is_not_a_number_is_an_error(seed, bias):
     features, weights = integers(seed, 6, 2), integers(seed + 1, len(bias), 2)
     labels = torch.randint(len(bias), (6,), generator=torch.Generator().manual_seed(seed))
     scores = [
-        [float(point @ weight) + one for weight, one in zip(weights, bias, strict=True)]
+        [float(point @ weight) + offset for weight, offset in zip(weights, bias, strict=True)]
         for point in features
     ]
-    found = ranks(features, weights, labels, torch.tensor(bias, dtype=torch.float64))
-    assert found.tolist() == slow_ranks(scores, labels.tolist())
+    counts = ranks(features, weights, labels, torch.tensor(bias, dtype=torch.float64))
+    assert counts.tolist() == slow_ranks(scores, labels.tolist())
 
 
 def test_ties_and_nan_by_hand():
@@ -110,8 +97,7 @@ def test_ties_and_nan_by_hand():
     identity = torch.eye(3)
     assert ranks(scores, identity, torch.tensor([0, 0, 0, 1])).tolist() == [0, 1, 2, 2]
     assert ranks(scores, identity, torch.tensor([2, 2, 2, 0])).tolist() == [2, 2, 2, 2]
-    # One class whose weights are not numbers: it is never right, and it is in the way of every
-    # other.
+    # A class whose weights are not numbers is never right, and an error for every other class.
     broken = torch.tensor([[1.0, 0.0, 0.0], [math.nan, 0.0, 0.0], [0.0, 0.0, 1.0]])
     assert ranks(scores[:1], broken, torch.tensor([0])).tolist() == [1]
     assert ranks(scores[:1], broken, torch.tensor([1])).tolist() == [2]
@@ -121,19 +107,19 @@ def test_features_that_are_not_numbers_or_all_equal_solve_nothing():
     """A collapsed encoder scores 0, not chance."""
     labels = torch.arange(4)
     for features in (torch.full((4, 3), math.nan), torch.ones(4, 3)):
-        found = ranks(features, torch.ones(4, 3), labels)
-        assert [average_k_way_accuracy(found, labels, 4, k) for k in (2, 3, 4)] == [0, 0, 0]
-        assert [top_r_accuracy(found, labels, 4, r) for r in (1, 2, 3, 4)] == [0, 0, 0, 1]
+        counts = ranks(features, torch.ones(4, 3), labels)
+        assert [average_k_way_accuracy(counts, labels, 4, k) for k in (2, 3, 4)] == [0, 0, 0]
+        assert [top_r_accuracy(counts, labels, 4, r) for r in (1, 2, 3, 4)] == [0, 0, 0, 1]
 
 
 @repeated
 @given(seeds, class_sizes)
 def test_average_equals_brute_force_over_every_task(seed, sizes):
     """For every k, with ties and with classes of unequal size."""
-    scores, labels, found = scored(seed, sizes)
+    scores, labels, counts = scored(seed, sizes)
     for k in range(2, len(sizes) + 1):
         expected = slow_average(scores, labels.tolist(), k)
-        assert average_k_way_accuracy(found, labels, len(sizes), k) == pytest.approx(
+        assert average_k_way_accuracy(counts, labels, len(sizes), k) == pytest.approx(
             expected, abs=1e-12
         )
 
@@ -141,7 +127,7 @@ def test_average_equals_brute_force_over_every_task(seed, sizes):
 @repeated
 @given(seeds, class_sizes)
 def test_top_r_equals_a_loop_over_points(seed, sizes):
-    scores, labels, found = scored(seed, sizes)
+    scores, labels, counts = scored(seed, sizes)
     for r in range(1, len(sizes) + 1):
         accuracies = []
         for own in range(len(sizes)):
@@ -152,7 +138,7 @@ def test_top_r_equals_a_loop_over_points(seed, sizes):
                 for row in rows
             ]
             accuracies.append(sum(place <= r for place in places) / len(rows))
-        assert top_r_accuracy(found, labels, len(sizes), r) == pytest.approx(
+        assert top_r_accuracy(counts, labels, len(sizes), r) == pytest.approx(
             sum(accuracies) / len(sizes), abs=1e-12
         )
 
@@ -160,23 +146,22 @@ def test_top_r_equals_a_loop_over_points(seed, sizes):
 @repeated
 @given(seeds, class_sizes)
 def test_the_task_of_all_classes_is_top_1(seed, sizes):
-    _, labels, found = scored(seed, sizes)
-    top_1 = top_r_accuracy(found, labels, len(sizes), 1)
-    assert average_k_way_accuracy(found, labels, len(sizes), len(sizes)) == pytest.approx(
+    _, labels, counts = scored(seed, sizes)
+    top_1 = top_r_accuracy(counts, labels, len(sizes), 1)
+    assert average_k_way_accuracy(counts, labels, len(sizes), len(sizes)) == pytest.approx(
         top_1, abs=1e-12
     )
 
 
 @pytest.mark.parametrize("k", [2, 10, 300, 3028, 3029])
 def test_average_is_exact_with_thousands_of_classes(k):
-    """Wiki-3029's size, against whole-number binomials: nothing overflows, nothing is rounded
-    away."""
+    """At Wiki-3029's size it equals whole-number binomials: nothing overflows."""
     classes = 3029
     labels = torch.arange(classes)
-    found = torch.randint(classes, (classes,), generator=torch.Generator().manual_seed(k)) // 7
-    total = sum(math.comb(classes - 1 - r, k - 1) for r in found.tolist())
+    counts = torch.randint(classes, (classes,), generator=torch.Generator().manual_seed(k)) // 7
+    total = sum(math.comb(classes - 1 - r, k - 1) for r in counts.tolist())
     expected = float(Fraction(total, classes * math.comb(classes - 1, k - 1)))
-    assert average_k_way_accuracy(found, labels, classes, k) == pytest.approx(expected, rel=1e-9)
+    assert average_k_way_accuracy(counts, labels, classes, k) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("k", [-1, 0, 1, 4])
@@ -192,8 +177,8 @@ def test_top_r_refuses_an_r_outside_1_to_the_number_of_classes(r):
 
 
 def test_a_class_without_points_is_refused():
-    found, labels = torch.zeros(3, dtype=torch.int64), torch.tensor([0, 2, 2])
+    counts, labels = torch.zeros(3, dtype=torch.int64), torch.tensor([0, 2, 2])
     with pytest.raises(ValueError, match="class 1 "):
-        average_k_way_accuracy(found, labels, 3, 2)
+        average_k_way_accuracy(counts, labels, 3, 2)
     with pytest.raises(ValueError, match="class 1 "):
-        top_r_accuracy(found, labels, 3, 1)
+        top_r_accuracy(counts, labels, 3, 1)

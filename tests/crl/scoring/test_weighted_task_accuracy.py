@@ -1,4 +1,4 @@
-"""AVG-k under a class distribution, against every task that there is."""
+"""AVG-k under a class distribution, against every weighted task."""
 
 import math
 from itertools import combinations
@@ -17,7 +17,7 @@ repeated = settings(max_examples=40, deadline=None, derandomize=True)
 
 @st.composite
 def scored(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Scores with ties (sometimes none is a number), labels, rho."""
+    """(scores with ties and sometimes a NaN, labels, rho)."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=2, max_size=6))
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
@@ -34,7 +34,7 @@ def scored(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def by_enumeration(scores: torch.Tensor, labels: torch.Tensor, rho: torch.Tensor, k: int) -> float:
-    """Every set of k classes is a task, of a weight that is the product of their rho."""
+    """Every set of k classes is a task; its weight is the product of their rho."""
     total, solved = 0.0, 0.0
     for task in combinations(range(len(rho)), k):
         weight = math.prod(float(rho[c]) for c in task)
@@ -64,8 +64,8 @@ def test_average_equals_enumeration_of_every_weighted_task(case, chunk):
         scores[scores.isnan().any(1)] = math.nan
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "CHUNK_BYTES", chunk * len(rho) * 8)
-        found = weighted_average_accuracies(scores, identity, labels, rho, ks)
-    assert found == pytest.approx(
+        averages = weighted_average_accuracies(scores, identity, labels, rho, ks)
+    assert averages == pytest.approx(
         [by_enumeration(scores, labels, rho, k) for k in ks], abs=1e-12, rel=1e-9
     )
 
@@ -76,17 +76,16 @@ def test_uniform_rho_gives_the_average_from_ranks_and_the_task_of_all_classes_to
     scores, labels, rho = case
     scores = scores.nan_to_num(0)
     classes, identity = len(rho), torch.eye(len(rho), dtype=torch.float64)
-    found = ranks(scores, identity, labels)
+    counts = ranks(scores, identity, labels)
     ks = range(2, classes + 1)
-    wanted = [average_k_way_accuracy(found, labels, classes, k) for k in ks]
+    expected = [average_k_way_accuracy(counts, labels, classes, k) for k in ks]
     uniform = torch.full((classes,), 1 / classes)
     assert weighted_average_accuracies(scores, identity, labels, uniform, ks) == pytest.approx(
-        wanted, abs=1e-12
+        expected, abs=1e-12
     )
-    every = weighted_average_accuracies(
-        scores, identity, labels, rho, [classes]
-    )  # one task: its classes count alike
-    assert every == pytest.approx([top_r_accuracy(found, labels, classes, 1)], abs=1e-9)
+    # All classes are one task, in which they count alike.
+    average = weighted_average_accuracies(scores, identity, labels, rho, [classes])
+    assert average == pytest.approx([top_r_accuracy(counts, labels, classes, 1)], abs=1e-9)
 
 
 def test_a_bias_counts_and_the_order_of_classes_does_not():
@@ -96,32 +95,29 @@ def test_a_bias_counts_and_the_order_of_classes_does_not():
     )
     bias, labels = torch.randn(5, generator=generator, dtype=torch.float64), torch.arange(40) % 5
     rho = torch.tensor([0.5, 0.2, 0.15, 0.1, 0.05], dtype=torch.float64)
-    found = weighted_average_accuracies(features, weights, labels, rho, [2, 3], bias)
-    wanted = [by_enumeration(features @ weights.T + bias, labels, rho, k) for k in (2, 3)]
-    assert found == pytest.approx(wanted, abs=1e-12)
-    turned = weighted_average_accuracies(
+    averages = weighted_average_accuracies(features, weights, labels, rho, [2, 3], bias)
+    expected = [by_enumeration(features @ weights.T + bias, labels, rho, k) for k in (2, 3)]
+    assert averages == pytest.approx(expected, abs=1e-12)
+    reversed_classes = weighted_average_accuracies(
         features, weights.flip(0), 4 - labels, rho.flip(0), [2, 3], bias.flip(0)
     )
-    assert turned == pytest.approx(found, abs=1e-12)
-    assert weighted_average_accuracies(
-        features, weights, labels, 9 * rho, [2, 3], bias
-    ) == pytest.approx(found, abs=1e-12)
+    assert reversed_classes == pytest.approx(averages, abs=1e-12)
+    scaled_rho = weighted_average_accuracies(features, weights, labels, 9 * rho, [2, 3], bias)
+    assert scaled_rho == pytest.approx(averages, abs=1e-12)
 
 
 @pytest.mark.parametrize("ratio", [1, 10_000])
 @pytest.mark.parametrize("k", [2, 10, 150, 299])
 def test_nothing_overflows_with_hundreds_of_classes(k, ratio):
-    """Against products in logs of whole rows: class c beats the classes behind it, so that B is a
-    suffix."""
+    """Every class beats the ones after it: a point solves a task if its class is the first."""
     classes = 300
     labels = torch.arange(classes)
     scores = -torch.arange(classes).double().expand(classes, -1)
     rho = ratio ** (-labels.double() / (classes - 1))
-    (found,) = weighted_average_accuracies(
+    (average,) = weighted_average_accuracies(
         scores, torch.eye(classes, dtype=torch.float64), labels, rho, [k]
     )
-    # Of any task the class with the least index alone is solved.
-    assert found == pytest.approx(1 / k, rel=1e-9)
+    assert average == pytest.approx(1 / k, rel=1e-9)
 
 
 def test_what_has_no_average_is_refused():
@@ -143,11 +139,12 @@ def test_what_has_no_average_is_refused():
 def test_top_r_counts_classes_by_rho(case):
     scores, labels, rho = case
     scores = scores.nan_to_num(0)
-    found = ranks(scores, torch.eye(len(rho), dtype=torch.float64), labels)
+    counts = ranks(scores, torch.eye(len(rho), dtype=torch.float64), labels)
     for r in range(1, len(rho) + 1):
-        wanted = sum(
-            float(rho[c]) * float((found[labels == c] < r).double().mean()) for c in range(len(rho))
+        expected = sum(
+            float(rho[c]) * float((counts[labels == c] < r).double().mean())
+            for c in range(len(rho))
         )
-        assert top_r_accuracy(found, labels, len(rho), r, rho) == pytest.approx(
-            wanted / float(rho.sum()), abs=1e-12
+        assert top_r_accuracy(counts, labels, len(rho), r, rho) == pytest.approx(
+            expected / float(rho.sum()), abs=1e-12
         )

@@ -1,5 +1,4 @@
-"""The optimum's geometry against enumeration, against closed forms, and against gradient descent on
-free embeddings."""
+"""The optimal geometry against enumeration, closed forms and gradient descent on embeddings."""
 
 import itertools
 import math
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.losses.contrastive import LOSSES
+from crl.losses.margin_loss import LOSSES
 from crl.theory.finite_split import finite_split
 from crl.theory.optimal_geometry import (
     class_geometry,
@@ -48,13 +47,15 @@ def slow_loss(gram: Tensor, rho: Tensor, negatives: int, loss: str) -> float:
     for anchor, *others in itertools.product(range(len(rho)), repeat=1 + negatives):
         chance = math.prod(float(rho[c]) for c in (anchor, *others))
         margins = torch.stack([gram[anchor, anchor] - gram[anchor, other] for other in others])
-        total += chance * float(LOSSES[loss](margins))
+        total += chance * float(LOSSES[loss].of_margins(margins))
     return total
 
 
 def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
-    """The Gram matrix that gradient descent on N unit vectors reaches, each at a rate of 1 / its
-    probability; up to k = 3 the loss is enumerated."""
+    """The Gram matrix that gradient descent on N unit vectors reaches.
+
+    The rate of each vector is 1 / its probability. Up to k = 3 the loss is enumerated.
+    """
     vectors = torch.randn(
         len(rho), len(rho), generator=torch.Generator().manual_seed(3), dtype=torch.float64
     ).requires_grad_()
@@ -64,10 +65,9 @@ def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
     def loss_of(gram: Tensor) -> Tensor:
         if negatives > 3:
             return collapsed_loss(gram, rho, negatives)
-        gram = torch.where(
-            torch.eye(len(rho), dtype=torch.bool), 1.0, gram
-        )  # no gradient through a length of 1
-        return chances @ LOSSES["logistic"](1 - gram[tuples[:, :1], tuples[:, 1:]])
+        # No gradient flows through a length of 1.
+        gram = torch.where(torch.eye(len(rho), dtype=torch.bool), 1.0, gram)
+        return chances @ LOSSES["logistic"].of_margins(1 - gram[tuples[:, :1], tuples[:, 1:]])
 
     for _ in range(steps):
         unit = vectors / vectors.norm(dim=1, keepdim=True)
@@ -82,8 +82,8 @@ def free_embeddings(rho: Tensor, negatives: int, steps: int = 1500) -> Tensor:
 @given(st.integers(0, 1000), st.integers(2, 4), st.integers(1, 4), st.sampled_from(sorted(LOSSES)))
 def test_the_loss_of_collapsed_classes_equals_enumeration(seed, classes, negatives, loss):
     gram, rho = random_gram(seed, classes), random_rho(seed, classes)
-    found = collapsed_loss(gram, rho, negatives, loss)
-    assert float(found) == pytest.approx(slow_loss(gram, rho, negatives, loss), rel=1e-12)
+    value = collapsed_loss(gram, rho, negatives, loss)
+    assert float(value) == pytest.approx(slow_loss(gram, rho, negatives, loss), rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
@@ -112,14 +112,13 @@ def test_gradient_descent_on_free_embeddings_reaches_the_optimum(rho, negatives)
     reached = free_embeddings(rho, negatives)
     optimum = float(collapsed_loss(gram, rho, negatives))
     assert float(collapsed_loss(reached, rho, negatives)) == pytest.approx(optimum, abs=1e-3)
-    assert (
-        float(collapsed_loss(reached, rho, negatives)) >= optimum - certificate - 1e-12
-    )  # nothing is below the bound
+    # Nothing is below the bound.
+    assert float(collapsed_loss(reached, rho, negatives)) >= optimum - certificate - 1e-12
     torch.testing.assert_close(reached, gram, atol=0.01, rtol=0)
 
 
 def test_minority_cosines_rise_with_the_imbalance():
-    """Two majority and three minority classes, k = 1: what free embeddings were seen to reach."""
+    """Two majority and three minority classes, k = 1: the values that free embeddings reach."""
     cosines = [
         mean_cosine(optimal_gram(step_distribution(2, 3, r), 1).gram, torch.arange(2, 5))
         for r in (1, 3, 10, 100)
@@ -161,10 +160,10 @@ def test_the_duality_gap_bounds_how_far_any_geometry_is_from_the_optimum(seed, c
     rho = random_rho(seed, classes)
     gram, certificate = optimal_gram(rho, negatives)
     optimum = float(collapsed_loss(gram, rho, negatives))
-    other = random_gram(seed + 1, classes)
-    loss = float(collapsed_loss(other, rho, negatives))
+    feasible = random_gram(seed + 1, classes)
+    loss = float(collapsed_loss(feasible, rho, negatives))
     assert loss >= optimum - certificate - 1e-12
-    assert loss - duality_gap(other, rho, negatives) <= optimum + 1e-12
+    assert loss - duality_gap(feasible, rho, negatives) <= optimum + 1e-12
     assert float(torch.linalg.eigvalsh(gram)[0]) > -1e-9
     torch.testing.assert_close(gram.diagonal(), torch.ones(classes, dtype=torch.float64))
 
@@ -175,21 +174,21 @@ def test_no_geometry_has_a_smaller_hinge_loss_than_the_tight_frame(seed, classes
     rho = random_rho(seed, classes)
     gram, certificate = optimal_gram(rho, negatives, "hinge")
     assert certificate == pytest.approx(0, abs=1e-9)
-    other = collapsed_loss(random_gram(seed, classes), rho, negatives, "hinge")
-    assert float(collapsed_loss(gram, rho, negatives, "hinge")) <= float(other) + 1e-12
+    feasible = collapsed_loss(random_gram(seed, classes), rho, negatives, "hinge")
+    assert float(collapsed_loss(gram, rho, negatives, "hinge")) <= float(feasible) + 1e-12
 
 
 def test_geometry_of_collapsed_classes_in_a_frame():
     values, vectors = torch.linalg.eigh(tight_frame(4))
     frame = 3 * vectors * values.clamp(min=0).sqrt()
     features = frame.repeat_interleave(5, 0)
-    found = class_geometry(
+    geometry = class_geometry(
         finite_split(features, torch.arange(4).repeat_interleave(5), torch.full((4,), 0.25))
     )
-    assert found.within_class_collapse == pytest.approx(0, abs=1e-12)
-    assert found.frame_distance == pytest.approx(0, abs=1e-6)
-    torch.testing.assert_close(found.gram, tight_frame(4))
-    torch.testing.assert_close(found.norms, torch.full((4,), 3.0, dtype=torch.float64))
+    assert geometry.within_class_collapse == pytest.approx(0, abs=1e-12)
+    assert geometry.frame_distance == pytest.approx(0, abs=1e-6)
+    torch.testing.assert_close(geometry.gram, tight_frame(4))
+    torch.testing.assert_close(geometry.norms, torch.full((4,), 3.0, dtype=torch.float64))
 
 
 def test_geometry_equals_its_definition_on_uneven_classes():
@@ -199,7 +198,7 @@ def test_geometry_equals_its_definition_on_uneven_classes():
         torch.tensor([0, 0, 1, 1, 1, 2, 2, 2, 2]),
         torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64),
     )
-    found = class_geometry(finite_split(features, labels, rho))
+    geometry = class_geometry(finite_split(features, labels, rho))
     means = [features[labels == c].mean(0) for c in range(3)]
     centre = sum(float(rho[c]) * means[c] for c in range(3))
     within = sum(
@@ -209,25 +208,27 @@ def test_geometry_equals_its_definition_on_uneven_classes():
         for c in range(3)
     )
     between = sum(float(rho[c]) * float((means[c] - centre).norm()) ** 2 for c in range(3))
-    assert found.within_class_collapse == pytest.approx(within / between)
+    assert geometry.within_class_collapse == pytest.approx(within / between)
     for i, j in itertools.product(range(3), repeat=2):
-        assert float(found.gram[i, j]) == pytest.approx(
+        assert float(geometry.gram[i, j]) == pytest.approx(
             float(means[i] @ means[j] / means[i].norm() / means[j].norm())
         )
     frame = tight_frame(3)
-    assert found.frame_distance == pytest.approx(float((found.gram - frame).norm() / frame.norm()))
+    assert geometry.frame_distance == pytest.approx(
+        float((geometry.gram - frame).norm() / frame.norm())
+    )
 
 
 def test_features_that_are_all_one_point_have_no_spread_to_collapse_to():
-    found = class_geometry(
+    geometry = class_geometry(
         finite_split(torch.zeros(4, 2), torch.tensor([0, 0, 1, 1]), torch.tensor([0.5, 0.5]))
     )
-    assert found.within_class_collapse == math.inf
-    assert torch.equal(found.gram, torch.zeros(2, 2, dtype=torch.float64))
+    assert geometry.within_class_collapse == math.inf
+    assert torch.equal(geometry.gram, torch.zeros(2, 2, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("rho", [[1.0], [0.5, 0.6], [-0.5, 1.5], [[0.5, 0.5]]])
-def test_what_is_no_distribution_is_refused(rho):
+def test_a_rho_that_is_no_distribution_is_refused(rho):
     with pytest.raises(ValueError, match="distribution"):
         optimal_gram(torch.tensor(rho), 1)
 

@@ -1,4 +1,4 @@
-"""CIFAR-100: the official split, and nothing unpickled that is not the original."""
+"""CIFAR-100: its official split; only original files are unpickled."""
 
 import hashlib
 import io
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dataset_defaults import load
 from scripted_server import says, serving
 
 from data.dataset import pixel_statistics
@@ -19,7 +20,7 @@ from data.errors import DataError
 
 
 class Evil:
-    """Creates a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -29,7 +30,7 @@ class Evil:
 
 
 class Fake:
-    """100 classes of 10 or 2 tiny images, the label in the red channel, in torchvision's form."""
+    """torchvision's class with 100 classes of 10 or 2 tiny images; red is the label."""
 
     def __init__(self, root: str, train: bool) -> None:
         self.made.append((root, train))
@@ -54,7 +55,7 @@ def fake(monkeypatch):
 
 def test_dev_is_a_share_of_every_training_class(fake, tmp_path):
     (tmp_path / "cifar-100-python").mkdir()
-    dataset = load_cifar100(str(tmp_path), 0.2, 0)
+    dataset = load_cifar100(root=str(tmp_path), dev_fraction=0.2, split_seed=0)
     assert dataset.classes[:2] == ["class0", "class1"]
     assert [s.sizes.unique().tolist() for s in (dataset.train, dataset.dev, dataset.test)] == [
         [8],
@@ -69,7 +70,9 @@ def test_dev_is_a_share_of_every_training_class(fake, tmp_path):
             pixels[:, 2], torch.arange(5, dtype=torch.uint8).expand(len(split), 4, 5)
         )
     assert fake.made == [(str(tmp_path), True), (str(tmp_path), False)]
-    seeds = [load_cifar100(str(tmp_path), 0.2, seed) for seed in (0, 1)]
+    seeds = [
+        load_cifar100(root=str(tmp_path), dev_fraction=0.2, split_seed=seed) for seed in (0, 1)
+    ]
     assert seeds[0].fingerprint() == dataset.fingerprint() != seeds[1].fingerprint()
     assert torch.equal(seeds[1].test.points.pixels, dataset.test.points.pixels)
 
@@ -85,7 +88,7 @@ def archive(path: Path, files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """(the server of an archive with three files, the folder where crl keeps its data)."""
+    """(the server of an archive with three files, the folder for crl's data)."""
     files = {name: name.encode() * 1000 for name in ("train", "test", "meta")}
     outside = {"../outside": b"?", "/outside": b"?", "cifar-100-python/more": b"?", "train": b"?"}
     body = archive(
@@ -111,7 +114,7 @@ def test_without_root_it_is_searched_then_downloaded_and_only_its_own_files_are_
 ):
     server, home = served
     for _ in range(2):
-        load_cifar100(None, 0.2, 0)
+        load_cifar100(root=None, dev_fraction=0.2, split_seed=0)
     assert server.asked == [None]
     assert fake.made == [(str(home), True), (str(home), False)] * 2
     assert sorted(file.name for file in (home / "cifar-100-python").iterdir()) == [
@@ -131,8 +134,11 @@ def test_an_archive_with_other_files_leaves_no_folder(fake, served, tmp_path):
     for forged in ({}, {"cifar-100-python/train": b"train" * 1000, "cifar-100-python/test": b"?"}):
         archive(place, forged)
         with pytest.raises(DataError) as refusal:
-            load_cifar100(None, 0.2, 0)
-        expected = f"{place} is not cifar-100-python.tar.gz: meta is missing or damaged in it; delete it or replace it"
+            load_cifar100(root=None, dev_fraction=0.2, split_seed=0)
+        expected = (
+            f"{place} is not cifar-100-python.tar.gz: meta is missing or damaged in it; "
+            "delete it or replace it"
+        )
         assert str(refusal.value) == expected
         assert {file.name for file in home.iterdir() if file.suffix != ".lock"} == {place.name}
 
@@ -147,7 +153,7 @@ def test_links_in_the_archive_are_not_followed(fake, served, tmp_path):
                 member.type, member.linkname = kind, "../secret"
                 packed.addfile(member)
     with pytest.raises(DataError, match="meta is missing or damaged"):
-        load_cifar100(None, 0.2, 0)
+        load_cifar100(root=None, dev_fraction=0.2, split_seed=0)
 
 
 def test_a_failing_download_says_what_to_set(fake, served):
@@ -156,19 +162,19 @@ def test_a_failing_download_says_what_to_set(fake, served):
         DataError,
         match=r"^CIFAR-100 cannot be downloaded \(.*404.*\); set dataset.root to a copy of it$",
     ):
-        load_cifar100(None, 0.1, 0)
+        load("cifar100", root=None)
 
 
 def test_a_root_without_it_is_refused(tmp_path):
     absent = tmp_path / "absent"
     with pytest.raises(DataError) as refusal:
-        load_cifar100(str(absent), 0.1, 0)
+        load("cifar100", root=str(absent))
     assert (
         str(refusal.value)
         == f"dataset.root: {absent} does not exist; give the folder that holds cifar-100-python"
     )
     with pytest.raises(DataError) as refusal:
-        load_cifar100(str(tmp_path), 0.1, 0)
+        load("cifar100", root=str(tmp_path))
     expected = (
         f"dataset.root: {tmp_path} holds no folder cifar-100-python; give the folder that does"
     )
@@ -177,9 +183,12 @@ def test_a_root_without_it_is_refused(tmp_path):
 
 def refused(root: Path) -> None:
     with pytest.raises(DataError) as refusal:
-        load_cifar100(str(root), 0.1, 0)
+        load("cifar100", root=str(root))
     folder = root / "cifar-100-python"
-    expected = f"{folder} is incomplete or damaged (md5 differs); delete it to have it made again, or give another copy"
+    expected = (
+        f"{folder} is incomplete or damaged (md5 differs); "
+        "delete it to have it made again, or give another copy"
+    )
     assert str(refusal.value) == expected
 
 
@@ -193,7 +202,7 @@ def test_a_forged_pickle_is_refused_before_it_is_read(tmp_path):
     refused(tmp_path)
     assert not canary.exists()
     pickle.loads(forged)
-    assert canary.exists()  # it would have acted
+    assert canary.exists()  # it does act when it is unpickled
 
 
 @pytest.mark.parametrize("name", ["train", "test", "meta"])
@@ -209,7 +218,7 @@ def test_one_forged_file_among_the_real_is_refused(real_data, tmp_path, name):
 
 
 def test_the_real_one(real_data):
-    dataset = load_cifar100(str(real_data("cifar-100-python", 3).parent), 0.1, 0)
+    dataset = load("cifar100", root=str(real_data("cifar-100-python", 3).parent))
     assert (len(dataset.train) + len(dataset.dev), len(dataset.test)) == (50_000, 10_000)
     assert [s.sizes.unique().tolist() for s in (dataset.train, dataset.dev, dataset.test)] == [
         [450],

@@ -1,8 +1,9 @@
 """Folders of text files: layouts, what is dropped, what is refused."""
 
 import pytest
+from dataset_defaults import load as load_with_defaults
 
-from data.datasets.documents import guess_layout, load_documents
+from data.datasets.documents import guess_layout
 from data.errors import DataError
 
 WORDS = [
@@ -33,8 +34,9 @@ def write(folder, documents, joint="\n"):
     return str(folder)
 
 
-def load(root, layout="auto", min_sentences=10, **text):
-    return load_documents(root, layout, min_sentences, **{"min_count": 1, **text})
+def load(root, layout="auto", **options):
+    chosen = {"min_sentences": 10, "min_count": 1, **options}
+    return load_with_defaults("documents", root=root, layout=layout, **chosen)
 
 
 def words(dataset, label):
@@ -199,7 +201,8 @@ def test_a_bad_root_is_refused(tmp_path):
 def test_too_few_large_documents_are_refused(tmp_path):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 9), "c": []})
     assert refused(root) == (
-        "dataset.root: 1 of 3 documents have 10 sentences; at least 2 are needed (dataset.min_sentences)"
+        "dataset.root: 1 of 3 documents have 10 sentences; "
+        "at least 2 are needed (dataset.min_sentences)"
     )
 
 
@@ -222,7 +225,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_real_pages_are_running_text(real_data):
-    dataset = load_documents(str(real_data("Wiki-pages", 8)), "auto", 30)
+    dataset = load_with_defaults(
+        "documents", root=str(real_data("Wiki-pages", 8)), min_sentences=30
+    )
     assert dataset.notes[0].endswith("documents read as running text, split into sentences")
     assert len(dataset.classes) >= 4 and len(dataset.vocabulary) > 500
     assert int(dataset.train.points.offsets.diff().min()) > 0

@@ -12,7 +12,7 @@ COLOURS = {"cat": (250, 10, 20), "dog": (10, 240, 30), "eel": (5, 15, 230)}
 
 
 def write(tree, counts, suffix="png", shift=0):
-    """Images of one colour a class; the blue of the i-th is i more."""
+    """Write images of one colour a class; image i has i more of blue."""
     for name, count in counts.items():
         (tree / name).mkdir(parents=True)
         red, green, blue = COLOURS[name]
@@ -25,12 +25,16 @@ def write(tree, counts, suffix="png", shift=0):
 
 def load(root, image_size=8, dev_fraction=0.25, test_fraction=0.2, split_seed=0):
     return load_image_folder(
-        None if root is None else str(root), image_size, dev_fraction, test_fraction, split_seed
+        root=None if root is None else str(root),
+        image_size=image_size,
+        dev_fraction=dev_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
     )
 
 
 def blues(split, label):
-    """Which images of a class a split holds, each of them of one colour."""
+    """The blue value of every image of a class in a split; each image has one colour."""
     pixels = split.points.pixels[split.labels == label]
     assert torch.equal(pixels, pixels[..., :1, :1].expand_as(pixels))
     return pixels[:, 2, 0, 0].tolist()
@@ -184,14 +188,14 @@ def test_too_few_images_or_classes_are_refused(tmp_path):
 
 
 def broken(path, kind):
-    """A file that says it is a picture and is none that can be used."""
+    """A file that claims to be an image and cannot be used."""
     if kind == "text":
         path.write_text("this is no picture")
     elif kind == "empty":
         path.write_bytes(b"")
     elif kind == "cut":
         path.write_bytes(path.read_bytes()[:-30])
-    elif kind == "chunk":  # Pillow says SyntaxError here
+    elif kind == "chunk":  # Pillow raises SyntaxError
         noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
         body = path.read_bytes()

@@ -1,5 +1,4 @@
-"""Labelled and unlabelled documents, and IMDb: from a folder, from an archive, and what is
-refused."""
+"""Labelled and unlabelled documents, and IMDb: folders, archives, and what is refused."""
 
 import hashlib
 import io
@@ -10,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dataset_defaults import load as load_with_defaults
 from scripted_server import serving
 
 from data.datasets import imdb
-from data.datasets.imdb import load_imdb
-from data.datasets.labelled_documents import load_labelled_documents
 from data.errors import DataError
 from data.files import archive
 from data.points import Documents, Sentences
@@ -23,14 +21,21 @@ from data.text.tokens import UNKNOWN, tokenise
 
 
 def review(role: str, label: str, number: int) -> str:
-    """Three sentences, the second behind a line break in markup."""
-    return f"{label.title()} one here number{number}.<br /><br />It is of {role}, not x{number}! So it<br />ends, at last."
+    """Three sentences, the second after a line break in markup."""
+    return (
+        f"{label.title()} one here number{number}.<br /><br />It is of {role}, not x{number}! "
+        "So it<br />ends, at last."
+    )
 
 
 def tree() -> dict[str, str]:
     """Twenty reviews a class and role and thirty unlabelled ones."""
-    names = {f"{role}/{label}/{i}_7.txt": (role, label, i) for role in ("train", "test") for label in ("pos", "neg")
-             for i in range(20)}  # fmt: skip
+    names = {
+        f"{role}/{label}/{i}_7.txt": (role, label, i)
+        for role in ("train", "test")
+        for label in ("pos", "neg")
+        for i in range(20)
+    }
     names |= {f"train/unsup/{i}_0.txt": ("unlabelled", "some", i) for i in range(30)}
     return {name: review(*of) for name, of in names.items()}
 
@@ -52,7 +57,8 @@ def pack(path: Path, texts: dict[str, str]) -> Path:
 
 
 def load(root, **options):
-    return load_labelled_documents(str(root), **{"min_count": 1, **options})
+    chosen = {"min_count": 1, **options}
+    return load_with_defaults("labelled_documents", root=str(root), **chosen)
 
 
 def refused(root, **options) -> str:
@@ -78,26 +84,28 @@ def test_labelled_documents_are_runs_of_sentences_and_unlabelled_ones_are_classe
     dataset = load(folder)
     assert dataset.classes == ["neg", "pos"]
     assert {role: split.sizes.tolist() for role, split in dataset.splits().items()} == {
-        "train": [18, 18], "dev": [2, 2], "test": [20, 20], "unlabelled_train": [3] * 27, "unlabelled_dev": [3] * 3,
-    }  # fmt: skip
+        "train": [18, 18],
+        "dev": [2, 2],
+        "test": [20, 20],
+        "unlabelled_train": [3] * 27,
+        "unlabelled_dev": [3] * 3,
+    }
     assert dataset.notes == [
         "similar points are drawn from the sentences of 27 unlabelled documents"
     ]
     points = dataset.test.points
     assert isinstance(points, Documents) and points.offsets.diff().tolist() == [3] * 40
-    wanted = [tokenise(sentence) for sentence in (
+    wanted = [tokenise(sentence, lowercase=True) for sentence in (
         "Neg one here number0.", "It is of test, not x0!", "So it ends, at last.",
     )]  # fmt: skip
-    known = set(dataset.vocabulary)  # that of the unlabelled training documents
+    known = set(dataset.vocabulary)  # of the unlabelled training documents
     assert sentences_of(dataset, points.sentences)[:3] == [
         tuple(word if word in known else "<unk>" for word in sentence) for sentence in wanted
     ]
 
 
 def test_no_unlabelled_document_is_in_both_splits(folder):
-    for path in (
-        folder / "train" / "unsup"
-    ).iterdir():  # a sentence of its own, in words that all know
+    for path in (folder / "train" / "unsup").iterdir():  # one more sentence of known words
         number = int(path.stem.partition("_")[0])
         path.write_text(f"{'a ' * (number % 6 + 1)}{'b ' * (number // 6 + 1)}. The end.")
     dataset = load(folder)
@@ -128,7 +136,7 @@ def test_a_whole_review_is_one_long_sentence(folder):
     assert words[1:4] == ("one", "here", "number") and words[6:9] == ("it", "is", "of")
     assert (
         int(dataset.unlabelled_train.points.offsets.diff().max()) == 4
-    )  # of those, points are sentences
+    )  # the points of these are sentences
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.xz"])
@@ -203,9 +211,16 @@ def test_a_cached_data_set_is_not_read_again(folder, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"split_seed": 1}, {"max_words": 3}, {"dev_fraction": 0.2}, {"min_count": 5}, {"review": "whole"}, {"lowercase": False},
-     {"review": "whole", "max_review_words": 5}],
-)  # fmt: skip
+    [
+        {"split_seed": 1},
+        {"max_words": 3},
+        {"dev_fraction": 0.2},
+        {"min_count": 5},
+        {"review": "whole"},
+        {"lowercase": False},
+        {"review": "whole", "max_review_words": 5},
+    ],
+)
 def test_every_option_makes_other_data(folder, options):
     others = [load(folder).fingerprint()] + [load(folder, review="whole").fingerprint()] * (
         "max_review_words" in options
@@ -265,7 +280,7 @@ def test_a_bad_root_is_refused(tmp_path):
     with pytest.raises(
         DataError, match=r"^dataset.root: missing; give a folder or archive with train/<class>/"
     ):
-        load_labelled_documents(None)
+        load_with_defaults("labelled_documents", root=None)
     assert (
         refused(tmp_path / "absent")
         == f"dataset.root: {tmp_path}/absent does not exist; give an existing folder"
@@ -282,9 +297,10 @@ def test_a_damaged_archive_is_refused(tmp_path):
         for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]):
             (tmp_path / "aclImdb_v1.tar.gz").write_bytes(damaged)
             with pytest.raises(DataError) as error:
-                load_imdb(str(tmp_path))
+                load_with_defaults("imdb", root=str(tmp_path))
             assert re.fullmatch(
-                rf"{tmp_path}/aclImdb_v1.tar.gz is not a readable tar archive \(.+\); give aclImdb_v1.tar.gz or its folder",
+                rf"{tmp_path}/aclImdb_v1.tar.gz is not a readable tar archive \(.+\); "
+                "give aclImdb_v1.tar.gz or its folder",
                 str(error.value),
             )
 
@@ -303,7 +319,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch,
     "name", ["aclImdb", "aclImdb_v1.tar.gz", "aclImdb_v1.tar", "aclImdb.tar.xz", "itself"]
 )
 def test_imdb_is_found_under_its_own_names(folder, tmp_path, monkeypatch, name):
-    wanted = load_imdb(str(folder), min_count=1)
+    wanted = load_with_defaults("imdb", root=str(folder), min_count=1)
     assert wanted.name == "imdb" and wanted.classes == ["neg", "pos"]
     home = tmp_path / "home"
     home.mkdir()
@@ -312,10 +328,15 @@ def test_imdb_is_found_under_its_own_names(folder, tmp_path, monkeypatch, name):
     elif name != "itself":
         pack(home / name, {f"aclImdb/{place}": text for place, text in tree().items()})
     root = pack(home / "mine.tar.gz", tree()) if name == "itself" else home
-    assert load_imdb(str(root), min_count=1).fingerprint() == wanted.fingerprint()
+    assert (
+        load_with_defaults("imdb", root=str(root), min_count=1).fingerprint()
+        == wanted.fingerprint()
+    )
     if name != "itself":
         monkeypatch.setenv("CRL_DATA", str(home))
-        assert load_imdb(None, min_count=1).fingerprint() == wanted.fingerprint()
+        assert (
+            load_with_defaults("imdb", root=None, min_count=1).fingerprint() == wanted.fingerprint()
+        )
 
 
 def test_imdb_is_downloaded_once_and_its_sha256_compared(tmp_path, monkeypatch):
@@ -329,18 +350,21 @@ def test_imdb_is_downloaded_once_and_its_sha256_compared(tmp_path, monkeypatch):
             DataError,
             match=r"^IMDb cannot be downloaded \(.*sha256.*\); set dataset.root to a copy of it$",
         ):
-            load_imdb(None)
+            load_with_defaults("imdb", root=None)
         assert not list((tmp_path / "home").glob("*aclImdb*gz"))
         monkeypatch.setattr(
             imdb, "SOURCE", replace(imdb.SOURCE, sha256=hashlib.sha256(body).hexdigest())
         )
-        first = load_imdb(None)
-    assert load_imdb(None).fingerprint() == first.fingerprint() and first.name == "imdb"
+        first = load_with_defaults("imdb", root=None)
+    assert (
+        load_with_defaults("imdb", root=None).fingerprint() == first.fingerprint()
+        and first.name == "imdb"
+    )
     assert server.asked == [None, None]
 
 
 def test_real_reviews(some_reviews):
-    dataset = load_imdb(str(some_reviews))
+    dataset = load_with_defaults("imdb", root=str(some_reviews))
     assert dataset.classes == ["neg", "pos"]
     sizes = {role: split.sizes.tolist() for role, split in dataset.splits().items()}
     count = {
@@ -348,10 +372,10 @@ def test_real_reviews(some_reviews):
         for label in dataset.classes
     }
     assert sizes["test"] == [count["neg"], count["pos"]]
-    # Against a slow reading of one file.
+    # Against a slow reader of one file.
     first = sorted((some_reviews / "aclImdb/test/neg").iterdir(), key=lambda path: path.name)[0]
     text = first.read_text().replace("<br />", "\n")
-    wanted = [tokenise(sentence)[:50] for sentence in split_sentences(text)]
+    wanted = [tokenise(sentence, lowercase=True)[:50] for sentence in split_sentences(text)]
     found = sentences_of(dataset, dataset.test.points.select(dataset.test.offsets[:1]).sentences)
     known = set(dataset.vocabulary)
     assert found == [

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dataset_defaults import load as load_with_defaults
 from scripted_server import says, serving
 
 from data.datasets import wiki3029
-from data.datasets.wiki3029 import load_wiki3029
 from data.errors import DataError
 from data.files import archive
 
@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def pack(path: Path, files: dict[str, bytes], *others: tarfile.TarInfo) -> Path:
-    """A tar archive of files, and of members without content."""
+    """A tar archive of files and of members without content."""
     with tarfile.open(path, f"w:{path.suffix[1:] if path.suffix != '.tar' else ''}") as archive:
         for member in others:
             archive.addfile(member)
@@ -54,7 +54,7 @@ def member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 
 def load(root, **text):
-    return load_wiki3029(str(root), **{"min_count": 1, **text})
+    return load_with_defaults("wiki3029", root=str(root), **{"min_count": 1, **text})
 
 
 def refused(root) -> str:
@@ -136,7 +136,7 @@ def test_links_are_never_followed_and_nothing_is_unpacked(folder, tmp_path):
         "New_York",
         "Zürich",
         "outside",
-    ]  # read in memory, by its last name
+    ]  # read in memory, under the last part of its name
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/outside.txt").exists()
 
@@ -160,9 +160,8 @@ def test_nothing_to_read_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     archive = pack(tmp_path / "any.tar", {"README.md": b"text"})
     for source in (tmp_path / "empty", archive):
-        assert (
-            refused(source)
-            == f"{source} holds no .txt file; one file per article, one sentence a line, is expected"
+        assert refused(source) == (
+            f"{source} holds no .txt file; one file per article, one sentence a line, is expected"
         )
     absent = tmp_path / "absent"
     assert (
@@ -187,7 +186,7 @@ def test_what_is_no_archive_is_refused(tmp_path, body):
 def test_an_archive_that_is_cut_or_damaged_anywhere_is_refused(tmp_path, suffix):
     noise = (
         random.Random(0).randbytes(60_000).hex()
-    )  # hard to compress, so that damage is met inside an article too
+    )  # hard to compress, so that damage occurs inside an article too
     files = {
         "Noise.txt": "\n".join(textwrap.wrap(noise, 1000)).encode(),
         "Aachen.txt": BYTES,
@@ -228,8 +227,8 @@ def test_without_root_the_archive_is_downloaded_once(tmp_path, monkeypatch):
             DataError,
             match=r"^Wiki-3029 cannot be downloaded \(.*\); set dataset.root to a copy of it$",
         ):
-            load_wiki3029(None)
-        first, again = (load_wiki3029(None, min_count=1) for _ in range(2))
+            load_with_defaults("wiki3029", root=None)
+        first, again = (load_with_defaults("wiki3029", root=None, min_count=1) for _ in range(2))
     assert first.classes == list(ARTICLES) and again.fingerprint() == first.fingerprint()
     assert server.asked == [None, None]
 
@@ -238,7 +237,7 @@ def test_real_articles(real_data, tmp_path):
     files = sorted(real_data("Wiki-709", 30).glob("*.txt"))[:30]
     for file in files:
         (tmp_path / file.name).symlink_to(file)
-    dataset = load_wiki3029(str(tmp_path))
+    dataset = load_with_defaults("wiki3029", root=str(tmp_path))
     assert dataset.classes == [file.stem for file in files] and len(files) == 30
     assert [s.sizes.unique().tolist() for s in (dataset.train, dataset.dev, dataset.test)] == [
         [140],
@@ -250,6 +249,4 @@ def test_real_articles(real_data, tmp_path):
         int(lengths.min()) >= 4 and int(lengths.max()) <= 50 and 15 < lengths.double().mean() < 40
     )
     assert 5_000 < len(dataset.vocabulary) < 20_000
-    assert (
-        dataset.train.points.words == 1
-    ).double().mean() < 0.15  # words of min_count 1 are unknown
+    assert (dataset.train.points.words == 1).double().mean() < 0.15  # rare words are unknown

@@ -1,4 +1,4 @@
-"""Archives as an attacker would send them: bombs, links, names that lead out, headers that lie."""
+"""Archives from an attacker: bombs, links, names that lead outside, false headers."""
 
 import bz2
 import gzip
@@ -23,7 +23,7 @@ PACKERS = {"tar": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.co
 
 
 def member(name: str, body: bytes = b"", size: int | None = None, **fields: object) -> bytes:
-    """A header, which may claim another size, and what is behind it."""
+    """A header, which may claim a false size, and its content."""
     info = tarfile.TarInfo(name)
     info.size = len(body) if size is None else size
     for field, value in fields.items():
@@ -43,7 +43,7 @@ def texts(path: Path) -> dict[str, str]:
 
 
 def refused(path: Path) -> str:
-    """The one line that is said, at little cost of time and memory."""
+    """Check that reading fails with little time and memory; return its error line."""
     started = time.monotonic()
     tracemalloc.start()
     try:
@@ -155,7 +155,7 @@ def test_extended_headers_that_are_none_are_refused_or_passed_over(
 ) -> None:
     path = packed(pax(records) + member("a.txt", b"a") + END)
     with suppress(DataError):
-        assert texts(path) in ({"a.txt": "a"}, {})  # under its name, or one that is no text's
+        assert texts(path) in ({"a.txt": "a"}, {})  # under its name, or skipped
 
 
 @pytest.mark.parametrize("end", [b"", END[:512][:100], member("b.txt", b"b")[:300]])

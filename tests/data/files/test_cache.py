@@ -1,18 +1,15 @@
-"""Prepared data: made once, by one process, written whole or not at all; and the data sets by
-name."""
+"""Prepared data: made once, by one process, written whole or not at all."""
 
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
 from data.dataset import Dataset
-from data.datasets.cached import prepared
-from data.datasets.registry import DATASETS, load_dataset
+from data.datasets.cached import cached_dataset
 from data.errors import DataError
 from data.files.atomic import save_tensors
 from data.files.cache import cached, data_home, find, stamps
@@ -43,7 +40,7 @@ def never():
 
 
 def files(home):
-    """What lies in the cache, locks aside."""
+    """The files in the cache apart from locks."""
     return sorted(path.name for path in (home / "prepared").iterdir() if path.suffix != ".lock")
 
 
@@ -109,7 +106,7 @@ def test_nothing_is_left_where_making_fails(home):
         with pytest.raises(type(error)):
             cached("name", {}, lambda error=error: (_ for _ in ()).throw(error))
         assert files(home) == []
-    assert equal(cached("name", {}, lambda: VALUE), VALUE)  # the lock was given back
+    assert equal(cached("name", {}, lambda: VALUE), VALUE)  # the lock was released
 
 
 def test_nothing_is_left_where_writing_fails(home):
@@ -222,8 +219,8 @@ def test_data_sets_come_back_as_they_were_made():
         (documents, ["<pad>", "<unk>", "c"]),
     ):
         dataset = Dataset("name", ["x", "y"], split, split, split, vocabulary, ["a note"])
-        made = prepared("name", {"of": str(vocabulary)}, lambda dataset=dataset: dataset)
-        again = prepared("name", {"of": str(vocabulary)}, never)
+        made = cached_dataset("name", {"of": str(vocabulary)}, lambda dataset=dataset: dataset)
+        again = cached_dataset("name", {"of": str(vocabulary)}, never)
         for one in (made, again):
             assert one.fingerprint() == dataset.fingerprint() and type(one.train.points) is type(
                 split.points
@@ -243,24 +240,9 @@ def test_unlabelled_splits_come_back_too():
     )
     plain = Dataset("name", ["x", "y"], one, one, one)
     whole = Dataset("name", ["x", "y"], one, one, one, unlabelled_train=two, unlabelled_dev=three)
-    prepared("unlabelled", {}, lambda: whole)
-    again = prepared("unlabelled", {}, never)
+    cached_dataset("unlabelled", {}, lambda: whole)
+    again = cached_dataset("unlabelled", {}, never)
     assert list(again.splits()) == ["train", "dev", "test", "unlabelled_train", "unlabelled_dev"]
     assert torch.equal(again.unlabelled_train.points.words, words + 1)
     assert torch.equal(again.unlabelled_dev.points.words, words + 2)
     assert again.fingerprint() == whole.fingerprint() != plain.fingerprint()
-
-
-def test_every_registered_data_set_is_there():
-    for name, entry in DATASETS.items():
-        assert callable(getattr(import_module(f"data.{entry.module}"), entry.function)), name
-        assert entry.holds in ("images", "sentences", "features"), name
-    with pytest.raises(KeyError):
-        load_dataset("no such data set")
-
-
-def test_load_dataset_loads_by_name():
-    dataset = load_dataset(
-        "glyphs", points_per_class=5, test_per_class=1, dev_fraction=0.2, split_seed=0
-    )
-    assert dataset.name == "glyphs" and len(dataset.classes) == 100

@@ -1,5 +1,4 @@
-"""Downloads from a server that breaks off, stalls, ignores ranges, lies and sends something
-else."""
+"""Downloads from a server that breaks off, stalls, ignores ranges or sends wrong data."""
 
 import gzip
 import hashlib
@@ -18,7 +17,7 @@ from scripted_server import Server, cut, no_ranges, says, serving, stall
 
 from data.errors import DataError
 from data.files import download
-from data.files.download import Source, fetched
+from data.files.download import Source, fetch
 
 BODY = gzip.compress(random.Random(0).randbytes(300_000))
 SIZE = len(BODY)
@@ -39,9 +38,9 @@ def source(server: Server) -> Source:
 
 
 def refused(asked: Source) -> str:
-    """The one line that is said; no file has the final name."""
+    """Check that the download fails and leaves no file; return its error line."""
     with pytest.raises(DataError) as error:
-        fetched(asked)
+        fetch(asked)
     home = Path(os.environ["CRL_DATA"])
     assert not (home / NAME).exists()
     assert "\n" not in str(error.value) and str(error.value).startswith(
@@ -52,16 +51,16 @@ def refused(asked: Source) -> str:
 
 
 def test_a_file_is_downloaded_once_and_nothing_else_is_left(server: Server, tmp_path: Path) -> None:
-    path = fetched(source(server))
+    path = fetch(source(server))
     assert path == tmp_path / NAME and path.read_bytes() == BODY
-    assert fetched(source(server)) == path
+    assert fetch(source(server)) == path
     assert server.asked == [None]
     assert {file.name for file in tmp_path.iterdir()} <= {NAME, f"{NAME}.lock"}
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_was(server: Server) -> None:
     server.script = [cut(100_000), cut(1), cut(0), cut(150_000)]
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     assert server.asked == [
         None,
         "bytes=100000-",
@@ -76,7 +75,7 @@ def test_a_stall_times_out_and_the_next_connection_goes_on(
 ) -> None:
     monkeypatch.setattr(download, "_STALL", 0.2)
     server.script = [stall(70_000), stall(0)]
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     assert server.asked == [None, "bytes=70000-", "bytes=70000-"]
 
 
@@ -92,7 +91,7 @@ def test_a_server_that_always_stalls_is_given_up_and_what_it_sent_is_kept(
     )
     assert len(server.asked) == 5 and (tmp_path / f"part-{NAME}").read_bytes() == BODY[:100]
     server.script = []
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     assert server.asked[-1] == "bytes=100-"
 
 
@@ -102,7 +101,7 @@ def test_tries_are_spaced_ever_wider(server: Server, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(time, "sleep", waits.append)
     server.script = [says(503), says(503), cut(70_000), says(429), *[says(500)] * 9]
     assert "HTTP 500" in refused(source(server))
-    # The third connection brought something: from there it is counted anew.
+    # The third connection brought data: failures are counted anew from there.
     assert waits == [1, 2, 1, 2, 4, 8]
 
 
@@ -110,12 +109,12 @@ def test_a_server_that_ignores_ranges_is_not_asked_for_what_is_here_twice_over(
     server: Server, tmp_path: Path
 ) -> None:
     server.script = [no_ranges(100_000), no_ranges(50_000), no_ranges()]
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     assert server.asked == [
         None,
         "bytes=100000-",
         "bytes=100000-",
-    ]  # what was here stayed while less came
+    ]  # the bytes that were here stayed
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_a_range_that_was_not_asked_for_is_never_appended(
     if range_said == "bytes 5-9/10":
         assert "offers 10 bytes instead of" in refused(source(server))
     else:
-        assert fetched(source(server)).read_bytes() == BODY
+        assert fetch(source(server)).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("claimed", [SIZE - 1, SIZE + 1, 10**17, 0])
@@ -153,7 +152,7 @@ def test_another_size_than_the_known_one_is_refused_at_once(server: Server, clai
 def test_without_a_usable_size_the_known_one_decides(server: Server, length: str | None) -> None:
     said = {"Content_Length": length} if length else {}
     server.script = [says(200, BODY[:100_000], **said), cut(100)]
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     server.asked.clear()
 
 
@@ -169,7 +168,7 @@ def test_wrong_bytes_are_thrown_away(server: Server, tmp_path: Path, body: bytes
     assert "sent something else: its sha256 differs from the known one" in refused(source(server))
     assert not list(tmp_path.glob("part-*"))
     server.body = BODY
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
 
 
 def test_a_part_of_something_else_is_thrown_away_and_fetched_again(
@@ -177,7 +176,7 @@ def test_a_part_of_something_else_is_thrown_away_and_fetched_again(
 ) -> None:
     for stale in (b"old" * 1000, BODY[:-1] + b"?", BODY + b"more"):
         (tmp_path / f"part-{NAME}").write_bytes(stale)
-        path = fetched(source(server))
+        path = fetch(source(server))
         assert path.read_bytes() == BODY
         path.unlink()
 
@@ -185,10 +184,10 @@ def test_a_part_of_something_else_is_thrown_away_and_fetched_again(
 def test_a_part_that_is_whole_already_only_gets_its_name(server: Server, tmp_path: Path) -> None:
     for asked in (source(server), replace(source(server), sha256=None, size=None)):
         (tmp_path / f"part-{NAME}").write_bytes(BODY)
-        path = fetched(asked)
+        path = fetch(asked)
         assert path.read_bytes() == BODY
         path.unlink()
-    assert server.asked == [f"bytes={SIZE}-"]  # of a known size nothing is asked at all
+    assert server.asked == [f"bytes={SIZE}-"]  # no request where the size is known
 
 
 @pytest.mark.parametrize(
@@ -206,12 +205,12 @@ def test_what_another_try_would_not_change_is_said_at_once(
 ) -> None:  # type: ignore[no-untyped-def]
     server.script = [answer] * 20
     assert said in refused(source(server))
-    assert len(server.asked) <= 11  # the circle of redirections is urllib's to end
+    assert len(server.asked) <= 11  # urllib ends the circle of redirections
 
 
 def test_a_redirection_is_followed_with_its_range(server: Server) -> None:
     server.script = [cut(1000), says(302, Location="/elsewhere")]
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
     assert server.asked == [None, "bytes=1000-", "bytes=1000-"]
 
 
@@ -243,15 +242,15 @@ def test_without_a_known_checksum_the_gzip_files_own_decides(
         assert not list(tmp_path.glob("part-*"))
     server.script = [no_ranges(1000), says(200, BODY[:2000], Content_Length=SIZE)]
     server.body = BODY
-    assert fetched(unknown).read_bytes() == BODY
+    assert fetch(unknown).read_bytes() == BODY
     assert server.asked[-1] == "bytes=2000-"
 
 
 def test_without_a_known_size_what_is_announced_must_come(server: Server, tmp_path: Path) -> None:
     unknown = replace(source(server), sha256=None, size=None)
     server.script = [says(200, BODY, Content_Length=SIZE + 100), *[says(416)] * 9]
-    # Nothing lies behind it: the announced size was wrong, the file is whole.
-    assert fetched(unknown).read_bytes() == BODY
+    # There is nothing after it: the announced size was wrong, the file is whole.
+    assert fetch(unknown).read_bytes() == BODY
 
 
 def test_a_bomb_is_not_unpacked_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +285,7 @@ def test_a_full_disk_is_said_and_what_is_here_stays(
     monkeypatch.setattr(os, "fsync", full)
     assert "(No space left on device)" in refused(source(server))
     monkeypatch.setattr(os, "fsync", synced)
-    assert fetched(source(server)).read_bytes() == BODY
+    assert fetch(source(server)).read_bytes() == BODY
 
 
 def test_a_killed_download_goes_on_with_every_byte_that_had_come(
@@ -294,7 +293,7 @@ def test_a_killed_download_goes_on_with_every_byte_that_had_come(
 ) -> None:
     server.script = [stall(200_000)]
     asked = source(server)
-    code = f"from data.files.download import Source, fetched; fetched({asked!r})"
+    code = f"from data.files.download import Source, fetch; fetch({asked!r})"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(download.__file__).parents[2])
     part = tmp_path / f"part-{NAME}"
     until = time.monotonic() + 60
@@ -304,7 +303,7 @@ def test_a_killed_download_goes_on_with_every_byte_that_had_come(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / NAME).exists()
-    assert fetched(asked).read_bytes() == BODY
+    assert fetch(asked).read_bytes() == BODY
     assert server.asked == [None, "bytes=200000-"]
 
 

@@ -1,4 +1,4 @@
-"""Where running text is cut, and that nothing of it is lost."""
+"""Where running text is split, and that none of it is lost."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Word ids against a slow reference; a vocabulary that has seen the training split only."""
+"""Word ids against a slow reference; vocabularies of the training split alone."""
 
 import string
 from collections import Counter
@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from dataset_defaults import text_options
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,9 +19,8 @@ from data.text.tokens import (
     PADDING,
     SPECIAL,
     UNKNOWN,
-    TextOptions,
     encode,
-    in_words_of,
+    replace_vocabulary,
     text_dataset,
     tokenise,
 )
@@ -59,7 +59,7 @@ ODD = [
     ],
 )
 def test_tokens(text, tokens):
-    assert tokenise(text) == tokens
+    assert tokenise(text, lowercase=True) == tokens
 
 
 def test_case_is_kept_on_request():
@@ -98,7 +98,7 @@ def test_encode_is_one_sentence_at_a_time_looked_up_and_cut(sentences, lowercase
     expected = [words[:max_words] for words in whole]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data.text.tokens, "_CHUNK", 2)  # several chunks
-        points = encode(sentences, growing, TextOptions(lowercase=lowercase, max_words=max_words))
+        points = encode(sentences, growing, text_options(lowercase=lowercase, max_words=max_words))
     assert growing == ids
     assert points.words.tolist() == [word for words in expected for word in words]
     assert points.offsets.diff().tolist() == [len(words) for words in expected]
@@ -122,7 +122,7 @@ def texts(dataset: Dataset, role: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("size", "cut"), [(200, [140, 20, 40]), (10, [7, 1, 2]), (20, [14, 2, 4])])
 def test_every_class_is_cut_70_10_20(size, cut):
-    dataset = text_dataset("name", documents(sentences=size), TextOptions())
+    dataset = text_dataset("name", documents(sentences=size), text_options())
     assert [
         dataset.train.sizes.tolist(),
         dataset.dev.sizes.tolist(),
@@ -132,7 +132,7 @@ def test_every_class_is_cut_70_10_20(size, cut):
 
 def test_every_sentence_lands_in_one_split_under_its_own_class():
     source = documents()
-    dataset = text_dataset("name", dict(reversed(source.items())), TextOptions(min_count=1))
+    dataset = text_dataset("name", dict(reversed(source.items())), text_options(min_count=1))
     assert dataset.classes == sorted(source)
     found = Counter()
     for role in ("train", "dev", "test"):
@@ -150,40 +150,40 @@ def test_every_sentence_lands_in_one_split_under_its_own_class():
 
 
 def test_the_vocabulary_has_seen_the_training_split_only():
-    dataset = text_dataset("name", documents(), TextOptions(min_count=1))
+    dataset = text_dataset("name", documents(), text_options(min_count=1))
     trained = Counter(word for words in texts(dataset, "train") for word in words)
     assert "<unk>" not in trained
     assert dataset.vocabulary == SPECIAL + sorted(trained, key=lambda w: (-trained[w], w))
-    for role in ("dev", "test"):  # their own words are in no other split
+    for role in ("dev", "test"):  # words that are in no other split
         assert {tuple(words[2:]) for words in texts(dataset, role)} == {("<unk>", "<unk>")}
 
 
 def test_a_rare_word_is_unknown():
-    dataset = text_dataset("name", documents(classes=2), TextOptions(min_count=14))
+    dataset = text_dataset("name", documents(classes=2), text_options(min_count=14))
     assert dataset.vocabulary == [*SPECIAL, "the", "doca", "docb"]
-    assert text_dataset("name", documents(classes=2), TextOptions(min_count=15)).vocabulary == [
+    assert text_dataset("name", documents(classes=2), text_options(min_count=15)).vocabulary == [
         *SPECIAL,
         "the",
     ]
     with pytest.raises(
         DataError, match=r"^no word occurs 29 times in the training split; lower dataset.min_count$"
     ):
-        text_dataset("name", documents(classes=2), TextOptions(min_count=29))
+        text_dataset("name", documents(classes=2), text_options(min_count=29))
 
 
 def test_words_behind_the_longest_kept_do_not_count():
-    dataset = text_dataset("name", documents(), TextOptions(max_words=2, min_count=1))
+    dataset = text_dataset("name", documents(), text_options(max_words=2, min_count=1))
     assert dataset.vocabulary == [*SPECIAL, "the", "doca", "docb", "docc"]
     assert dataset.train.points.offsets.diff().unique().tolist() == [2]
 
 
 def test_lower_case_is_an_option():
-    kept = text_dataset("name", documents(), TextOptions(lowercase=False)).vocabulary
+    kept = text_dataset("name", documents(), text_options(lowercase=False)).vocabulary
     assert "The" in kept and "the" not in kept
 
 
 def test_no_sentence_holds_the_padding():
-    dataset = text_dataset("name", documents(), TextOptions())
+    dataset = text_dataset("name", documents(), text_options())
     for role in ("train", "dev", "test"):
         words = getattr(dataset, role).points.words
         assert int(words.min()) > PADDING and int(words.max()) < len(dataset.vocabulary)
@@ -191,14 +191,14 @@ def test_no_sentence_holds_the_padding():
 
 def test_the_split_seed_alone_decides():
     def made(**options):
-        return text_dataset("name", documents(), TextOptions(min_count=1, **options)).fingerprint()
+        return text_dataset("name", documents(), text_options(min_count=1, **options)).fingerprint()
 
     assert made() == made(split_seed=0)
     assert len({made(split_seed=seed) for seed in range(4)}) == 4
 
 
 def test_shares_are_options():
-    dataset = text_dataset("name", documents(), TextOptions(dev_fraction=0.25, test_fraction=0.5))
+    dataset = text_dataset("name", documents(), text_options(dev_fraction=0.25, test_fraction=0.5))
     assert (dataset.train.sizes[0], dataset.dev.sizes[0], dataset.test.sizes[0]) == (5, 5, 10)
 
 
@@ -206,13 +206,13 @@ def test_a_class_that_is_too_small_for_three_splits_is_refused():
     with pytest.raises(
         DataError, match=r"^dataset name: class 'small' has no dev point; give it more points$"
     ):
-        text_dataset("name", {**documents(), "small": ["a b c", "a b d"]}, TextOptions())
+        text_dataset("name", {**documents(), "small": ["a b c", "a b d"]}, text_options())
 
 
 def test_in_words_of_another_vocabulary():
-    dataset = text_dataset("name", documents(), TextOptions(min_count=1))
+    dataset = text_dataset("name", documents(), text_options(min_count=1))
     other = [*SPECIAL, "docb", "unseen", "the"]
-    moved = in_words_of(dataset, other)
+    moved = replace_vocabulary(dataset, other)
     assert moved.vocabulary == other
     for role in ("train", "dev", "test"):
         expected = [
@@ -221,12 +221,12 @@ def test_in_words_of_another_vocabulary():
         ]
         assert texts(moved, role) == expected
         assert torch.equal(getattr(moved, role).offsets, getattr(dataset, role).offsets)
-    assert in_words_of(dataset, dataset.vocabulary).fingerprint() == dataset.fingerprint()
+    assert replace_vocabulary(dataset, dataset.vocabulary).fingerprint() == dataset.fingerprint()
 
 
 def test_images_have_no_words():
     images = Split(Images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)), torch.tensor([0, 1, 2]))
     with pytest.raises(TypeError):
-        in_words_of(
+        replace_vocabulary(
             Dataset("name", ["a", "b"], images, images, images, vocabulary=SPECIAL), SPECIAL
         )

@@ -1,9 +1,9 @@
-"""Word vectors: files as they are found in the wild, and co-occurrence against a dense
-reference."""
+"""Word vectors: files of all kinds, and co-occurrence against a dense reference."""
 
 import numpy as np
 import pytest
 import torch
+from dataset_defaults import text_options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from data.errors import DataError
 from data.points import Images, Sentences
 from data.split import Split
-from data.text.tokens import SPECIAL, TextOptions, text_dataset
+from data.text.tokens import SPECIAL, text_dataset
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 
 VOCABULARY = [*SPECIAL, "the", "cat", "sat", "new york"]
@@ -73,10 +73,10 @@ def test_numbers_of_words_that_nobody_asked_for_are_not_looked_at(glove):
         ("the\n", "{path}, line 1: expected a word and 1 numbers"),
         ("2 3\nthe 1 2\n", "{path}, line 2: expected a word and 3 numbers"),
         ("2 0\nthe\n", "{path}, line 2: expected a word and 1 numbers"),
-        ("the 1 2\ncat 1 nan\n", "{path}, line 2: 2 finite numbers expected behind the word"),
-        ("the 1 inf\n", "{path}, line 1: 2 finite numbers expected behind the word"),
-        ("the 1 1e99\n", "{path}, line 1: 2 finite numbers expected behind the word"),
-        ("the 1 2\ncat 1 x\n", "{path}, line 2: 2 finite numbers expected behind the word"),
+        ("the 1 2\ncat 1 nan\n", "{path}, line 2: 2 finite numbers expected after the word"),
+        ("the 1 inf\n", "{path}, line 1: 2 finite numbers expected after the word"),
+        ("the 1 1e99\n", "{path}, line 1: 2 finite numbers expected after the word"),
+        ("the 1 2\ncat 1 x\n", "{path}, line 2: 2 finite numbers expected after the word"),
         (
             "dog 1 2\n",
             "encoder.glove_path: {path} has a vector for none of the 4 words of this data set",
@@ -138,15 +138,15 @@ def test_corpus_vectors_are_the_truncated_svd_of_the_ppmi(seed, window, dimensio
     lengths = np.linalg.norm(expected, axis=1, keepdims=True)
     used = lengths[:, 0] > 0.05
     expected = expected / np.maximum(lengths, 1e-9)
-    # Singular vectors are unique only up to sign, their inner products are unique where the cut is
-    # between two values.
+    # Singular vectors are unique only up to sign. Their inner products are unique if the rank cuts
+    # between two different singular values.
     if scale[dimension - 1] - scale[dimension] > 0.05:
         assert vectors[used] @ vectors[used].T == pytest.approx(
             expected[used] @ expected[used].T, abs=5e-3
         )
     assert vectors.shape == (size, dimension)
     assert np.linalg.norm(vectors[used], axis=1) == pytest.approx(1, abs=1e-5)
-    assert not vectors[0].any()  # the padding is never seen
+    assert not vectors[0].any()  # padding has no neighbours
 
 
 def test_words_of_the_same_topic_are_nearer():
@@ -159,7 +159,7 @@ def test_words_of_the_same_topic_are_nearer():
         ]
         for number, topic in enumerate(topics)
     }
-    dataset = text_dataset("name", documents, TextOptions())
+    dataset = text_dataset("name", documents, text_options())
     vectors = corpus_vectors(dataset.train, len(dataset.vocabulary), 4)
     sea, sky = (vectors[[dataset.vocabulary.index(word) for word in topic]] for topic in topics)
     between = (sea @ sky.T).max()
@@ -199,8 +199,7 @@ def test_random_vectors_have_unit_expected_length():
 
 
 def test_vectors_from_co_occurrences_do_not_depend_on_the_threads_of_numpy():
-    """torch's threads, which a run is told, are not those; and the vectors are kept for later
-    runs."""
+    """runtime.threads does not set these threads, and later runs read the same cached vectors."""
     draws = torch.Generator().manual_seed(0)
     words = (torch.rand(10_000, generator=draws).square() * 598).int() + 2
     train = Split(Sentences(words, torch.arange(0, 10_001, 20)), torch.tensor([0, 500]))

@@ -113,7 +113,7 @@ def test_the_training_loss_estimates_l_un_under_rho(source: str) -> None:
 def test_theory_of_a_run_takes_the_given_rho_for_test_train_and_all_points() -> None:
     labels = torch.arange(3).repeat_interleave(8)
     points = torch.randn(24, 5, generator=torch.Generator().manual_seed(0)), labels
-    found = theory(compose_config([]), {"train": points, "test": points}, 3, RHO)
+    found = theory(compose_config([]).objective, 0, {"train": points, "test": points}, 3, RHO)
     tau = float(RHO.square().sum())
     for part in (found, found["train"], found["all_points"]):
         assert part["tau"] == pytest.approx(tau)
@@ -205,7 +205,7 @@ def test_evaluating_again_gives_the_same_numbers(imbalanced_runs: Path) -> None:
     assert json.loads(again.read_text())["metrics"] == pytest.approx(result["metrics"])
 
 
-@pytest.mark.parametrize("module", ["objectives", "curve"])
+@pytest.mark.parametrize("module", ["objectives", "loss_curves"])
 def test_training_dev_loss_and_curve_all_draw_from_the_same_rho(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +216,7 @@ def test_training_dev_loss_and_curve_all_draw_from_the_same_rho(
             super().__init__(*arguments, **options)
             given.append((len(self.labels), self._spans.diff().double() / self._places))
 
-    monkeypatch.setattr(f"experiments.{module}.TupleSampler", Spied)
+    monkeypatch.setattr(f"experiments.training.{module}.TupleSampler", Spied)
     command = [
         "train",
         *TINY,
@@ -225,7 +225,7 @@ def test_training_dev_loss_and_curve_all_draw_from_the_same_rho(
         "training.curve_every=4",
     ]
     assert main([*command, f"run_dir={tmp_path}"]) == 0
-    assert [points for points, _ in given] == {"objectives": [700, 100], "curve": [300, 300]}[
+    assert [points for points, _ in given] == {"objectives": [700, 100], "loss_curves": [300, 300]}[
         module
     ]
     for _, shares in given:

@@ -13,8 +13,7 @@ from data.points import Documents, Sentences
 from data.split import Split
 from experiments.config.compose import compose_config
 from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import encode_splits
-from experiments.evaluation.encode import encode
+from experiments.evaluation.encode import encode, encode_splits
 from experiments.evaluation.theory import latent_theory
 
 
@@ -63,7 +62,7 @@ def test_the_feature_of_a_document_is_the_mean_of_its_sentences_features(dataset
         found = encode(encoder, points, batch_size, fabric)
         torch.testing.assert_close(found, torch.stack(slow))
     assert encoder.training
-    features = encode_splits(compose_config(["dataset=imdb"]), fabric, encoder, dataset)
+    features = encode_splits(encoder, dataset, 5, fabric)
     torch.testing.assert_close(features["test"][0], torch.stack(slow))
     assert features["test"][1].tolist() == [0, 0, 1, 1]
 
@@ -75,29 +74,19 @@ def test_the_theory_is_about_the_documents_that_training_draws_from(
     encoder, fabric = Encoder(), Fabric(accelerator="cpu")
     config = compose_config(["dataset=imdb", "objective.block_size=2", "objective.negatives=2"])
     found = latent_theory(config, fabric, encoder, dataset, {})
-    assert (
-        found["classes"],
-        found["points"],
-        found["train"]["classes"],
-        found["train"]["points"],
-    ) == (6, 18, 6, 18)
-    assert found["tau"] == pytest.approx(1 / 6) and found["all_points"]["tau"] == pytest.approx(
-        1 / 20
-    )
+    assert (found["classes"], found["points"]) == (6, 18)
+    assert (found["train"]["classes"], found["train"]["points"]) == (6, 18)
+    assert found["tau"] == pytest.approx(1 / 6)
+    assert found["all_points"]["tau"] == pytest.approx(1 / 20)
     assert encoder.read == 36  # nothing else was encoded
     monkeypatch.setattr("experiments.evaluation.theory._DOCUMENTS", 4)
     found = latent_theory(config, fabric, encoder, dataset, {})
-    assert (found["classes"], found["train"]["classes"]) == (4, 4) and found["all_points"][
-        "tau"
-    ] == pytest.approx(1 / 20)
+    assert (found["classes"], found["train"]["classes"]) == (4, 4)
+    assert found["all_points"]["tau"] == pytest.approx(1 / 20)
 
 
 def test_the_supervised_baseline_needs_whole_documents() -> None:
     with pytest.raises(ConfigError, match=r"^objective=supervised: needs dataset.review=whole; "):
         compose_config(["dataset=imdb", "objective=supervised"])
-    assert (
-        compose_config(
-            ["dataset=imdb", "objective=supervised", "dataset.review=whole"]
-        ).dataset.review
-        == "whole"
-    )
+    whole = ["dataset=imdb", "objective=supervised", "dataset.review=whole"]
+    assert not compose_config(whole).dataset.points_are_means

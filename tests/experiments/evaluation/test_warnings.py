@@ -18,11 +18,11 @@ from data.dataset import Dataset
 from data.files.atomic import write_checked_json
 from data.points import Images
 from data.split import Split
-from experiments import run as runs
 from experiments.errors import RunError
 from experiments.evaluation import score as scoring
 from experiments.evaluation.warnings import check_features, check_numbers, warnings
 from experiments.report.write import write_report
+from experiments.training.loss_curves import LossCurves
 
 TINY = [
     "dataset.points_per_class=10",
@@ -127,7 +127,7 @@ def broken_metrics(function: Any) -> Any:
 
 
 def broken_curve(function: Any) -> Any:
-    return lambda *arguments: lambda: {"supervised_test_loss": math.nan}
+    return lambda *arguments: {"supervised_test_loss": math.nan}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def broken_curve(function: Any) -> Any:
     [
         ("encode_splits", broken_features, "1 of 900 train features are not finite"),
         ("evaluate", broken_metrics, "metrics.test.mean.avg2 is nan"),
-        ("curve", broken_curve, "supervised_test_loss is nan at step 1"),
+        ("measure", broken_curve, "supervised_test_loss is nan at step 1"),
     ],
 )
 def test_a_run_with_a_broken_number_ends_with_a_line_and_no_result(
@@ -146,7 +146,7 @@ def test_a_run_with_a_broken_number_ends_with_a_line_and_no_result(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module = runs if name == "curve" else scoring
+    module = LossCurves if name == "measure" else scoring
     monkeypatch.setattr(module, name, damage(getattr(module, name)))
     assert main(["train", *TINY, "training.curve_every=1", f"run_dir={tmp_path}/run"]) == 1
     assert (

@@ -1,11 +1,11 @@
-"""The sentences on collisions and budget say what the intervals allow, in the right direction."""
+"""Sentences on collisions and budget claim what the intervals allow, in the right direction."""
 
 from pathlib import Path
 
 from made_up_runs import make_cell, make_study
 
 from experiments.report.ablations import observations
-from experiments.report.load_runs import collect
+from experiments.report.load_runs import load_report_data
 
 LOW, HIGH, SCATTERED = (0.80, 0.81, 0.82), (0.90, 0.91, 0.92), (0.95, 0.70, 0.80)
 
@@ -13,13 +13,13 @@ LOW, HIGH, SCATTERED = (0.80, 0.81, 0.82), (0.90, 0.91, 0.92), (0.95, 0.70, 0.80
 def test_collisions(tmp_path: Path) -> None:
     accuracies = {1: (LOW, HIGH), 4: (HIGH, LOW), 10: (LOW, SCATTERED)}
     cells = [
-        make_cell(tmp_path, {"collisions": kind, "negatives": k}, found)
+        make_cell(tmp_path, {"collisions": kind, "negatives": k}, values)
         for k, pair in accuracies.items()
-        for kind, found in zip(("allowed", "removed"), pair, strict=True)
+        for kind, values in zip(("allowed", "removed"), pair, strict=True)
     ]
     make_study(tmp_path, "collisions", *cells)
-    (subject,) = collect([tmp_path]).subjects
-    up, down, both = observations(subject)
+    (studies,) = load_report_data([tmp_path]).datasets
+    up, down, both = observations(studies)
     assert "at k = 1, raises accuracy" in up and "+10.00 [+10.00, +10.00] points" in up
     assert "at k = 4, lowers accuracy" in down and "−10.00" in down
     assert "at k = 10, does not clearly change accuracy" in both
@@ -27,12 +27,12 @@ def test_collisions(tmp_path: Path) -> None:
 
 def test_budget_compares_the_largest_with_the_smallest(tmp_path: Path) -> None:
     cells = [
-        make_cell(tmp_path, {"axis": "block_size", "value": b, "equal": "points"}, found)
-        for b, found in ((1, HIGH), (2, SCATTERED), (10, LOW))
+        make_cell(tmp_path, {"axis": "block_size", "value": b, "equal": "points"}, values)
+        for b, values in ((1, HIGH), (2, SCATTERED), (10, LOW))
     ]
     make_study(tmp_path, "budget", *cells)
-    (subject,) = collect([tmp_path]).subjects
-    (sentence,) = observations(subject)
+    (studies,) = load_report_data([tmp_path]).datasets
+    (sentence,) = observations(studies)
     assert sentence.startswith(
         "Larger blocks at an equal number of points lower accuracy (b = 10 − b = 1, AVG-2: −10.00"
     )

@@ -1,23 +1,19 @@
-"""Verdicts on made-up runs: confirmed, not confirmed, the opposite, and what cannot be tested."""
+"""Claims judged on made-up runs: confirmed, not confirmed, the opposite, not testable."""
 
-import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_up_runs import make_cell, make_run, make_study
 
 from experiments.report.claims import CLAIMS
-from experiments.report.load_runs import collect
+from experiments.report.load_runs import load_report_data
 from experiments.report.verdicts import (
     CONFIRMED,
     NOT_CONFIRMED,
     NOT_TESTABLE,
-    Comparison,
     Finding,
-    decide,
 )
-from experiments.statistics import Interval, interval
+from experiments.statistics import interval
 from experiments.storage.manifest import Cell
 
 LOW, SAME, HIGH = (0.80, 0.81, 0.82), (0.86, 0.87, 0.88), (0.90, 0.91, 0.92)
@@ -26,41 +22,8 @@ SCATTERED = (0.95, 0.80, 0.90)
 
 def judged(root: Path, number: str) -> Finding:
     claim = next(claim for claim in CLAIMS if claim.number == number)
-    (subject,) = collect([root]).subjects
-    return claim.judge(subject)
-
-
-UP, DOWN, BOTH = Interval(2, 1, 3, 3), Interval(-2, -3, -1, 3), Interval(0.5, -1, 2, 3)
-ONE = Interval(2, -math.inf, math.inf, 1)
-
-
-@pytest.mark.parametrize(
-    ("intervals", "options", "verdict", "why"),
-    [
-        ([UP], {}, CONFIRMED, ""),
-        ([DOWN], {}, NOT_CONFIRMED, "the opposite holds"),
-        ([BOTH], {}, NOT_CONFIRMED, "both sides"),
-        ([BOTH], {"bar": -1.5}, CONFIRMED, ""),
-        ([UP], {"bar": 1}, NOT_CONFIRMED, "both sides"),  # an end on the bar is not beyond it
-        ([DOWN], {"below": True}, CONFIRMED, ""),
-        ([UP], {"below": True}, NOT_CONFIRMED, "the opposite holds"),
-        ([UP, UP], {}, CONFIRMED, ""),
-        ([UP, DOWN], {}, NOT_CONFIRMED, "of 2 comparisons it holds in 1, the opposite in 1"),
-        ([DOWN, DOWN], {}, NOT_CONFIRMED, "the opposite holds"),
-        ([ONE], {}, NOT_TESTABLE, "one seed"),
-        ([UP, ONE], {}, NOT_TESTABLE, "one seed"),
-        ([DOWN, ONE], {}, NOT_CONFIRMED, "of 2"),  # no further seed can save it
-        ([UP, None], {}, NOT_TESTABLE, "comparison 1"),
-        ([], {}, NOT_TESTABLE, "no finished run"),
-    ],
-)
-def test_the_rule(
-    intervals: list[Interval | None], options: dict[str, Any], verdict: str, why: str
-) -> None:
-    comparisons = [Comparison(f"comparison {i}", found) for i, found in enumerate(intervals)]
-    found, reason = decide(comparisons, **options)
-    assert found == verdict
-    assert why in reason and bool(why) == bool(reason)
+    (studies,) = load_report_data([root]).datasets
+    return claim.judge(studies)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +44,9 @@ def test_curl_above_quick_thoughts(
         for method, accuracies in (("CURL", curl), ("QT", quick))
     ]
     make_study(tmp_path, "table2", *cells)
-    found = judged(tmp_path, "5")
-    assert found.verdict == verdict
-    assert why in found.why
+    finding = judged(tmp_path, "5")
+    assert finding.verdict == verdict
+    assert why in finding.why
 
 
 def test_the_interval_shown_is_that_of_the_paired_difference(tmp_path: Path) -> None:
@@ -92,16 +55,15 @@ def test_the_interval_shown_is_that_of_the_paired_difference(tmp_path: Path) -> 
         for b, a in ((2, LOW), (10, (0.84, 0.86, 0.85)))
     ]
     make_study(tmp_path, "table2", *cells)
-    found = judged(tmp_path, "4")
+    finding = judged(tmp_path, "4")
     wanted = interval([4.0, 5.0, 3.0])
     shown = f"+4.00 [+{wanted.low:.2f}, +{wanted.high:.2f}] points (3 seeds)"
-    assert found.intervals == (f"b = 10 − b = 2, AVG-2 of μ: {shown}",)
-    assert found.verdict == CONFIRMED
+    assert finding.intervals == (f"b = 10 − b = 2, AVG-2 of μ: {shown}",)
+    assert finding.verdict == CONFIRMED
 
 
 def test_on_imdb_table_2_compares_the_trained_classifier(tmp_path: Path) -> None:
-    """As the paper does: of two methods with the same class means, the one whose TR is better
-    wins."""
+    """As in the paper: of two methods with equal class means, the one with the better TR wins."""
     better = {"test.linear.avg2": 0.95}
     cells = [
         make_cell(
@@ -110,9 +72,9 @@ def test_on_imdb_table_2_compares_the_trained_classifier(tmp_path: Path) -> None
         make_cell(tmp_path, {"method": "QT", "block_size": 2}, LOW, dataset__name="imdb"),
     ]
     make_study(tmp_path, "table2", *cells, dataset="imdb")
-    (subject,) = collect([tmp_path]).subjects
-    found = next(claim for claim in CLAIMS if claim.number == "5").judge(subject)
-    assert found.verdict == CONFIRMED and "AVG-2 of TR at b = 2: CURL 95.0" in found.measured
+    (studies,) = load_report_data([tmp_path]).datasets
+    finding = next(claim for claim in CLAIMS if claim.number == "5").judge(studies)
+    assert finding.verdict == CONFIRMED and "AVG-2 of TR at b = 2: CURL 95.0" in finding.measured
 
 
 def test_missing_seeds_leave_the_pairs_that_are_there(tmp_path: Path) -> None:
@@ -123,7 +85,7 @@ def test_missing_seeds_leave_the_pairs_that_are_there(tmp_path: Path) -> None:
     (few.runs[0] / "result.json").unlink()
     make_study(tmp_path, "table2", few, many)
     assert "(2 seeds)" in judged(tmp_path, "4").intervals[0]
-    notes = collect([tmp_path]).notes
+    notes = load_report_data([tmp_path]).notes
     assert (
         len(notes) == 1
         and "seed0: not finished (table2, glyphs, method = CURL, block_size = 2)" in notes[0]
@@ -159,9 +121,9 @@ def test_negatives_and_data_in_the_papers_direction(tmp_path: Path) -> None:
 
 def test_negatives_against_the_papers_direction(tmp_path: Path) -> None:
     curves(tmp_path, "fig2b", {1: LOW, 4: SAME, 10: HIGH})
-    found = judged(tmp_path, "7b")
-    assert found.verdict == NOT_CONFIRMED and found.why.startswith("the opposite holds")
-    assert "TOP-1" in found.intervals[0]
+    finding = judged(tmp_path, "7b")
+    assert finding.verdict == NOT_CONFIRMED and finding.why.startswith("the opposite holds")
+    assert "TOP-1" in finding.intervals[0]
 
 
 def losses(slope: float) -> list[dict[str, float]]:
@@ -213,10 +175,10 @@ def test_ten_percent_of_labels_must_beat_both_classifiers(tmp_path: Path) -> Non
     )
     linear = Cell({"method": "supervised", "classifier": "linear10pct"}, theirs.runs)
     make_study(tmp_path, "labels", ours, theirs, linear)
-    found = judged(tmp_path, "10a")
-    assert found.verdict == NOT_CONFIRMED
-    assert found.intervals[0].startswith("above supervised with TR: −10.00")
-    assert found.intervals[1].startswith("above supervised with μ: +10.00")
+    finding = judged(tmp_path, "10a")
+    assert finding.verdict == NOT_CONFIRMED
+    assert finding.intervals[0].startswith("above supervised with TR: −10.00")
+    assert finding.intervals[1].startswith("above supervised with μ: +10.00")
 
 
 @pytest.mark.parametrize(
@@ -225,23 +187,23 @@ def test_ten_percent_of_labels_must_beat_both_classifiers(tmp_path: Path) -> Non
 def test_a_bound_that_is_violated_is_named(tmp_path: Path, slack: float, verdict: str) -> None:
     make_run(tmp_path, "glyphs-b-00000001", 0, 0.9)
     make_run(tmp_path, "glyphs-b-00000001", 1, 0.9, slack=slack)
-    found = judged(tmp_path, "11")
-    assert found.verdict == verdict
-    assert ("Lemma 4.3 in glyphs-b-00000001 (seed 1, test)" in found.why) == (
+    finding = judged(tmp_path, "11")
+    assert finding.verdict == verdict
+    assert ("Lemma 4.3 in glyphs-b-00000001 (seed 1, test)" in finding.why) == (
         verdict == NOT_CONFIRMED
     )
-    assert "Theorem 6.1" not in found.why  # within three of its standard errors
+    assert "Theorem 6.1" not in finding.why  # within three of its standard errors
 
 
 def test_the_block_bound(tmp_path: Path) -> None:
     for seed, slack in enumerate((0.1, 0.11, 0.12)):
         make_run(tmp_path, "glyphs-b-00000001", seed, 0.9, slack=slack)
-    found = judged(tmp_path, "12")
-    assert found.verdict == CONFIRMED and found.sources == ("glyphs-b-00000001",)
-    assert found.intervals[0].startswith("smallest: 0.100 ± 0.010")
+    finding = judged(tmp_path, "12")
+    assert finding.verdict == CONFIRMED and finding.sources == ("glyphs-b-00000001",)
+    assert finding.intervals[0].startswith("smallest: 0.100 ± 0.010")
     make_run(tmp_path, "glyphs-c-00000002", 0, 0.9, slack=0.039)  # within 4 standard errors of 0.01
-    found = judged(tmp_path, "12")
-    assert found.verdict == NOT_TESTABLE and "00000002 (seed 0)" in found.why
+    finding = judged(tmp_path, "12")
+    assert finding.verdict == NOT_TESTABLE and "00000002 (seed 0)" in finding.why
     make_run(tmp_path, "glyphs-d-00000003", 0, 0.9, slack=-0.041)
     assert judged(tmp_path, "12").verdict == NOT_CONFIRMED
 
@@ -267,17 +229,3 @@ def test_a_baseline_of_another_encoder_is_none(tmp_path: Path) -> None:
             encoder__width=99,
         )
     assert judged(tmp_path, "2").verdict == NOT_TESTABLE
-
-
-def test_two_manifests_with_the_same_study_are_kept_apart(tmp_path: Path) -> None:
-    for name, accuracies in (("first", HIGH), ("second", LOW)):
-        cell = make_cell(
-            tmp_path / name, {"method": "unsupervised"}, accuracies, name=f"glyphs-{name}-00000001"
-        )
-        make_study(tmp_path / name, "table1", cell)
-    subjects = collect([tmp_path]).subjects
-    assert [subject.label for subject in subjects] == ["glyphs", "glyphs (test)"]
-    assert [subject.runs("table1")[0].metrics["test.mean.avg2"] for subject in subjects] == [
-        0.90,
-        0.80,
-    ]

@@ -5,7 +5,7 @@ import pytest
 from experiments.config.compose import compose_config
 from experiments.config.identity import config_hash, run_path
 from experiments.errors import ConfigError
-from experiments.launch.run_spec import RunSpec, points_per_tuple
+from experiments.launch.run_spec import RunSpec
 from experiments.reproduction.scales import SCALES
 from experiments.reproduction.studies import STUDIES, plan
 
@@ -31,9 +31,8 @@ def test_every_run_of_every_scale_composes_and_is_planned_once(scale: str) -> No
     for run in runs[::7]:
         config = compose_config(list(run.overrides))
         assert run_path(config) == run.folder
-        assert run.points == config.training.steps * config.training.batch_size * points_per_tuple(
-            config
-        )
+        tuples = config.training.steps * config.training.batch_size
+        assert run.points == tuples * config.objective.points_per_tuple
 
 
 def test_studies_share_the_runs_that_they_have_in_common() -> None:

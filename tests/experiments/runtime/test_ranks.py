@@ -20,16 +20,17 @@ from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from cli.main import main
-from crl.encoders import build_encoder
-from crl.encoders.pair import EncoderPair
+from crl.encoders.small_cnn import SmallCNN
+from crl.encoders.wrappers import EncoderPair
 from data.points import Images, Sentences
 from data.split import Split
 from experiments.config.compose import compose_config
+from experiments.config.encoders import ENCODERS
 from experiments.errors import ConfigError
 from experiments.launch.multi_device import Local, run_on_devices, started_outside
+from experiments.runtime.devices import build_fabric
 from experiments.runtime.ranks import Ranks
 from experiments.storage.run_folder import RunFolder
-from experiments.training.build import build_fabric
 from experiments.training.step import TrainingStep
 
 STEPS = 50
@@ -71,7 +72,7 @@ def losses(case: str, fabric: Fabric) -> list[float]:
         colours = torch.randint(256, (4, 3, 16, 16), generator=draws)[labels]
         pixels = (colours // 2 + torch.randint(128, colours.shape, generator=draws)).to(torch.uint8)
         split = Split(Images(pixels), offsets)
-        encoder = build_encoder("small_cnn", dimension=16, width=4, mean=[0.5] * 3, std=[0.3] * 3)
+        encoder = SmallCNN(dimension=16, width=4, mean=[0.5] * 3, std=[0.3] * 3)
     else:
         ends = torch.randint(2, 9, (100,), generator=draws).cumsum(0)
         words = labels.repeat_interleave(ends.diff(prepend=torch.zeros(1, dtype=torch.int64))) * 9
@@ -80,10 +81,12 @@ def losses(case: str, fabric: Fabric) -> list[float]:
             Sentences(words.int(), torch.cat([torch.zeros(1, dtype=torch.int64), ends])), offsets
         )
         vectors = torch.randn(40, 12, generator=draws)
-        options = {"dimension": 16, "vectors": vectors, "dropout": 0.0}
+        options = {"dimension": 16, "vectors": vectors, "frozen": True, "dropout": 0.0}
+        if config.encoder.name == "gru":
+            options["bidirectional"] = True
         encoders = [
-            build_encoder(config.encoder.name, **options)
-            for _ in range(config.objective.get("encoders", 1))
+            ENCODERS[config.encoder.name].load()(**options)
+            for _ in range(config.objective.encoders)
         ]
         encoder = EncoderPair(*encoders) if len(encoders) == 2 else encoders[0]
     step = TrainingStep(config, fabric, encoder, split)

@@ -1,4 +1,4 @@
-"""Manifests: written, moved with their runs, read again, and refused where they are none."""
+"""Manifests are written, moved with their runs and read again; other files are refused."""
 
 import shutil
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_manifest_moves_with_its_runs(tmp_path: Path) -> None:
     "text",
     ["{", "[]", '{"schema": 1}', '{"schema": 1, "title": "", "command": [], "studies": [{}]}'],
 )
-def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "m.study.json").write_text(text)
     with pytest.raises(ConfigError, match="not a readable manifest"):
         read_manifest(tmp_path / "m.study.json")
@@ -59,5 +59,5 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 def test_manifests_are_found_once(tmp_path: Path) -> None:
     for name in ("b", "a"):
         write_manifest(tmp_path / name / "m.study.json", manifest(tmp_path))
-    found = find_manifests([tmp_path, tmp_path / "a"])
-    assert [path.parent.name for path in found] == ["a", "b"]
+    paths = find_manifests([tmp_path, tmp_path / "a"])
+    assert [path.parent.name for path in paths] == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Reading finished runs, and what several seeds say together."""
+"""Reading finished runs, and the statistics of several seeds."""
 
 import json
 import math
@@ -85,19 +85,21 @@ def test_a_damaged_result_is_named(tmp_path: Path, damage: str, words: str) -> N
         "{}",
         '{"name": "a", "seed": -1, "dataset": {"name": "glyphs"}, "metrics": {}}',
         '{"name": "a", "seed": 0, "dataset": "glyphs", "metrics": {}}',
-        '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, "metrics": {"test.mean.avg2": "high"}}',
+        '{"name": "a", "seed": 0, "dataset": {"name": "glyphs"}, '
+        '"metrics": {"test.mean.avg2": "high"}}',
     ],
 )
 def test_a_result_that_is_none_names_its_folder(tmp_path: Path, damage: str) -> None:
     folder = make_run(tmp_path, "a-1", 0, 0.9)
     result = json.loads(damage) | {"files": {}}
     write_checked_json(folder / "result.json", result)
-    with pytest.raises(ConfigError, match="is no result of a run"):
+    with pytest.raises(ConfigError, match="is not the result of a run"):
         read_run(folder)
 
 
 MAP = {"method": "pca", "variance": [0.5, 0.2], "classes": [3, 7], "labels": [3, 7, 7],
-       "points": [[1.0, 0.5], [-0.5, 0.0], [0.1, 0.2]], "means": [[1.0, 0.5], [-0.2, 0.1]]}  # fmt: skip
+       "points": [[1.0, 0.5], [-0.5, 0.0], [0.1, 0.2]],
+       "means": [[1.0, 0.5], [-0.2, 0.1]]}  # fmt: skip
 WARNING = {"kind": "leak", "message": "3 of 9 test points are train points too", "share": 0.3}
 
 
@@ -133,12 +135,12 @@ def test_warnings_and_maps_as_a_run_writes_them(tmp_path: Path, whole: dict[str,
 )
 def test_forged_warnings_and_maps_are_refused(tmp_path: Path, forged: dict[str, Any]) -> None:
     forge(make_run(tmp_path, "a-1", 0, 0.9), forged)
-    with pytest.raises(ConfigError, match="is no result of a run"):
+    with pytest.raises(ConfigError, match="is not the result of a run"):
         read_run(tmp_path / "runs" / "a-1" / "seed0")
 
 
 def forge(folder: Path, parts: dict[str, Any]) -> None:
-    """Checksum and all."""
+    """Replace parts of a result, and renew its checksum."""
     write_checked_json(folder / "result.json", read_checked_json(folder / "result.json") | parts)
 
 

@@ -1,15 +1,12 @@
 """One training step, by itself."""
 
-import platform
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 
-from crl.encoders import build_encoder
+from crl.encoders.bag_of_words import BagOfWords
 from data.points import Sentences
 from data.split import Split
 from experiments.config.compose import compose_config
@@ -33,15 +30,10 @@ def training_step(*overrides: str) -> TrainingStep:
     words = own + torch.randint(1, 10, (240,), generator=draws)
     train = Split(Sentences(words.int(), torch.arange(0, 241, 4)), torch.tensor([0, 10, 30, 60]))
     torch.manual_seed(0)
-    encoder = build_encoder(
-        "bag_of_words",
-        dimension=config.encoder.dimension,
-        vectors=torch.randn(30, 8, generator=draws),
-    )
+    vectors = torch.randn(30, 8, generator=draws)
+    encoder = BagOfWords(config.encoder.dimension, vectors, frozen=True, dropout=0.0)
     step = TrainingStep(config, Fabric(accelerator="cpu"), encoder, train)
-    assert step.points_per_step == 6 * (
-        1 + 2 * (5 if config.objective.negative_source == "fresh" else 1)
-    )
+    assert step.points_per_step == 6 * config.objective.points_per_tuple
     return step
 
 
@@ -72,37 +64,3 @@ def test_another_step_goes_on_from_the_state_of_the_first() -> None:
     third = training_step()
     third.load_state(second.state())
     assert [float(third(number)) for number in range(5, 12)] == whole[5:]
-
-
-_KEEPS = """
-import sys
-from pathlib import Path
-from experiments.runtime.memory import keep_freed_memory
-
-def resident():
-    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in line).split()[1])
-
-if sys.argv[1] == "keep":
-    keep_freed_memory()
-before = resident()
-block = bytearray(b"x") * 200_000_000
-held = resident() - before
-del block
-print((resident() - before) / held)
-"""
-
-
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="only glibc gives freed memory back in this way"
-)
-def test_freed_memory_is_kept() -> None:
-    share = {
-        mode: float(
-            subprocess.run(
-                [sys.executable, "-c", _KEEPS, mode], capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for mode in ("keep", "leave")
-    }
-    assert share["keep"] > 0.9
-    assert share["leave"] < 0.1

@@ -1,0 +1,114 @@
+"""The command line of the verbs whose options are not Hydra's: ``NAME=VALUE``, flags, folders.
+
+A verb declares its options once, with :func:`count`, :func:`path`, :func:`names`, :func:`text` and
+:func:`flag`, and asks :func:`parse` for their values.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from experiments.config.paths import expanded
+from experiments.errors import ConfigError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Option(Generic[Value]):
+    """``read`` turns the text behind ``NAME=`` into a value; None for a flag, which has no text."""
+
+    name: str
+    default: Value
+    read: Callable[[str], Value] | None
+
+    @property
+    def start(self) -> str:
+        """What an argument starts with that gives this option: ``NAME=``, or a flag's name."""
+        return f"{self.name}=" if self.read else self.name
+
+
+def count(name: str, default: Value, least: int = 0) -> Option[Value | int]:
+    """Declare ``NAME=N`` for a whole number N of at least ``least``."""
+
+    def read(value: str) -> int:
+        number = int(value) if value.isdecimal() and len(value) < 19 else -1
+        if number < least:
+            raise ConfigError(f"{name}: {value!r} is not a whole number of at least {least}")
+        return number
+
+    return Option(name, default, read)
+
+
+def path(name: str, default: Value) -> Option[Value | Path]:
+    """Declare ``NAME=PATH``; ``~`` stands for the home folder."""
+
+    def read(value: str) -> Path:
+        if not value:
+            raise ConfigError(f"{name}: a path is missing; write {name}=PATH")
+        return expanded(value)
+
+    return Option(name, default, read)
+
+
+def names(name: str) -> Option[tuple[str, ...]]:
+    """Declare ``NAME=A,B,...``; the default is empty."""
+    return Option(name, (), lambda value: tuple(filter(None, value.split(","))))
+
+
+def text(name: str, default: Value) -> Option[Value | str]:
+    """Declare ``NAME=TEXT``."""
+    return Option(name, default, str)
+
+
+def flag(name: str) -> Option[bool]:
+    """Declare an option without a value, such as ``--json``."""
+    return Option(name, False, None)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the user typed: ``arguments[OPTION]`` is the option's value or its default."""
+
+    folders: list[str]
+    overrides: list[str]
+    _values: dict[str, Any]
+
+    def __getitem__(self, option: Option[Value]) -> Value:
+        return self._values.get(option.name, option.default)
+
+
+def parse(
+    verb: str,
+    arguments: Sequence[str],
+    options: Sequence[Option[Any]],
+    folders: bool = True,
+    is_override: Callable[[str], bool] = lambda argument: False,
+) -> Arguments:
+    """Sort the arguments into options, overrides of ``crl train`` and, if allowed, folders.
+
+    An argument with ``=`` counts as a folder only if it exists. Raises ConfigError for an unknown
+    option, an option that is given twice, and a value that does not fit its option.
+    """
+    parsed = Arguments([], [], {})
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        option = next((o for o in options if o.start == name + equals), None)
+        if option:
+            if option.name in parsed._values:
+                raise ConfigError(f"{argument}: {option.start} is given twice; give it once")
+            parsed._values[option.name] = option.read(value) if option.read else True
+        elif is_override(argument):
+            parsed.overrides.append(argument)
+        elif (
+            folders and not argument.startswith("-") and (not equals or expanded(argument).exists())
+        ):
+            parsed.folders.append(argument)
+        else:
+            starts = {known.name: known.start for known in options}
+            near = get_close_matches(name, starts, 1, 0.5)
+            hint = f"did you mean {starts[near[0]]}?" if near else f"see crl {verb} --help"
+            raise ConfigError(f"{argument}: no such option of crl {verb}; {hint}")
+    return parsed

@@ -1,0 +1,215 @@
+"""Every check of a configuration, before anything is read or trained."""
+
+import math
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.config.datasets import DATASETS, DatasetConfig
+from experiments.config.encoders import ENCODERS, SentenceEncoderConfig
+from experiments.config.messages import choices
+from experiments.config.schema import GROUPS, Config
+from experiments.errors import ConfigError
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
+
+_BOUNDS = {
+    "least": (lambda value, bound: value >= bound, "at least"),
+    "above": (lambda value, bound: value > bound, "above"),
+    "most": (lambda value, bound: value <= bound, "at most"),
+    "below": (lambda value, bound: value < bound, "below"),
+}
+
+
+def check_complete(config: DictConfig, prefix: str = "") -> None:
+    """Raise ConfigError for an option that is missing or unknown."""
+    schema = OmegaConf.get_type(config)
+    assert schema is not None and is_dataclass(schema)
+    names = [spec.name for spec in fields(schema)]
+    if unknown := set(config) - set(names):
+        raise ConfigError(f"{prefix}{min(map(str, unknown))}: no such option; see crl train --help")
+    for name in names:
+        full = f"{prefix}{name}"
+        if name not in config or OmegaConf.is_missing(config, name):
+            raise ConfigError(f"{full}: missing; give it as {full}=VALUE")
+        value = config[name]
+        if isinstance(value, DictConfig):
+            check_complete(value, f"{full}.")
+        elif OmegaConf.is_list(value) and any(
+            OmegaConf.is_missing(value, place) for place in range(len(value))
+        ):
+            raise ConfigError(f"{full}: ??? stands for a missing value; give a value")
+
+
+def check_config(config: Config) -> None:
+    """Raise ConfigError for an option out of bounds, or for options that do not fit together."""
+    for name, value, spec in _options_of(config):
+        _check_bounds(name, value, spec)
+    _check_names(config)
+    _check_points(config)
+    _check_imbalance(config.dataset)
+    _check_objective(config)
+    encoder = config.encoder
+    if (
+        isinstance(encoder, SentenceEncoderConfig)
+        and encoder.embedding == "glove"
+        and encoder.glove_path is None
+    ):
+        raise ConfigError(
+            "encoder.glove_path: missing; encoder.embedding=glove needs the path of a GloVe text "
+            "file (crl reproduce: glove=FILE)"
+        )
+
+
+def _options_of(options: Any, prefix: str = "") -> "Iterator[tuple[str, Any, Field[Any]]]":
+    """(full name, value, field) of every option, group by group."""
+    for spec in fields(options):
+        value = getattr(options, spec.name)
+        if is_dataclass(value):
+            yield from _options_of(value, f"{prefix}{spec.name}.")
+        elif spec.metadata:
+            yield f"{prefix}{spec.name}", value, spec
+
+
+def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
+    if isinstance(value, list):
+        if not value:
+            raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
+        for item in value:
+            _check_bounds(name, item, spec)
+        return
+    if value is None:
+        return
+    bounds = spec.metadata
+    if bounds["choices"] is not None and value not in bounds["choices"]:
+        raise ConfigError(
+            f"{name}: no choice {value!r}; choose one of {', '.join(bounds['choices'])}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name}: {value} is not a finite number")
+    given = {kind: bounds[kind] for kind in _BOUNDS if bounds[kind] is not None}
+    if not all(_BOUNDS[kind][0](value, bound) for kind, bound in given.items()):
+        wanted = " and ".join(f"{_BOUNDS[kind][1]} {bound:g}" for kind, bound in given.items())
+        raise ConfigError(f"{name}: {value} is out of bounds; it must be {wanted}")
+
+
+def _check_names(config: Config) -> None:
+    """Refuse a name that was set by hand instead of choosing the group."""
+    for group, entries in GROUPS.items():
+        options = getattr(config, group)
+        entry = entries.get(options.name)
+        if entry is None or entry.options is not type(options):
+            raise ConfigError(
+                f"{group}.name: {options.name!r} cannot be set; choose one with "
+                f"{group}={'|'.join(choices(group))}"
+            )
+
+
+def _check_points(config: Config) -> None:
+    reads, holds = ENCODERS[config.encoder.name].points, DATASETS[config.dataset.name].points
+    if reads != holds:
+        fitting = ", ".join(name for name, entry in ENCODERS.items() if entry.points == holds)
+        raise ConfigError(
+            f"encoder={config.encoder.name} reads {reads}, but dataset={config.dataset.name} holds "
+            f"{holds}; choose encoder={fitting}"
+        )
+
+
+def _check_imbalance(dataset: DatasetConfig) -> None:
+    """Refuse an option of imbalance that has no effect."""
+    kinds = {dataset.class_distribution, dataset.class_sizes}
+    for name, needed in (("imbalance", {"longtail", "step"}), ("minority_share", {"step"})):
+        value = getattr(dataset, name)
+        if value != getattr(DatasetConfig, name) and not kinds & needed:
+            raise ConfigError(
+                f"dataset.{name}: {value:g} has no effect; it needs dataset.class_distribution or "
+                f"dataset.class_sizes to be {' or '.join(sorted(needed))}"
+            )
+
+
+def _check_objective(config: Config) -> None:
+    objective, tuples = config.objective, config.training.batch_size
+    if objective.trains and config.encoder.name == "identity":
+        raise ConfigError(
+            f"objective={objective.name}: encoder=identity has nothing to train; use "
+            "objective=frozen"
+        )
+    if objective.reads_labels and config.encoder.dimension == 0:
+        raise ConfigError(
+            f"encoder.dimension: objective={objective.name} puts a layer on the features; give "
+            "their number"
+        )
+    if objective.reads_labels and config.dataset.points_are_means:
+        raise ConfigError(
+            f"objective={objective.name}: needs dataset.review=whole; with dataset.review=mean a "
+            "labelled document is a mean of features, which no encoder reads"
+        )
+    pooled = objective.minimises_unsupervised_loss and objective.negative_source == "pooled"
+    if pooled and objective.negatives >= tuples:
+        raise ConfigError(
+            f"objective.negatives: {objective.negatives} other tuples are wanted of "
+            f"training.batch_size={tuples}; with negative_source=pooled it must be smaller (or use "
+            "negative_source=fresh)"
+        )
+    if pooled and not objective.collisions:
+        raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
+
+
+def check_installed(config: Config) -> None:
+    """Raise ConfigError for an option whose package or compiler is not on this machine."""
+    for name, value, spec in _options_of(config):
+        package = spec.metadata["package"]
+        if value and package is not None and not _is_installed(package):
+            raise ConfigError(f"{name}: not installed; pip install 'crl[{package}]'")
+    check_map(config)
+    compiler = shlex.split(os.environ.get("CXX", "g++"))[0]
+    if config.runtime.compile and shutil.which(compiler) is None:
+        raise ConfigError(
+            "runtime.compile: no C++ compiler (g++, or what CXX names) is there; use "
+            "runtime.compile=false"
+        )
+
+
+def check_map(config: Config) -> None:
+    """Raise ConfigError if ``evaluation.map`` needs a package that is not there."""
+    if config.evaluation.map == "umap" and not _is_installed("umap"):
+        raise ConfigError(
+            "evaluation.map: umap is not installed; pip install umap-learn, or use tsne or pca"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    """A folder of that name, like W&B's own ./wandb, has no origin and is no package."""
+    found = find_spec(package)
+    return found is not None and found.origin is not None
+
+
+def check_data(config: Config, dataset: "Dataset") -> None:
+    """Raise ConfigError if the data set is too small for what is to be trained or measured."""
+    options, classes = config.evaluation, len(dataset.classes)
+    for name, values in (("ks", options.ks), ("tops", options.tops)):
+        if max(values) > classes:
+            raise ConfigError(
+                f"evaluation.{name}: {max(values)} exceeds the {classes} classes of {dataset.name}"
+            )
+    smallest = int(dataset.train.sizes.min())
+    if options.shots > smallest:
+        raise ConfigError(
+            f"evaluation.shots: {options.shots} labelled points per class are wanted, but the "
+            f"smallest class of {dataset.name} has {smallest} training points"
+        )
+    if not config.objective.minimises_unsupervised_loss or dataset.unlabelled_train is not None:
+        return  # blocks of short unlabelled documents repeat sentences
+    smallest = int(dataset.train.fraction(config.dataset.train_fraction).sizes.min())
+    if config.objective.block_size > smallest:
+        raise ConfigError(
+            f"objective.block_size: {config.objective.block_size} exceeds the {smallest} training "
+            f"points of the smallest class of {dataset.name}; choose at most {smallest}"
+        )

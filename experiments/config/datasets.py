@@ -1,0 +1,199 @@
+"""The data sets: the options of each one, and what loads it. Free of torch.
+
+To add a data set: a module in data/datasets/, its options here, and its line in ``DATASETS``.
+
+A class attribute without a type is no option. It says what a kind of data set lacks, so that the
+code can ask every kind the same question.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from omegaconf import MISSING
+
+from experiments.config.option import Choice, option
+
+_NOT_LOADED = (
+    "name", "train_fraction", "augment",
+    "class_distribution", "class_sizes", "imbalance", "minority_share",
+)  # fmt: skip
+
+
+@dataclass
+class DatasetConfig:
+    """The options of every data set.
+
+    ``train_fraction``: the share of the unlabelled points that training sees. ``dev_fraction``: the
+    share of the training points that is held out as dev points. ``split_seed``: which points these
+    are; it does not depend on the run's seed.
+    """
+
+    name: str = MISSING
+    train_fraction: float = option(1.0, above=0, most=1)
+    dev_fraction: float = option(0.1, above=0, below=1)
+    split_seed: int = option(0, least=0)
+
+    augment = "none"
+    class_distribution = "points"
+    class_sizes = "all"
+    imbalance = 1.0
+    minority_share = 0.5
+    points_are_means = False
+
+    def loader_arguments(self) -> dict[str, Any]:
+        """The options that the loader takes; the others change what it has loaded."""
+        names = [spec.name for spec in fields(self) if spec.name not in _NOT_LOADED]
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class LabelledConfig(DatasetConfig):
+    """Data sets whose latent classes are their labelled classes.
+
+    ``class_distribution``: rho, the distribution that classes are drawn from. ``class_sizes``: how
+    many training points each class keeps. ``imbalance``: the largest share over the smallest, for
+    both; the first classes are the largest. ``minority_share``: the share of small classes under
+    "step". See docs/beyond.md.
+    """
+
+    class_distribution: str = option("points", choices=("points", "uniform", "longtail", "step"))
+    class_sizes: str = option("all", choices=("all", "longtail", "step"))
+    imbalance: float = option(1.0, least=1, most=10_000)
+    minority_share: float = option(0.5, above=0, below=1)
+
+
+@dataclass
+class ImagesConfig(LabelledConfig):
+    """``augment``: flip and shift every image anew each time that training encodes it."""
+
+    augment: str = option("none", choices=("none", "shift", "flip_shift"))
+
+
+@dataclass
+class GlyphsConfig(ImagesConfig):
+    """Built-in images of 100 characters."""
+
+    points_per_class: int = option(200, least=4)
+    test_per_class: int = option(30, least=1)
+
+
+@dataclass
+class ClassIdsConfig(LabelledConfig):
+    """All points of a class are equal.
+
+    With ``encoder.embedding=learned`` each class has one free embedding.
+    """
+
+    classes: int = option(5, least=2)
+    points_per_class: int = option(20, least=2)
+
+
+@dataclass
+class FeaturesConfig(LabelledConfig):
+    """``root``: an NPZ or safetensors file of features that another program computed."""
+
+    root: str | None = None
+
+
+@dataclass
+class CIFAR100Config(ImagesConfig):
+    """``root``: the folder that holds ``cifar-100-python/``."""
+
+    # The files have fixed checksums, so their place cannot change the result.
+    root: str | None = option(None, changes_result=False)
+
+
+@dataclass
+class ImageFolderConfig(ImagesConfig):
+    """``root``: a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*``, which is split.
+
+    ``image_size``: pixels a side. ``test_fraction``: the share of test points of such a split.
+    """
+
+    root: str | None = None
+    image_size: int = option(32, least=8, most=512)
+    test_fraction: float = option(0.2, above=0, below=1)
+
+
+@dataclass
+class WordsConfig(DatasetConfig):
+    """``max_words``: longer sentences are cut. ``min_count``: rarer training words are unknown."""
+
+    lowercase: bool = True
+    max_words: int = option(50, least=1, most=10_000)
+    min_count: int = option(2, least=1)
+
+
+@dataclass
+class TextConfig(WordsConfig, LabelledConfig):
+    """``test_fraction``: the share of every document's sentences that are test points."""
+
+    test_fraction: float = option(0.2, above=0, below=1)
+
+
+@dataclass
+class DocstringsConfig(TextConfig):
+    """Sentences of the docstrings of installed Python modules; a module is a class."""
+
+    sentences_per_document: int = option(150, least=10)
+
+
+@dataclass
+class Wiki3029Config(TextConfig):
+    """``root``: the folder or archive of Wiki-3029's files, one article each."""
+
+    root: str | None = None
+
+
+@dataclass
+class DocumentsConfig(TextConfig):
+    """``root``: a folder of ``.txt`` files, one class each.
+
+    ``layout``: one sentence a line, or running text. ``min_sentences``: shorter documents are
+    dropped.
+    """
+
+    root: str | None = None
+    layout: str = option("auto", choices=("auto", "lines", "running"))
+    min_sentences: int = option(50, least=10)
+
+
+@dataclass
+class LabelledDocumentsConfig(WordsConfig):
+    """Labelled documents, and unlabelled ones whose sentences are the similar points.
+
+    ``review``: "mean" makes a labelled document the mean of its sentences' features; "whole" makes
+    it one sentence of at most ``max_review_words`` words. ``min_sentences``: shorter unlabelled
+    documents are dropped. ``dev_fraction`` of the unlabelled documents give the dev loss;
+    ``train_fraction`` counts the others.
+    """
+
+    root: str | None = None
+    review: str = option("mean", choices=("mean", "whole"))
+    max_review_words: int = option(400, least=1, most=10_000)
+    min_sentences: int = option(2, least=1)
+
+    @property
+    def points_are_means(self) -> bool:  # type: ignore[override]
+        """Whether a labelled document is a mean of features, which no encoder reads."""
+        return self.review == "mean"
+
+
+DATASETS = {
+    "glyphs": Choice(GlyphsConfig, "data.datasets.glyphs:load_glyphs", "images"),
+    "docstrings": Choice(DocstringsConfig, "data.datasets.docstrings:load_docstrings", "sentences"),
+    "cifar100": Choice(CIFAR100Config, "data.datasets.cifar100:load_cifar100", "images"),
+    "wiki3029": Choice(Wiki3029Config, "data.datasets.wiki3029:load_wiki3029", "sentences"),
+    "class_ids": Choice(ClassIdsConfig, "data.datasets.class_ids:load_class_ids", "sentences"),
+    "features": Choice(FeaturesConfig, "data.datasets.features:load_features", "features"),
+    "image_folder": Choice(
+        ImageFolderConfig, "data.datasets.image_folder:load_image_folder", "images"
+    ),
+    "documents": Choice(DocumentsConfig, "data.datasets.documents:load_documents", "sentences"),
+    "imdb": Choice(LabelledDocumentsConfig, "data.datasets.imdb:load_imdb", "sentences"),
+    "labelled_documents": Choice(
+        LabelledDocumentsConfig,
+        "data.datasets.labelled_documents:load_labelled_documents",
+        "sentences",
+    ),
+}

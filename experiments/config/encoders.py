@@ -1,0 +1,116 @@
+"""The encoders: the options of each one, and its class. Free of torch.
+
+crl/encoders/__init__.py says what an encoder is. To add one: a module there, its options here, and
+its line in ``ENCODERS``.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from omegaconf import MISSING
+
+from experiments.config.option import Choice, option
+
+
+@dataclass
+class EncoderConfig:
+    """The options of every encoder. ``dimension``: the number of its outputs."""
+
+    name: str = MISSING
+    dimension: int = option(100, least=1)
+
+    embedding = "none"
+
+    def arguments(self) -> dict[str, Any]:
+        """The options that the constructor takes."""
+        return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "name"}
+
+
+@dataclass
+class VGG16Config(EncoderConfig):
+    """VGG-16, the paper's encoder of CIFAR-100."""
+
+    batch_norm: bool = True
+    dropout: float = option(0.0, least=0, below=1)
+
+
+@dataclass
+class SmallCNNConfig(EncoderConfig):
+    """``width``: channels of the first convolution."""
+
+    width: int = option(32, least=1)
+
+
+@dataclass
+class FrozenEncoderConfig(EncoderConfig):
+    """``dimension``: 0 for whatever the encoder has."""
+
+    dimension: int = option(0, least=0)
+
+
+@dataclass
+class TorchvisionConfig(FrozenEncoderConfig):
+    """A torchvision classifier without its last layer.
+
+    ``weights``: "random", "download" (torchvision's default weights) or a file of weights.
+    ``image_size``: pixels a side that images are resized to.
+    """
+
+    model: str = "resnet18"
+    weights: str = "download"
+    image_size: int = option(224, least=8, most=1024)
+
+
+@dataclass
+class InstalledConfig(FrozenEncoderConfig):
+    """An encoder that an installed package offers in the entry-point group ``crl.encoders``.
+
+    ``model``: its name.
+    """
+
+    model: str = ""
+
+
+@dataclass
+class SentenceEncoderConfig(EncoderConfig):
+    """``embedding``: where word vectors come from.
+
+    "glove" reads ``glove_path``; "corpus" learns them from the co-occurrences of the training
+    split; "learned" trains them with the encoder.
+    """
+
+    dimension: int = option(300, least=1)
+    embedding: str = option("corpus", choices=("corpus", "glove", "learned"))
+    embedding_dim: int = option(300, least=1)
+    glove_path: str | None = None
+    frozen: bool = True
+    dropout: float = option(0.0, least=0, below=1)
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor takes the vectors themselves; learned ones are never frozen."""
+        about_vectors = ("embedding", "embedding_dim", "glove_path")
+        options = {k: v for k, v in super().arguments().items() if k not in about_vectors}
+        return options | {"frozen": self.frozen and self.embedding != "learned"}
+
+
+@dataclass
+class GRUConfig(SentenceEncoderConfig):
+    """The paper's encoder of text."""
+
+    bidirectional: bool = True
+    dropout: float = option(0.3, least=0, below=1)
+
+
+ENCODERS = {
+    "vgg16": Choice(VGG16Config, "crl.encoders.vgg16:VGG16", "images"),
+    "small_cnn": Choice(SmallCNNConfig, "crl.encoders.small_cnn:SmallCNN", "images"),
+    "torchvision": Choice(
+        TorchvisionConfig, "crl.encoders.torchvision_model:TorchvisionModel", "images"
+    ),
+    "installed": Choice(InstalledConfig, "crl.encoders.installed:Installed", "images"),
+    "identity": Choice(FrozenEncoderConfig, "crl.encoders.identity:Identity", "features"),
+    "gru": Choice(GRUConfig, "crl.encoders.gru:GRUEncoder", "sentences"),
+    "bag_of_words": Choice(
+        SentenceEncoderConfig, "crl.encoders.bag_of_words:BagOfWords", "sentences"
+    ),
+}

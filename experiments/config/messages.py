@@ -1,0 +1,127 @@
+"""What is wrong with an override, in one line that says what would be right."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import Field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    OmegaConfBaseException,
+)
+
+import configs
+from experiments.config.schema import GROUPS, Config
+from experiments.errors import ConfigError
+
+CONFIG_DIR = Path(configs.__file__).parent
+# As a key, which Hydra would import; not inside a value, like that of a path.
+_TARGET = re.compile(r"""(^[+~]*|[.{,@'"\s])_target_['"]?\s*([=:@]|$)""")
+_INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that users do not choose
+
+
+def choices(group: str) -> list[str]:
+    """The names that can stand behind ``group=`` on the command line."""
+    if group in GROUPS:
+        return sorted(GROUPS[group])
+    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+
+
+def is_launcher_option(name: str) -> bool:
+    """Whether the option chooses or sets up what starts the runs of a sweep."""
+    return name.startswith(("hydra/launcher", "hydra.launcher."))
+
+
+def check_importing(override: str) -> None:
+    """Raise ConfigError for an override that Hydra would take, but that users may not give."""
+    if _TARGET.search(override):
+        raise ConfigError(f"{override}: no such option; nothing is imported by name (_target_)")
+
+
+def check_single(override: str) -> None:
+    """Raise ConfigError for an override that no single run takes."""
+    name = override.lstrip("+~").partition("=")[0]
+    if name in _INTERNAL:
+        raise ConfigError(
+            f"{override}: {name} follows from the data set, the encoder and the optimiser; "
+            "choose those"
+        )
+    if name in GROUPS and override.endswith("=null"):
+        raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
+    if is_launcher_option(name):
+        raise ConfigError(f"{override}: a launcher starts the runs of a sweep; add -m")
+    if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
+        raise ConfigError(
+            f"{override}: no such option; options are written OPTION=VALUE (crl train --help)"
+        )
+
+
+def check_override(override: Override) -> None:
+    """Raise ConfigError for an override of no option, or with a value of another kind."""
+    name, value = override.key_or_group, override.value()
+    if override.is_sweep_override():
+        raise ConfigError(
+            f"{name}: several values; add -m to run each of them, or put a list into [ ]"
+        )
+    if override.is_delete():
+        return
+    if name in (*GROUPS, "experiment"):
+        if value not in (*choices(name), None):
+            raise ConfigError(
+                f"{name}: no choice {str(value)!r}; choose one of {', '.join(choices(name))}"
+            )
+        return
+    options = _options()
+    if name not in options:
+        raise ConfigError(_unknown(name))
+    is_reference = isinstance(value, str) and "${" in value
+    if "list[" in str(options[name].type) and not isinstance(value, list) and not is_reference:
+        raise ConfigError(f"{override.input_line}: a list is expected, like [2] or [2,5]")
+
+
+def explain(error: BaseException, overrides: Sequence[str]) -> str:
+    """Say in one line what Hydra or OmegaConf raised, and name the override."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        return _unknown(str(cause.full_key))
+    message = str(error)
+    where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
+    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return first if not where or where in first else f"{where}: {first}"
+
+
+def _unknown(name: str) -> str:
+    """What would be right instead of an option that the chosen groups do not have."""
+    group, _, option = name.partition(".")
+    owners = [
+        choice
+        for choice, entry in GROUPS.get(group, {}).items()
+        if option in {spec.name for spec in fields(entry.options)}
+    ]
+    if owners:
+        return f"{name}: no option of this {group}; only of {', '.join(owners)}"
+    if is_launcher_option(name):
+        return f"{name}: no such option; choose its launcher with hydra/launcher=NAME"
+    near = get_close_matches(name, list(_options()), 1, 0.5)
+    return f"{name}: no such option; " + (
+        f"did you mean {near[0]}?" if near else "see crl train --help"
+    )
+
+
+def _options() -> "dict[str, Field[Any]]":
+    """Every option of every choice by its full name."""
+    found: dict[str, Field[Any]] = {}
+    for spec in fields(Config):
+        found[spec.name] = spec
+        if spec.name in GROUPS:
+            schemas = [choice.options for choice in GROUPS[spec.name].values()]
+        else:
+            schemas = [spec.type] if is_dataclass(spec.type) else []  # type: ignore[list-item]
+        for schema in schemas:
+            for inner in fields(schema):
+                found.setdefault(f"{spec.name}.{inner.name}", inner)
+    return found

@@ -1,0 +1,85 @@
+"""The objectives: the options of each one, and its class. Free of torch.
+
+To add an objective: a class in experiments/training/objectives.py, its options here, and its line
+in ``OBJECTIVES``.
+"""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from experiments.config.option import Choice, option
+
+
+@dataclass
+class ObjectiveConfig:
+    """The options of every objective.
+
+    ``contrastive`` minimises the unsupervised loss ``L_un`` of this ``loss``, ``block_size`` (b)
+    and ``negatives`` (k). For the other objectives that loss is only measured.
+    """
+
+    name: str = MISSING
+    loss: str = option("logistic", choices=("logistic", "hinge"))
+    block_size: int = option(2, least=1)
+    negatives: int = option(4, least=1)
+    negative_source: str = option("pooled", choices=("pooled", "fresh"))
+
+    trains = True
+    reads_labels = False
+    minimises_unsupervised_loss = False
+    collisions = True
+    normalize = False
+    encoders = 1
+
+    @property
+    def points_per_tuple(self) -> int:
+        """Encoded points of one tuple: the anchor, its block, and fresh negative blocks if any."""
+        fresh = self.minimises_unsupervised_loss and self.negative_source == "fresh"
+        return 1 + self.block_size * (1 + (self.negatives if fresh else 0))
+
+
+@dataclass
+class ContrastiveConfig(ObjectiveConfig):
+    """The paper's objective.
+
+    ``collisions=false`` draws no negative of the anchor's class; the paper's theory is about
+    collisions. ``normalize`` scales features to length 1; the paper does not.
+    """
+
+    collisions: bool = True
+    normalize: bool = False
+
+    minimises_unsupervised_loss = True
+
+
+@dataclass
+class QuickThoughtsConfig(ObjectiveConfig):
+    """``encoders``: with 2, a second encoder reads the candidates; features of both are joined."""
+
+    encoders: int = option(1, least=1, most=2)
+
+
+@dataclass
+class SupervisedConfig(ObjectiveConfig):
+    """The supervised baseline.
+
+    It trains on as many points a step as the other objectives encode with pooled negatives.
+    """
+
+    reads_labels = True
+
+
+@dataclass
+class FrozenConfig(ObjectiveConfig):
+    """No training: the encoder is scored as it is."""
+
+    trains = False
+
+
+OBJECTIVES = {
+    "contrastive": Choice(ContrastiveConfig, "experiments.training.objectives:Contrastive"),
+    "quick_thoughts": Choice(QuickThoughtsConfig, "experiments.training.objectives:QuickThoughts"),
+    "supervised": Choice(SupervisedConfig, "experiments.training.objectives:Supervised"),
+    "frozen": Choice(FrozenConfig),
+}

@@ -1,0 +1,53 @@
+"""An option with its bounds, and a choice with its options. Free of torch."""
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+
+def option(
+    default: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    package: str | None = None,
+    changes_result: bool = True,
+) -> Any:
+    """A field with bounds: inclusive (least, most) or exclusive (above, below).
+
+    The bounds of a list hold for each item. ``package``: what must be installed to use the option.
+    ``changes_result``: False if no number can depend on the option.
+    """
+    metadata: dict[str, Any] = {
+        "least": least,
+        "most": most,
+        "above": above,
+        "below": below,
+        "choices": choices,
+    }
+    metadata |= {"package": package, "changes_result": changes_result}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a name on the command line stands for.
+
+    ``options``: the dataclass of its options, which states their defaults. ``target``: the class or
+    function behind it, as ``package.module:name``; it is imported when a run uses it. ``points``:
+    what a data set holds or an encoder reads ("images", "sentences" or "features").
+    """
+
+    options: type
+    target: str = ""
+    points: str = ""
+
+    def load(self) -> Any:
+        """Import the target."""
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)

@@ -1,0 +1,161 @@
+"""How the claims about losses and bounds are judged."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from experiments.metric_names import BOUNDS
+from experiments.report.configurations import configuration_names, short
+from experiments.report.load_runs import DatasetStudies
+from experiments.report.verdicts import (
+    CONFIRMED,
+    NOT_CONFIRMED,
+    NOT_TESTABLE,
+    Comparison,
+    Finding,
+    decide,
+    in_units,
+    not_testable,
+)
+from experiments.statistics import Interval, interval
+from experiments.storage.results import Run
+
+# A sampled bound counts as violated if its slack lies this many standard errors below 0; chance
+# does that once in 30,000.
+ERRORS = 4
+
+
+def losses_fall_together(studies: DatasetStudies) -> Finding:
+    """Judge claim 8: the correlation of supervised and unsupervised test loss over epochs."""
+    if "fig2c" not in studies.cells:
+        return not_testable("no curves of both losses (study fig2c)")
+    runs = studies.runs("fig2c")
+    test, train = (
+        [r for run in runs if (r := _correlation(run, f"unsupervised_{split}_loss")) is not None]
+        for split in ("test", "train")
+    )
+    if not test:
+        return not_testable("no finished run has both losses at three epochs that differ")
+    measured = f"mean correlation over epochs {statistics.fmean(test):.3f}"
+    if train:
+        measured += f" (with the unsupervised training loss {statistics.fmean(train):.3f})"
+    correlation = Comparison("correlation with the unsupervised test loss", _fisher_interval(test))
+    return _finding(correlation, measured, runs)
+
+
+def _correlation(run: Run, loss: str) -> float | None:
+    """Return Pearson's correlation of a loss with the supervised test loss over the epochs.
+
+    It is None where there is none: for a single epoch or a flat curve.
+    """
+    lines = [line for line in run.curve() if loss in line and "supervised_test_loss" in line]
+    supervised = [line["supervised_test_loss"] for line in lines]
+    try:
+        return statistics.correlation(supervised, [line[loss] for line in lines])
+    except statistics.StatisticsError:
+        return None
+
+
+def _fisher_interval(correlations: Sequence[float]) -> Interval:
+    """Return the interval over seeds, taken on Fisher's scale (atanh).
+
+    There, the error of a correlation near 1 is symmetric.
+    """
+    limit = 1 - 1e-12
+    scaled = interval([math.atanh(min(max(r, -limit), limit)) for r in correlations])
+    return Interval(math.tanh(scaled.mean), math.tanh(scaled.low), math.tanh(scaled.high), scaled.n)
+
+
+def supervised_features_have_low_loss(studies: DatasetStudies) -> Finding:
+    """Judge claim 9: L_un of supervised features against 1."""
+    runs = studies.runs("table1", method="supervised")
+    losses = [run.theory("unsupervised_loss", "total") for run in runs]
+    known = [loss for loss in losses if loss is not None]
+    if not known:
+        return not_testable("no finished supervised run (study table1)")
+    loss = Comparison("L_un of supervised features (k = 1, test)", interval(known))
+    return _finding(loss, f"L_un = {statistics.fmean(known):.3f}", runs, bar=1, below=True)
+
+
+def _finding(
+    comparison: Comparison,
+    measured: str,
+    runs: Sequence[Run],
+    bar: float = 0.0,
+    below: bool = False,
+) -> Finding:
+    verdict, why = decide([comparison], bar, below)
+    return Finding(verdict, why, measured, (in_units(comparison),), configuration_names(runs))
+
+
+def bounds_hold(studies: DatasetStudies) -> Finding:
+    """Judge claim 11: no slack below 0, on any run.
+
+    Every run is judged by itself: the bounds are theorems about the features at hand.
+    """
+    smallest, violated, runs = [], [], []
+    for bound, title in BOUNDS.items():
+        slacks = []
+        for run in studies.every_run():
+            for split in ("test", "train"):
+                slack, error = _slack(run, bound, split)
+                if slack is None:
+                    continue
+                runs.append(run)
+                slacks.append((slack, error))
+                scale = max(1.0, run.theory("largest_squared_norm", split=split) or 0.0)
+                if slack < -(ERRORS * error if error else 1e-9 * scale):
+                    violated.append(f"{title} in {run.name} (seed {run.seed}, {split})")
+        if slacks:
+            slack, error = min(slacks)
+            shown = f"{slack:.2g}" + (f" ± {error:.1g} (standard error)" if error else "")
+            smallest.append(f"{title}: smallest slack {shown.replace('-', '−')}")
+    if not smallest:
+        return not_testable("no finished run has the theory's numbers")
+    count = len({run.path for run in runs})
+    return Finding(
+        NOT_CONFIRMED if violated else CONFIRMED,
+        f"violated: {'; '.join(violated)}" if violated else "",
+        f"{count} {'run' if count == 1 else 'runs'}, train and test features",
+        tuple(smallest),
+        configuration_names(runs),
+    )
+
+
+def block_bound_is_tighter(studies: DatasetStudies) -> Finding:
+    """Judge claim 12: a positive slack in Proposition 6.2, on every contrastive run with b > 1.
+
+    Every run is judged by itself: its slack is sampled and has a standard error of its own.
+    """
+    slacks = []
+    for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed)):
+        objective = run.config["objective"]
+        slack, error = _slack(run, "proposition_6_2", "test")
+        if objective["name"] == "contrastive" and objective["block_size"] > 1 and slack is not None:
+            slacks.append((slack, error, run))
+    if not slacks:
+        return not_testable("no finished contrastive run with b > 1")
+    unresolved = [
+        f"{short(run.name)} (seed {run.seed})"
+        for slack, error, run in slacks
+        if slack <= ERRORS * error
+    ]
+    verdict = NOT_TESTABLE if unresolved else CONFIRMED
+    if any(slack < -ERRORS * error for slack, error, _ in slacks):
+        verdict = NOT_CONFIRMED
+    slack, error, run = min(slacks, key=lambda entry: entry[0] - ERRORS * entry[1])
+    where = f"{short(run.name)}, seed {run.seed}"
+    shown = f"smallest: {slack:.3f} ± {error:.3f} (standard error; {where})"
+    return Finding(
+        verdict,
+        f"the sample does not resolve it in {', '.join(unresolved)}" if unresolved else "",
+        f"L_un bound − block bound on {len(slacks)} runs with b > 1",
+        (shown.replace("-", "−"),),
+        configuration_names(run for *_, run in slacks),
+    )
+
+
+def _slack(run: Run, bound: str, split: str) -> tuple[float | None, float]:
+    """Return (slack, its standard error) of a bound on a run; the error is 0 for an exact slack."""
+    slack, error = (run.theory(bound, key, split=split) for key in ("slack", "standard_error"))
+    return slack, error or 0.0

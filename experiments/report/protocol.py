@@ -1,0 +1,118 @@
+"""The protocol of a report: what every number was made with, one block per configuration."""
+
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from experiments.report.configurations import SeedGroup, describe, result_options
+from experiments.report.load_runs import ReportData
+from experiments.storage.results import Run
+
+# The options that a block shows first; it lists all of them below.
+_IMPORTANT = (
+    "encoder.name",
+    "objective.name",
+    "objective.loss",
+    "objective.block_size",
+    "objective.negatives",
+    "objective.negative_source",
+    "training.steps",
+    "training.batch_size",
+    "optimizer.name",
+    "optimizer.lr",
+)
+
+
+def protocol(report_data: ReportData) -> list[dict[str, Any]]:
+    """Return the block of every configuration, as the page's template takes it."""
+    return [_block(report_data, name, group) for name, group in report_data.configurations.items()]
+
+
+def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, Any]:
+    first = group.runs[0]
+    options = result_options(first.config)
+    dataset = first.result["dataset"]
+    head, rows = seeds_table(group)
+    return {
+        "name": name,
+        "title": describe(first),
+        "important": {
+            key.removeprefix("objective.") if key.endswith("_source") else key: options[key]
+            for key in _IMPORTANT
+            if key in options
+        },
+        "options": " ".join(f"{key}={value}" for key, value in options.items()),
+        "data": (
+            f"{dataset['name']}: {dataset.get('classes')} classes, "
+            f"{dataset.get('train_points')} training and {dataset.get('test_points')} test points"
+        ),
+        "head": head,
+        "rows": rows,
+        "runs": [_run(run, report_data) for run in group.runs],
+    }
+
+
+def _run(run: Run, report_data: ReportData) -> dict[str, Any]:
+    environment = run.result.get("environment", {})
+    versions = environment.get("versions", {})
+    return {
+        "seed": run.seed,
+        "folder": report_data.printed(run.path),
+        "command": shlex.join(map(str, environment.get("command", ["unknown"]))),
+        "seconds": run.result.get("timing", {}).get("train_seconds"),
+        "fingerprint": run.result["dataset"].get("fingerprint", "unknown"),
+        "commit": _commit(environment),
+        "device": environment.get("device"),
+        "warnings": [warning["message"] for warning in run.warnings],
+        "versions": ", ".join(f"{package} {version}" for package, version in versions.items()),
+    }
+
+
+def seeds_table(group: SeedGroup) -> tuple[list[str], list[list[str]]]:
+    """Return (head, rows): every test accuracy of every seed in %, and the dev losses."""
+    names = dict.fromkeys(name for run in group.runs for name in run.metrics)
+    accuracies = [n for n in names if n.startswith("test.") and not n.endswith(".std")]
+
+    def values(metric: str, scale: float, digits: int) -> list[str]:
+        return [
+            f"{scale * run.metrics[metric]:.{digits}f}" if metric in run.metrics else "–"
+            for run in group.runs
+        ]
+
+    rows = [[metric.removeprefix("test."), *values(metric, 100, 2)] for metric in accuracies]
+    head = ["accuracy, %", *(f"seed {run.seed}" for run in group.runs)]
+    return head, [*rows, ["dev loss", *values("dev.loss", 1, 4)]]
+
+
+def setup_line(report_data: ReportData) -> str:
+    """Return number, versions, commits and devices of the runs in one line."""
+    runs = [run for group in report_data.configurations.values() for run in group.runs]
+    environments = [run.result.get("environment", {}) for run in runs]
+    versions = (
+        " ".join(
+            f"{package} {version}"
+            for package in ("crl", "torch")
+            if (version := environment.get("versions", {}).get(package))
+        )
+        for environment in environments
+    )
+    commits = map(_commit, environments)
+    devices = (str(environment.get("device", "unknown device")) for environment in environments)
+    counts = (
+        f"{_counted(len(runs), 'run')} of "
+        f"{_counted(len(report_data.configurations), 'configuration')}"
+    )
+    return f"{counts}; {_distinct(versions)}; commit {_distinct(commits)}; {_distinct(devices)}"
+
+
+def _commit(environment: dict[str, Any]) -> str:
+    commit = str(environment.get("commit") or "unknown")
+    return commit[:10] + (" with uncommitted changes" if commit.endswith("+") else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(values))

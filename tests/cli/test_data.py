@@ -1,0 +1,124 @@
+"""``crl data build-wiki``: what it prints, its exit codes, and training on what it builds."""
+
+import bz2
+import json
+import subprocess
+import sys
+
+import pytest
+from wiki_dumps import OPTIONS, PAGES, dump, huge_dump, long_dump
+
+from cli.main import main
+from data.wikipedia.articles import Rule
+
+
+def crl(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = main(["data", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def test_the_command_builds_what_the_next_command_trains_on(tmp_path, capsys):
+    huge = huge_dump(tmp_path / "huge.xml.bz2")
+    out = tmp_path / "wiki"
+    code = (
+        "import sys; from cli.main import main; code = main(sys.argv[1:]); "
+        "sys.exit(3 if 'torch' in sys.modules else code)"
+    )
+    command = [sys.executable, "-c", code, "data", "build-wiki", str(huge), str(out), *OPTIONS]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "too large                                  1\n" in done.stdout
+    assert "articles of 20 sentences                   4\n" in done.stdout
+    assert done.stdout.endswith(f"crl train dataset=wiki3029 dataset.root={out}\n")
+    assert crl(capsys, "build-wiki", huge, out, *OPTIONS) == (
+        0,
+        done.stdout,
+        f"{out} is complete already\n",
+    )
+
+    tiny = ["encoder=bag_of_words", "encoder.dimension=8", "encoder.embedding_dim=8",
+            "objective.block_size=2", "objective.negatives=2", "training.batch_size=8",
+            "training.steps=3", "evaluation.linear_steps=5", "evaluation.ks=[2]",
+            "evaluation.tops=[1]", "runtime.progress=false"]  # fmt: skip
+    run = tmp_path / "run"
+    assert (
+        main(["train", "dataset=wiki3029", f"dataset.root={out}", f"run_dir={run}", *tiny]) == 0
+    ), capsys.readouterr().err
+    data = json.loads((run / "result.json").read_text())["dataset"]
+    assert (data["classes"], data["train_points"], data["test_points"]) == (4, 56, 16)
+
+
+def test_a_broken_dump_ends_the_command_with_one_line(tmp_path, capsys):
+    xml = bz2.decompress(long_dump(tmp_path / "whole.xml.bz2").read_bytes())
+    (tmp_path / "d.xml").write_bytes(xml[:-100_000])
+    code, printed, told = crl(capsys, "build-wiki", tmp_path / "d.xml", tmp_path / "out", *OPTIONS)
+    assert (
+        (code, printed) == (2, "")
+        and told.count("\n") == 1
+        and "is cut off or damaged near byte" in told
+    )
+    (tmp_path / "d.xml").write_bytes(xml)
+    code, printed, told = crl(capsys, "build-wiki", tmp_path / "d.xml", tmp_path / "out", *OPTIONS)
+    assert code == 0 and told.startswith("going on after page ") and told.count("\n") == 1
+
+
+MISUSE = {
+    "no sub-verb": ([], "choose build-wiki"),
+    "another sub-verb": (["build-imdb", "a", "b"], "crl data build-imdb: no such thing"),
+    "no folder": (["build-wiki", "{}/d.xml"], "DUMP OUT"),
+    "misspelt option": (
+        ["build-wiki", "{}/d.xml", "{}/o", "min_section=3"],
+        "did you mean min_sections=?",
+    ),
+    "not an option": (["build-wiki", "{}/d.xml", "{}/o", "--fast"], "see crl data --help"),
+    "not a number": (
+        ["build-wiki", "{}/d.xml", "{}/o", "seed=-1"],
+        "seed: '-1' is not a whole number",
+    ),
+    "too few sentences": (["build-wiki", "{}/d.xml", "{}/o", "sentences=3"], "choose at least 10"),
+    "no list": (
+        ["build-wiki", "{}/d.xml", "{}/o", "titles={}/none"],
+        "titles: {}/none cannot be read",
+    ),
+    "an empty list": (
+        ["build-wiki", "{}/d.xml", "{}/o", "titles={}/empty"],
+        "titles: {}/empty holds no title",
+    ),
+    "no dump": (
+        ["build-wiki", "{}/none", "{}/o"],
+        "{}/none cannot be read (No such file or directory)",
+    ),
+    "a folder as dump": (["build-wiki", "{}", "{}/o"], "{} cannot be read (Is a directory)"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "hint"), MISUSE.values(), ids=MISUSE.keys())
+def test_misuse_ends_in_one_line_and_writes_nothing(tmp_path, capsys, arguments, hint):
+    dump(tmp_path / "d.xml", PAGES)
+    (tmp_path / "empty").write_text(" \n")
+    code, printed, told = crl(
+        capsys, *(argument.replace("{}", str(tmp_path)) for argument in arguments)
+    )
+    assert (
+        (code, printed) == (2, "")
+        and told.count("\n") == 1
+        and hint.replace("{}", str(tmp_path)) in told
+    )
+    assert not (tmp_path / "o").exists()
+
+
+def test_without_the_parser_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
+    for name in ("data.wikipedia.wikitext", "data.wikipedia.articles", "data.wikipedia.build"):
+        monkeypatch.delitem(sys.modules, name)
+    code, printed, told = crl(capsys, "build-wiki", dump(tmp_path / "d.xml", PAGES), tmp_path / "o")
+    assert (code, printed) == (2, "") and told.startswith(
+        "crl: wikitext needs the package mwparserfromhell; pip install"
+    )
+
+
+def test_help_names_every_option_with_its_default(capsys):
+    code, printed, _ = crl(capsys, "--help")
+    assert code == 0
+    for name, default in vars(Rule()).items():
+        assert f"\n  {name}={'FILE' if default is None else default}" in printed
