@@ -77,14 +77,14 @@ def _counted(counts: dict[str, int], total: int) -> str:
 
 
 def _time_left(summary: "Overview") -> str:
-    from experiments.runtime.time_left import spoken
+    from experiments.runtime.time_left import duration
 
     seconds = summary.seconds_left()
     if not seconds:
         return ""
     if any(run.state == "running" for run in summary.runs):
-        return f"; about {spoken(seconds)} left"
-    return f"; nothing is running, the rest would take about {spoken(seconds)}, one run at a time"
+        return f"; about {duration(seconds)} left"
+    return f"; nothing is running, the rest would take about {duration(seconds)}, one run at a time"
 
 
 def _details(cells: Sequence["CellStatus"]) -> list[tuple[str, str, str, str]]:

@@ -54,20 +54,20 @@ def _sweep(arguments: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
     from cli.sweep_table import sweep_table
     from experiments.errors import RunError
-    from experiments.launch.sweep import launch, plan
+    from experiments.launch.sweep import plan_sweep, run_sweep
 
-    sweep = plan(
+    sweep = plan_sweep(
         [argument for argument in arguments if argument not in MULTIRUN],
         ["crl", "train", *arguments],
     )
-    failures = launch(sweep, say)
+    failures = run_sweep(sweep, say)
     print(f"\n{sweep_table(sweep.manifest)}\n")
     print(f"accuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
     for title, reason in failures.items():
         say(f"failed: {title}: {reason}")
     if failures:
         raise RunError(
-            f"{len(failures)} of {len(sweep.jobs)} runs failed; the same command starts them again"
+            f"{len(failures)} of {len(sweep.runs)} runs failed; the same command starts them again"
         )
 
 

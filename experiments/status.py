@@ -1,31 +1,38 @@
-"""What of the runs under some folders is complete, running, failed, broken off or still to come.
-Free of torch."""
+"""Which runs under some folders are complete, running, failed, interrupted or waiting.
+
+Free of torch.
+"""
 
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
 
 from data.files.plain import read_plain_json, read_plain_yaml
 from experiments.errors import ConfigError
-from experiments.runtime.time_left import last_line, spoken
+from experiments.runtime.time_left import (
+    duration,
+    last_line,
+    measured,
+    seconds_in_all,
+    seconds_taken,
+    seconds_until_all_end,
+)
+from experiments.storage.lock import is_locked
 from experiments.storage.manifest import Study, find_manifests, read_manifest
-from experiments.storage.results import Run, read_run, run_folders
+from experiments.storage.results import read_run, run_folders
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run's folder and state; ``note``: how far it is, or why it failed.
+    """A run's folder and state; ``note`` says how far it is, or why it failed.
 
-    ``seconds``: of a complete run, what it took; of others, what the whole of it would take at its
-    speed so far, None where that is not known. ``share``: of its steps that are done.
+    ``share``: of its steps that are done. ``seconds``: how long all of it takes, measured if it is
+    complete, else at its speed so far; None if unknown.
     """
 
     path: Path
@@ -37,8 +44,10 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Runs that differ in their seed: where they stand in a study, or for those of no study, the
-    folder they lie in."""
+    """Runs that differ only in their seed.
+
+    ``title`` says where they are: in a study the labels of their cell, else their folder.
+    """
 
     study: str
     title: str
@@ -52,24 +61,23 @@ class Overview:
     cells: list[CellStatus] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
-    @cached_property
+    @property
     def runs(self) -> list[RunStatus]:
-        """Each once, however many studies it belongs to."""
+        """All runs, each once, even if it belongs to several studies."""
         return list({run.path: run for cell in self.cells for run in cell.runs}.values())
 
     def studies(self) -> dict[str, list[CellStatus]]:
-        """Cells by study, in order."""
-        found: dict[str, list[CellStatus]] = {}
+        """The cells of each study, in order."""
+        by_study: dict[str, list[CellStatus]] = {}
         for cell in self.cells:
-            found.setdefault(cell.study, []).append(cell)
-        return found
+            by_study.setdefault(cell.study, []).append(cell)
+        return by_study
 
     def seconds_left(self) -> float | None:
-        """Until all but the failed are complete, as many side by side as run now; None where no run
-        tells how long one is.
+        """Return the seconds until all runs that have not failed are complete; None if unknown.
 
-        A run that has not begun takes what those of its study took, complete or under way, or those
-        of all.
+        As many runs go on side by side as do now. A run whose speed is unknown takes the mean time
+        of its study's runs, or else of all.
         """
         usual = _mean_seconds(self.runs)
         if usual is None:
@@ -82,127 +90,94 @@ class Overview:
                 if run.state in ("running", "interrupted", "waiting"):
                     left.setdefault(run.path, (1 - run.share) * (run.seconds or of_study))
         running = [left[run.path] for run in self.runs if run.state == "running"]
-        return max([sum(left.values()) / max(1, len(running)), *running])
+        return seconds_until_all_end(left.values(), running, len(running))
 
 
 def overview(folders: Sequence[Path]) -> Overview:
-    """What manifests under the folders name, then every other run under them. Raises ConfigError
-    where there is neither."""
+    """Return the status of the runs that manifests name, then of all other runs in the folders.
+
+    Raises ConfigError if there is neither.
+    """
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(
-                f"{folder}: no such folder; crl status takes those that hold runs, sweeps or reproductions"
+                f"{folder}: no such folder; "
+                "crl status takes those that hold runs, sweeps or reproductions"
             )
-    found = Overview()
-    seen: dict[Path, RunStatus] = {}
-
-    def look(path: Path) -> RunStatus:
-        if path not in seen:
-            seen[path] = run_status(path)
-        return seen[path]
-
+    report = Overview()
+    look = cache(run_status)  # a run can belong to several studies
     for place in find_manifests(folders):
         try:
             manifest = read_manifest(place)
         except ConfigError as error:
-            found.damaged.append(str(error))
+            report.damaged.append(str(error))
             continue
         for study in manifest.studies:
             title = _title(study, manifest.title)
             for cell in study.cells:
                 labels = [f"{name}={value}" for name, value in cell.labels.items()]
                 labels = labels or sorted({path.parent.name for path in cell.runs})
-                found.cells.append(
+                report.cells.append(
                     CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs))
                 )
+    named = {run.path for run in report.runs}
     others: dict[str, list[RunStatus]] = {}
     for path in run_folders(folders):
-        if path not in seen:
-            others.setdefault(_shown(path.parent), []).append(look(path))
-    title = "runs of no study" if found.cells else "runs"
-    found.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]
-    if not found.runs and not found.damaged:
+        if path not in named:
+            others.setdefault(_short(path.parent), []).append(look(path))
+    title = "runs of no study" if report.cells else "runs"
+    report.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]
+    if not report.runs and not report.damaged:
         raise ConfigError(
             f"{', '.join(map(str, folders))}: no runs there; crl train and crl reproduce make them"
         )
-    return found
+    return report
 
 
 def run_status(folder: Path) -> RunStatus:
-    """The state of one run; nothing is written there, and what is damaged is named in the note."""
+    """Return the state of one run; the note names a damaged file. Nothing is written."""
     try:
         run = read_run(folder)
     except ConfigError as error:
         return RunStatus(folder, "failed", str(error))
     if run is not None:
-        return RunStatus(folder, "complete", share=1.0, seconds=_taken(run))
+        return RunStatus(folder, "complete", share=1.0, seconds=seconds_taken(run.result))
     if not any((folder / name).exists() for name in ("config.yaml", "checkpoint.pt")):
         return RunStatus(folder, "waiting")
-    state = "running" if _is_held(folder / ".lock") else "interrupted"
+    state = "running" if is_locked(folder) else "interrupted"
     if state != "running" and (reason := _failure(folder / "failed.json")):
         return RunStatus(folder, "failed", reason)
+    path = folder / "config.yaml"
     try:
-        steps = int(read_plain_yaml(folder / "config.yaml")["training"]["steps"])
+        steps = int(read_plain_yaml(path)["training"]["steps"])
         assert steps > 0
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AssertionError) as error:
         kind = type(error).__name__
-        return RunStatus(
-            folder,
-            "failed",
-            f"{folder / 'config.yaml'} is damaged ({kind}); delete the run and start it again",
-        )
+        note = f"{path} is damaged ({kind}); delete the run and start it again"
+        return RunStatus(folder, "failed", note)
     return _progress(folder, state, steps)
-
-
-def _taken(run: Run) -> float | None:
-    timing = run.result.get("timing")
-    parts = timing.items() if isinstance(timing, dict) else ()
-    return sum(_measured(value) or 0 for name, value in parts if name.endswith("_seconds")) or None
-
-
-def _measured(value: Any) -> float | None:
-    """A number of seconds or of points per second; None for what no clock has said (NaN,
-    infinity)."""
-    return value if isinstance(value, int | float) and 0 <= value < 1e12 else None
 
 
 def _progress(folder: Path, state: str, steps: int) -> RunStatus:
     line = last_line(folder)
     step = max(0, min(line.get("step", 0), steps))
-    taken = _measured(line.get("seconds"))
-    seconds = taken * steps / step if step and taken is not None else None
-    parts = [f"step {step}/{steps}"]
+    seconds = seconds_in_all(line, steps)
+    notes = [f"step {step}/{steps}"]
     if state == "running":
-        if (speed := _measured(line.get("points_per_second"))) is not None:
-            parts.append(f"{speed:.0f} points/s")
+        if (speed := measured(line.get("points_per_second"))) is not None:
+            notes.append(f"{speed:.0f} points/s")
         if step == steps:
-            parts.append("evaluating")
+            notes.append("evaluating")
         elif seconds is not None:
-            parts.append(f"about {spoken(seconds * (1 - step / steps))} left")
-    return RunStatus(folder, state, ", ".join(parts), step / steps, seconds)
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a process holds a run's lock; made out by taking it for an instant, for which a
-    starting run waits."""
-    if not lock.exists():
-        return False
-    probe = FileLock(lock)
-    try:
-        probe.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # another user's folder: it may be running, and nothing says so
-        return False
-    probe.release()
-    return False
+            notes.append(f"about {duration(seconds * (1 - step / steps))} left")
+    return RunStatus(folder, state, ", ".join(notes), step / steps, seconds)
 
 
 def _failure(path: Path) -> str:
-    """Why and when the run failed; empty where it did not."""
+    """Why and when the run failed; empty if it did not."""
     try:
-        found = read_plain_json(path)
-        return f"{found['reason']} ({found['time']})"
+        failure = read_plain_json(path)
+        return f"{failure['reason']} ({failure['time']})"
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -213,7 +188,8 @@ def _title(study: Study, manifest: str) -> str:
     return f"{manifest if study.name == 'sweep' else study.name} on {study.dataset}"
 
 
-def _shown(folder: Path) -> str:
+def _short(folder: Path) -> str:
+    """The path relative to the working directory, if it lies below."""
     here = Path.cwd()
     return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
@@ -224,7 +200,9 @@ def _mean_seconds(runs: Sequence[RunStatus]) -> float | None:
 
 
 def counts(runs: Iterable[RunStatus]) -> dict[str, int]:
-    """State -> how many runs are in it, in the order of ``STATES``, those of none left out but for
-    the complete."""
+    """Return how many runs are in each state, in the order of ``STATES``.
+
+    A state without runs is left out, except for "complete".
+    """
     counted = Counter(run.state for run in runs)
     return {state: counted[state] for state in STATES if counted[state] or state == "complete"}

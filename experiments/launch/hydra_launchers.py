@@ -1,166 +1,141 @@
-"""Runs through Hydra's launchers, so that one after the other (``basic``), side by side
-(``joblib``) and on a cluster (``submitit_slurm``) differ in one option. Free of torch until a run
-starts."""
+"""The launchers of Hydra: ``hydra/launcher=NAME`` and ``hydra.launcher.OPTION=VALUE``.
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+``basic`` is :class:`experiments.launch.launch.OneByOne`, ``submitit_*`` is
+:class:`experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here.
+Free of torch.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
-from filelock import FileLock, Timeout
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.callbacks import Callbacks  # HydraContext wants one, and no other makes one
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
-from tqdm import tqdm
 
-from experiments.config.compose import hydra_started, quoted, typed, with_models
-from experiments.errors import ConfigError, one_line
-from experiments.launch import slurm as cluster
+from experiments.config.compose import hydra_started, quoted, with_models
+from experiments.errors import ConfigError
+from experiments.launch import slurm
+from experiments.launch.launch import (
+    Launcher,
+    OneByOne,
+    Outcome,
+    do_run_for_launcher,
+    gave_up,
+)
+from experiments.launch.progress_bar import is_new, stamp
+from experiments.launch.run_spec import RunSpec
 from experiments.launch.worker_pool import end_with_parent
-from experiments.metric_names import classifier_title
 from experiments.runtime.console import Say
-from experiments.runtime.signals import Interrupted, passed_on, worker_signals
-from experiments.storage.results import read_run
+from experiments.runtime.signals import passed_on, worker_signals
 
-_LOCAL = "joblib"  # whose processes are children of this one
+_BASIC, _JOBLIB = "basic", "joblib"
 _PACKAGES = {
-    _LOCAL: "hydra-joblib-launcher",
-    **dict.fromkeys(cluster.LAUNCHERS, "hydra-submitit-launcher"),
+    _JOBLIB: "hydra-joblib-launcher",
+    **dict.fromkeys(slurm.LAUNCHERS, "hydra-submitit-launcher"),
 }
+_QUIET = (  # Hydra writes neither logs nor the overrides of each run
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
 
 
-@dataclass(frozen=True)
-class Start:
-    """A run to be started: its name for people, what ``crl train`` would take for it alone, where
-    it lies."""
+def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -> Launcher:
+    """Return the launcher that the options choose and set up; nothing is written.
 
-    title: str
-    arguments: tuple[str, ...]
-    path: Path
-
-
-@contextmanager
-def launcher(
-    runs: Sequence[Start], options: Sequence[str], folder: Path, say: Say, progress: bool = True
-) -> Iterator[Callable[[], dict[str, str]]]:
-    """A function that starts the runs and waits for them: {title: why it failed, in one line},
-    empty if none did.
-
-    ``options`` (``hydra/launcher=...``, ``hydra.launcher.*``) choose and set up the launcher; what
-    it leaves (submitit: the jobs' logs) lies in ``folder``. ``progress``: one bar over all runs
-    where there is a terminal, else a line a run. Raises ConfigError, with nothing written, for a
-    launcher that is not there or cannot be set up so.
+    What a launcher leaves (the logs of jobs) lies in ``folder``. ``runs`` is how many there are.
+    Raises ConfigError for a launcher that is not installed, or not with these options.
     """
-    with hydra_started(options):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        name, config = _chosen(hydra, options, folder)
-        threads = _threads(config, name, len(runs))
-        submitted = name in cluster.LAUNCHERS
-        free = [run for run in runs if not (submitted and _in_use(run))]
-        bar = progress and name != "basic" and sys.stderr.isatty()
-        task = _Task(
-            tuple(run.title for run in free), name, _nothing if bar and not submitted else say
-        )
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-        chosen = Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=task, config=config
-        )
-        overrides = [_with_threads(tuple(with_models(run.arguments)), threads) for run in free]
-
-        def start() -> dict[str, str]:
-            failures = {
-                run.title: f"{run.path} is in use by another crl process; wait for it"
-                for run in runs
-                if run not in free
-            }
-            if not free:
-                return failures
-            watched = _bar(free) if bar else _lines(free, say) if submitted else nullcontext()
-            before = [
-                _stamp(run) for run in free
-            ]  # force=true: what is there is another run's result
-            meanwhile = (
-                cluster.every_job_answers()
-                if submitted
-                else passed_on()
-                if name == _LOCAL
-                else nullcontext()
-            )
-            try:
-                with watched, meanwhile:
-                    reasons = [_reason(job) for job in chosen.launch(overrides, initial_job_idx=0)]
-            except KeyboardInterrupt:
-                if name == cluster.SLURM:
-                    say(
-                        "the jobs go on without this command (squeue --me lists them, scancel ends them)"
-                    )
-                raise
-            except (
-                Exception
-            ) as error:  # a worker that was killed, a queue that refused: what is complete is kept
-                gave_up = f"the launcher gave up: {one_line(error)}"
-                reasons = [
-                    None if _is_new(run, old) else gave_up
-                    for run, old in zip(free, before, strict=True)
-                ]
-            return failures | {
-                run.title: why for run, why in zip(free, reasons, strict=True) if why is not None
-            }
-
-        yield start
+    if not options:
+        return OneByOne()
+    with hydra_started(options) as loader:
+        name = _chosen_name(options, loader)
+        place = f"hydra.sweep.dir={quoted(folder)}"
+        overrides = [*slurm.default_options(name), *options, place, *_QUIET]
+        config = loader.load_configuration("train", overrides, RunMode.MULTIRUN)
+        if name == _BASIC:
+            return OneByOne()
+        if name in slurm.LAUNCHERS:
+            return slurm.SubmititJobs(name, config.hydra.launcher, say)
+        launcher = HydraLauncher(name, config, loader, runs)
+        return OneByOne() if launcher.side_by_side == 1 else launcher  # joblib would do that too
 
 
-def _chosen(hydra: Hydra, options: Sequence[str], folder: Path) -> tuple[str, DictConfig]:
-    """(its name, Hydra's own options, by which it starts the runs and writes nothing). Raises
-    ConfigError."""
-    for override in OverridesParser.create(hydra.config_loader).parse_overrides(list(options)):
+def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
+    """Return the launcher's name. Raises ConfigError if it is unknown, or an option is swept."""
+    for override in OverridesParser.create(loader).parse_overrides(list(options)):
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line}: a launcher and its options cannot be swept")
-    name, installed = "basic", hydra.config_loader.get_group_options("hydra/launcher")
-    for option in options:
-        key, _, value = option.lstrip("+~").partition("=")
-        if key == "hydra/launcher":
-            name = value
-            if name in _PACKAGES and name not in installed:
-                raise ConfigError(f"{option}: not installed; pip install {_PACKAGES[name]}")
-            if name not in installed:
-                known = ", ".join(sorted({*installed, *_PACKAGES}))
-                raise ConfigError(f"{option}: no such launcher; choose one of {known}")
-    quiet = [
-        f"hydra.sweep.dir={quoted(folder)}",
-        "hydra.sweep.subdir=.",
-        "hydra.output_subdir=null",
-    ]
-    quiet += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-    given = [*cluster.defaults(name), *options, *quiet]
-    config = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
-    if name in cluster.LAUNCHERS:
-        cluster.prepare(name, config.hydra.launcher)
-    return name, config
+    installed = loader.get_group_options("hydra/launcher")
+    choices = (option.lstrip("+~").partition("=") for option in options)
+    name = [_BASIC, *(value for key, _, value in choices if key == "hydra/launcher")][-1]
+    if name in _PACKAGES and name not in installed:
+        raise ConfigError(f"hydra/launcher={name}: not installed; pip install {_PACKAGES[name]}")
+    if name not in installed:
+        known = ", ".join(sorted({*installed, *_PACKAGES}))
+        raise ConfigError(f"hydra/launcher={name}: no such launcher; choose one of {known}")
+    return name
 
 
-def _threads(config: DictConfig, name: str, runs: int) -> int | None:
-    """The threads of each run; None where the launcher does not say how many run side by side.
+class HydraLauncher:
+    """A launcher of Hydra's; it tells the outcomes when all runs have ended."""
 
-    On one machine they are together as many as there are cores, whose number becomes part of the
-    options: runs with more slow each other down many times. (For what reads OMP_NUM_THREADS and the
-    like, joblib divides in the same way.)
+    def __init__(self, name: str, config: DictConfig, loader: ConfigLoader, runs: int) -> None:
+        self._name = name
+        self.side_by_side, self._threads = _share_cores(config, runs)
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
+            task_function=_task_of_child if name == _JOBLIB else _task,
+            config=config,
+        )
+
+    def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
+        """Do the runs. If a process dies and the launcher gives up, complete runs still count."""
+        overrides = [
+            list(with_models(run.with_threads(self._threads).overrides))  # Hydra knows no shorthand
+            for run in runs
+        ]
+        before = [stamp(run.folder / "result.json") for run in runs]
+        try:
+            with passed_on() if self._name == _JOBLIB else nullcontext():
+                jobs = self._launcher.launch(overrides, initial_job_idx=0)
+                answers = [job.return_value for job in jobs]
+        except Exception as error:
+            answers = [
+                None if is_new(run.folder / "result.json", old) else gave_up(error)
+                for run, old in zip(runs, before, strict=True)
+            ]
+        yield from enumerate(answers)
+
+
+def _task(config: DictConfig) -> str | None:
+    """What Hydra calls for each run. It returns why the run failed: an error would end them all."""
+    return do_run_for_launcher(HydraConfig.get().overrides.task, lambda line: None)
+
+
+def _task_of_child(config: DictConfig) -> str | None:
+    """As :func:`_task`, in a process that does one run after another for this one."""
+    end_with_parent()
+    overrides = HydraConfig.get().overrides.task
+    return do_run_for_launcher(overrides, lambda line: None, worker_signals)
+
+
+def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]:
+    """Return (runs at a time, CPU threads of each), None if the launcher does not say.
+
+    Together the runs have as many threads as there are cores: with more they slow each other down
+    many times. (joblib divides in the same way for libraries that read OMP_NUM_THREADS.) The
+    number of runs at a time becomes part of the options.
     """
     options = config.hydra.launcher
-    if name in cluster.LAUNCHERS:
-        return cluster.threads(options)
     if "n_jobs" not in options:
-        return None
+        return None, None
     from joblib import cpu_count, effective_n_jobs
 
     if options.n_jobs == 0:
@@ -173,147 +148,4 @@ def _threads(config: DictConfig, name: str, runs: int) -> int | None:
             if options.n_jobs == -1
             else effective_n_jobs(options.n_jobs)
         )
-    return max(1, cpu_count() // options.n_jobs)
-
-
-def _with_threads(arguments: tuple[str, ...], threads: int | None) -> list[str]:
-    asked = any(argument.lstrip("+").startswith("runtime.threads=") for argument in arguments)
-    return [*arguments, *([] if threads is None or asked else [f"runtime.threads={threads}"])]
-
-
-def _in_use(run: Start) -> bool:
-    """Whether a process has the run in its hands, perhaps a job of an earlier start: another would
-    queue for nothing."""
-    path = run.path / ".lock"
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # the run itself will say what is wrong with its folder
-        return False
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What Hydra calls for each run, here, in a process of its own or in a job of a cluster: says
-    how it ended, in one line.
-
-    Returns why the run failed, or None: a job that raised would make Hydra drop the results of the
-    others.
-    """
-
-    titles: tuple[str, ...]
-    launcher: str
-    say: Say
-
-    def __call__(self, config: DictConfig) -> str | None:
-        if self.launcher == _LOCAL:
-            end_with_parent()
-        job = HydraConfig.get()
-        options = typed(config)
-        options.runtime.progress = options.runtime.progress and self.launcher == "basic"
-        head = _head(self.titles, job.job.num)
-        try:
-            with worker_signals if self.launcher == _LOCAL else nullcontext():
-                from experiments.run import run
-
-                log = (
-                    self.say if self.launcher in cluster.LAUNCHERS else _nothing
-                )  # a job has a log of its own
-                result = run(options, ["crl", "train", *job.overrides.task], log)
-        except Interrupted as error:
-            if self.launcher == "basic":
-                raise
-            return f"ended by {error}"
-        except Exception as error:
-            self.say(f"{head}: failed")
-            return one_line(error)
-        self.say(f"{head}: {_score(result)}")
-        return None
-
-
-def _nothing(line: str) -> None:
-    pass
-
-
-def _head(titles: Sequence[str], number: int) -> str:
-    return f"[{number + 1}/{len(titles)}] {titles[number]}"
-
-
-def _score(result: dict[str, Any]) -> str:
-    name, value = next(
-        item for item in result["metrics"].items() if item[0].startswith("test.mean.")
-    )
-    doubts = (
-        f", {len(found)} warning{'s' * (len(found) > 1)}" if (found := result["warnings"]) else ""
-    )
-    return f"{classifier_title(name)} {100 * value:.1f} %, trained in {result['timing']['train_seconds']:.0f} s{doubts}"
-
-
-def _reason(job: JobReturn) -> str | None:
-    try:
-        return job.return_value
-    except Exception as error:
-        return one_line(error)
-
-
-@contextmanager
-def _bar(runs: Sequence[Start]) -> Iterator[None]:
-    with (
-        tqdm(total=len(runs), desc="runs", unit="run") as bar,
-        _completed(runs, lambda number: bar.update()),
-    ):
-        yield
-
-
-@contextmanager
-def _lines(runs: Sequence[Start], say: Say) -> Iterator[None]:
-    titles = [run.title for run in runs]
-
-    def line(number: int) -> None:
-        with suppress(ConfigError):  # of a damaged run, a later step will say so
-            if (run := read_run(runs[number].path)) is not None:
-                say(f"{_head(titles, number)}: {_score(run.result)}")
-
-    with _completed(runs, line):
-        yield
-
-
-@contextmanager
-def _completed(runs: Sequence[Start], seen: Callable[[int], object]) -> Iterator[None]:
-    """Calls ``seen`` with the number of each run whose result appears: no launcher tells how far it
-    is."""
-    ended, before = Event(), {number: _stamp(run) for number, run in enumerate(runs)}
-
-    def look() -> None:
-        for number in [number for number, old in before.items() if _is_new(runs[number], old)]:
-            del before[number]
-            seen(number)
-
-    def watch() -> None:
-        while not ended.wait(0.5):
-            look()
-        look()
-
-    watcher = Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def _is_new(run: Start, stamp: int | None) -> bool:
-    """Whether a result has come since that stamp was taken."""
-    return _stamp(run) not in (None, stamp)
-
-
-def _stamp(run: Start) -> int | None:
-    try:
-        return (run.path / "result.json").stat().st_mtime_ns
-    except OSError:
-        return None
+    return options.n_jobs, max(1, cpu_count() // options.n_jobs)

@@ -1,9 +1,13 @@
-"""A run on several devices: its processes, whoever starts them (this one, torchrun, or srun), and
-how they end together."""
+"""One run on several devices: a process (rank) for each, and how they end together.
+
+This process starts the others, or torchrun or srun has started all of them. Two launchers that
+exist cannot do this here. That of torchrun leaves its workers behind when it is killed, and kills
+them 30 s after a signal even if the checkpoint is not written. Fabric's runs ``sys.argv`` again,
+and when a rank dies it kills the calling process, so that no message and no exit code is left.
+"""
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -29,53 +33,54 @@ from experiments.launch.worker_pool import end_with_parent
 from experiments.run import run
 from experiments.runtime.console import Say
 from experiments.runtime.ranks import Ranks, leave_process_group
+from experiments.runtime.signals import ignore_signals
 
-_CONTEXT = multiprocessing.get_context(
-    "spawn"
-)  # a forked torch would inherit locks and, on CUDA, a broken device
+# A forked torch would inherit locks and, on CUDA, a broken device.
+_CONTEXT = multiprocessing.get_context("spawn")
 _GRACE = 10.0  # seconds for rank 0 to end by itself when another rank has died
 _GOES_ON = "the same command goes on from the last checkpoint"
-_LOST = f"another process of this run has ended; {_GOES_ON}"
+
+
+class _LostRankError(RunError):
+    """Another process of this run has ended."""
 
 
 class Local(LightningEnvironment):
-    """For ranks on this machine that crl has started itself."""
+    """The environment of a rank that crl has started on this machine."""
+
+    creates_processes_externally = True
+    main_address = "127.0.0.1"
 
     def __init__(self, rank: int, port: int) -> None:
         super().__init__()
         self._rank, self._port = rank, port
 
-    creates_processes_externally = True
-    main_address = "127.0.0.1"
-
     @property
     def main_port(self) -> int:
-        """Where rank 0 listens."""
+        """The port that rank 0 listens on."""
         return self._port
 
     def local_rank(self) -> int:
-        """0, 1, ..."""
+        """The rank of this process on its node: 0, 1, ..."""
         return self._rank
 
     def node_rank(self) -> int:
-        """There is one node."""
+        """The number of this node, the only one."""
         return 0
 
 
 def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, Any]:
-    """:func:`experiments.run.run` on as many devices as the configuration says, or as torchrun has
-    started processes.
+    """Do :func:`experiments.run.run` on the devices that are configured, or with torchrun's ranks.
 
-    Rank 0 alone comes back from here with a result and is heard; in other processes that were
-    started from outside this ends the process. Raises ConfigError, DataError or RunError, the last
-    also where another rank has died.
+    Only rank 0 returns a result and talks to the user; other ranks that torchrun or srun started
+    end in here. Raises ConfigError, DataError or RunError, the last also if another rank dies.
     """
     ranks = started_outside(config)
     count = config.runtime.devices if ranks is None else ranks.count
     if config.training.batch_size % count:
         raise ConfigError(
-            f"training.batch_size: {config.training.batch_size} tuples cannot be shared equally by {count} devices; "
-            f"choose a multiple of {count}"
+            f"training.batch_size: {config.training.batch_size} tuples cannot be shared equally "
+            f"by {count} devices; choose a multiple of {count}"
         )
     if count == 1:
         return run(config, command, say)
@@ -84,38 +89,35 @@ def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, An
         others = [
             _CONTEXT.Process(
                 target=_other,
-                args=(config, command, rank, count, port),
+                args=(config, command, Ranks(Local(rank, port), count)),
                 name=f"rank {rank}",
                 daemon=True,
             )
             for rank in range(1, count)
         ]
         with _ending_together(others):
-            return run(config, command, say, Ranks(Local(0, port), count))
+            return _run(config, command, say, Ranks(Local(0, port), count))
     if ranks.environment.global_rank() > 0:
         sys.exit(_follow(config, command, ranks))
-    try:
-        return run(config, command, say, ranks)
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            raise RunError(_LOST) from error
-        raise
+    return _run(config, command, say, ranks)
 
 
 def started_outside(config: Config) -> Ranks | None:
-    """The ranks of which torchrun or srun has started this process as one; None if this is all
-    there is so far."""
+    """Return the ranks that torchrun or srun has started, this process among them, else None.
+
+    Raises ConfigError if they are not as many as the configuration asks for.
+    """
     wanted = config.runtime.devices
+    # Only srun sets this, not a batch script by itself. Tasks of one device are single runs.
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if TorchElasticEnvironment.detect():
-        count, starter = int(os.environ["WORLD_SIZE"]), "torchrun"
+        starter, count = "torchrun", int(os.environ["WORLD_SIZE"])
         per_node = int(os.environ.get("LOCAL_WORLD_SIZE", str(count)))
-    else:
-        # Only srun sets these, not a job that runs without it. Tasks that are one device each are
-        # runs of their own.
-        count, starter = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")), "srun"
+    elif wanted > 1 and tasks > 1:
+        starter, count = "srun", tasks
         per_node = count // int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
-        if wanted == 1 or count == 1:
-            return None
+    else:
+        return None
     if wanted not in (1, count):
         raise ConfigError(
             f"runtime.devices: {wanted} are wanted, but {starter} has started {count} process(es)"
@@ -135,19 +137,18 @@ def started_outside(config: Config) -> Ranks | None:
 
 @contextmanager
 def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
-    """The other processes, from here to the end of the context, however it ends. Where one dies, so
-    does this one."""
+    """Let the other processes live as long as the context lasts. If one dies, end this process too.
+
+    Raises RunError that says which one.
+    """
     for other in others:
         other.start()
     over = threading.Event()
     threading.Thread(target=_watch, args=(others, over), daemon=True).start()
     try:
         yield
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            wait([other.sentinel for other in others], timeout=_GRACE)
-            raise RunError(_who_died(others) or _LOST) from error
-        raise
+    except _LostRankError as error:
+        raise RunError(_who_died(others, _GRACE) or str(error)) from error
     finally:
         over.set()
         for other in others:
@@ -158,57 +159,56 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
 
 
 def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:
-    """End this process when another has died and it waits for that one in vain (over NCCL it would
-    for ever)."""
-    left = list(others)
-    while left and not over.is_set():
-        ended = wait([other.sentinel for other in left], timeout=1)
+    """End this process when another has died; over NCCL it would wait for that one for ever."""
+    alive = list(others)
+    while alive and not over.is_set():
+        ended = wait([other.sentinel for other in alive], timeout=1)
         if ended and not over.wait(_GRACE):
-            if why := _who_died(left):
+            if why := _who_died(alive, 0):
                 print(f"crl: {why}", file=sys.stderr, flush=True)
                 os._exit(1)
-            left = [other for other in left if other.sentinel not in ended]
+            alive = [other for other in alive if other.sentinel not in ended]
 
 
-def _who_died(others: Sequence[BaseProcess]) -> str | None:
+def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
+    """Return which process has died and how; wait so many seconds for the first that ends."""
+    ended = wait([other.sentinel for other in others], timeout=patience)
     for other in others:
-        if other.exitcode:
-            return f"the process of {other.name} died (exit code {other.exitcode}; out of memory?); {_GOES_ON}"
+        if other.sentinel in ended:
+            other.join()  # the exit code may come a moment later than the end
+            if code := other.exitcode:
+                who = f"the process of {other.name}"
+                return f"{who} died (exit code {code}; out of memory?); {_GOES_ON}"
     return None
 
 
-def _tells_of_a_lost_rank(error: RuntimeError) -> bool:
-    """Whether a collective says it: gloo has no exception of its own."""
-    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
-
-
-def _other(config: Config, command: list[str], rank: int, count: int, port: int) -> None:
-    """The process of another rank than 0."""
+def _other(config: Config, command: list[str], ranks: Ranks) -> None:
+    """The process of another rank than 0, started by rank 0."""
     end_with_parent()
-    os._exit(
-        _follow(config, command, Ranks(Local(rank, port), count))
-    )  # what is left to do could only go wrong
+    os._exit(_follow(config, command, ranks))  # cleaning up could only go wrong
 
 
 def _follow(config: Config, command: list[str], ranks: Ranks) -> int:
-    """Train along; the exit code. Rank 0 speaks for all, and when it ends so does this process."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-        if hasattr(signal, name):
-            signal.signal(
-                getattr(signal, name), signal.SIG_IGN
-            )  # rank 0 hears them, and saves a checkpoint first
+    """Train along with rank 0, silently; return the exit code. It ends when rank 0 does."""
+    ignore_signals()  # rank 0 hears them, and saves a checkpoint first
     warnings.simplefilter("ignore")
-    tqdm.set_lock(
-        threading.RLock()
-    )  # its own is a semaphore, of which a process that is killed leaves a trace
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a killed process leaves behind
     try:
-        run(config, command, lambda line: None, ranks)
+        _run(config, command, lambda line: None, ranks)
     except (ConfigError, DataError):
         return 2
     except (RunError, OSError):
         return 1
-    except RuntimeError as error:
-        if _tells_of_a_lost_rank(error):
-            return 1
-        raise
     return 0
+
+
+def _run(config: Config, command: list[str], say: Say, ranks: Ranks) -> dict[str, Any]:
+    """Do the run. Raises _LostRankError if a collective operation fails: another rank has ended."""
+    try:
+        return run(config, command, say, ranks)
+    except RuntimeError as error:
+        if (
+            isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
+        ):  # its only sign
+            raise _LostRankError(f"another process of this run has ended; {_GOES_ON}") from error
+        raise

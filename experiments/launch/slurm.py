@@ -1,79 +1,135 @@
-"""Jobs through submitit, on a SLURM cluster or in processes of their own: what its launcher leaves
-to its callers."""
+"""Runs as jobs of submitit: on a SLURM cluster, or in processes of this machine. Free of torch.
+
+The options are those of Hydra's submitit launcher. Its ``launch`` is not used: it raises at the
+first job that died, and the outcomes of the others, which still run, are lost.
+"""
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import sys
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.errors import ConfigError
+from experiments.launch.launch import Outcome, do_run_for_launcher, gave_up
+from experiments.launch.run_spec import RunSpec
+from experiments.runtime.console import Say
+from experiments.storage.lock import is_locked
+
+if TYPE_CHECKING:
+    from submitit import AutoExecutor, Job
+    from submitit.helpers import DelayedSubmission
 
 SLURM = "submitit_slurm"
 LAUNCHERS = (SLURM, "submitit_local")
 
 
-def defaults(launcher: str) -> list[str]:
-    """Options that fit runs which go on from their checkpoint; the user's win over them."""
-    named = ["hydra.launcher.name=crl"] if launcher in LAUNCHERS else []
-    return [*named, "hydra.launcher.max_num_timeout=20"] if launcher == SLURM else named
+def default_options(launcher: str) -> list[str]:
+    """Options that fit runs which go on from their checkpoint; the user's options win."""
+    name = ["hydra.launcher.name=crl"] if launcher in LAUNCHERS else []
+    return [*name, "hydra.launcher.max_num_timeout=20"] if launcher == SLURM else name
 
 
-def prepare(launcher: str, options: DictConfig) -> None:
-    """Complete the options. Raises ConfigError for jobs that no run can be, and where none can be
-    submitted."""
-    if (options.nodes, options.tasks_per_node) != (1, 1):
-        raise ConfigError(
-            "hydra.launcher.nodes, hydra.launcher.tasks_per_node: a run is one process; leave them at 1"
-        )
-    if launcher == SLURM and shutil.which("sbatch") is None:
-        raise ConfigError(
-            f"hydra/launcher={SLURM}: no sbatch here; start it on a machine from which jobs are submitted"
-        )
-    if (
-        launcher == SLURM and options.cpus_per_task
-    ):  # which srun has not taken over from sbatch since SLURM 22.05
-        with read_write(options):
-            options.setup = [
-                *(options.setup or []),
-                f"export SRUN_CPUS_PER_TASK={options.cpus_per_task}",
-            ]
+class SubmititJobs:
+    """The launcher that submits each run as a job of its own. SLURM's go on without this command.
 
-
-def threads(options: DictConfig) -> int | None:
-    """CPU threads of a job: as many as it asks for; one where it asks for nothing; None where its
-    GPUs bring CPUs along."""
-    gpus = any(options.get(name) for name in ("gpus_per_node", "gpus_per_task", "gres"))
-    return options.cpus_per_task or (None if gpus else 1)
-
-
-@contextmanager
-def every_job_answers() -> Iterator[None]:
-    """Within it, a job that died answers as a failed run does: with why, in one line.
-
-    The launcher asks one job after the other and would raise at the first dead one, while the
-    others still run.
+    Raises ConfigError for options that do not fit a run, and where no job can be submitted.
     """
-    from submitit import Job
+
+    side_by_side: int | None = None  # the cluster decides
+
+    def __init__(self, launcher: str, options: DictConfig, say: Say) -> None:
+        if (options.nodes, options.tasks_per_node) != (1, 1):
+            raise ConfigError(
+                "hydra.launcher.nodes, hydra.launcher.tasks_per_node: a run is one process; "
+                "leave them at 1"
+            )
+        if launcher == SLURM and shutil.which("sbatch") is None:
+            raise ConfigError(
+                f"hydra/launcher={SLURM}: no sbatch here; start it on a machine from which jobs "
+                "are submitted"
+            )
+        self._launcher, self._say = launcher, say
+        self._options: dict[str, Any] = dict(OmegaConf.to_container(options, resolve=True))  # type: ignore[arg-type]
+        self._threads = threads_of_job(self._options)
+        if launcher == SLURM and (cpus := options.cpus_per_task):
+            # Since SLURM 22.05 srun does not take this over from sbatch.
+            self._options["setup"] = [*(options.setup or []), f"export SRUN_CPUS_PER_TASK={cpus}"]
+
+    def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
+        """Submit the runs, but none that a process (a job of an earlier command?) works on now."""
+        free: dict[int, RunSpec] = {}
+        for number, run in enumerate(runs):
+            if is_locked(run.folder):
+                yield number, f"{run.folder} is in use by another crl process; wait for it"
+            else:
+                free[number] = run.with_threads(self._threads)
+        if not free:
+            return
+        try:
+            overrides = [run.overrides for run in free.values()]
+            jobs = build_executor(self._launcher, self._options).map_array(_Task(), overrides)
+        except Exception as error:  # the queue refused them
+            yield from ((number, gave_up(error)) for number in free)
+            return
+        try:
+            for number, job in zip(free, jobs, strict=True):
+                yield number, why_failed(job)
+        except KeyboardInterrupt:
+            if self._launcher == SLURM:
+                self._say(
+                    "the jobs go on without this command "
+                    "(squeue --me lists them, scancel ends them)"
+                )
+            raise
+
+
+class _Task:
+    """The function of a job: it does a run. submitit asks for a checkpoint when time is up."""
+
+    def __call__(self, overrides: tuple[str, ...]) -> str | None:
+        return do_run_for_launcher(overrides, lambda line: print(line, file=sys.stderr, flush=True))
+
+    def checkpoint(self, overrides: tuple[str, ...]) -> "DelayedSubmission":
+        """Return what goes back into the queue: the same run, which goes on where it was."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, overrides)
+
+
+def build_executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
+    """Return submitit's executor with the options of Hydra's launcher, translated as it does."""
+    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+    from submitit import AutoExecutor
     from submitit.core.logger import get_logger
 
-    get_logger().setLevel(
-        logging.ERROR
-    )  # each time that sacct fails it would say so, on standard output too
-    results = Job.results
+    get_logger().setLevel(logging.ERROR)  # else it prints a line whenever sacct fails
+    cluster = launcher.removeprefix("submitit_")
+    translated = {
+        name if hasattr(BaseQueueConf, name) else f"{cluster}_{name}": value
+        for name, value in options.items()
+        if name not in ("_target_", "submitit_folder", "max_num_timeout")
+    }
+    limit = {"slurm_max_num_timeout": options["max_num_timeout"]} if launcher == SLURM else {}
+    executor = AutoExecutor(options["submitit_folder"], cluster=cluster, **limit)
+    executor.update_parameters(**translated)
+    return executor
 
-    def answer(job: Job[Any]) -> Sequence[Any]:
-        try:
-            return results(job)
-        except Exception:  # submitit's own, which hold the whole log
-            why = f"its job {job.job_id} ended without a result (state {job.state}); its log: {job.paths.stderr}"
-            return [JobReturn(status=JobStatus.COMPLETED, _return_value=why)]
 
-    Job.results = answer  # type: ignore[method-assign, assignment]
+def why_failed(job: "Job[str | None]") -> str | None:
+    """Wait for a job; return why its run failed, or None. If a job dies, its run has failed."""
     try:
-        yield
-    finally:
-        Job.results = results  # type: ignore[method-assign]
+        return job.result()
+    except Exception:  # submitit's own, which holds the whole log
+        return (
+            f"its job {job.job_id} ended without a result (state {job.state}); "
+            f"its log: {job.paths.stderr}"
+        )
+
+
+def threads_of_job(options: dict[str, Any]) -> int | None:
+    """Return a job's CPU threads: as many as it asks for, else one; None if its GPUs bring CPUs."""
+    gpus = any(options.get(name) for name in ("gpus_per_node", "gpus_per_task", "gres"))
+    return options["cpus_per_task"] or (None if gpus else 1)

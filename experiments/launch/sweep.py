@@ -1,7 +1,7 @@
-"""A sweep: every combination of the options that were given several values, each a run in its own
-folder.
+"""A sweep: every combination of the options that have several values, each a run of its own.
 
-Hydra's sweeper is left out: it would launch complete runs too. Free of torch until a run starts.
+Hydra's sweeper is left out because it would start complete runs too. Free of torch until a run
+starts.
 """
 
 import hashlib
@@ -9,154 +9,141 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.config.compose import combinations, compose_config
-from experiments.config.identity import option_value, run_path
+from experiments.config.identity import option_value
 from experiments.config.messages import is_launcher_option
 from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
-from experiments.launch.hydra_launchers import Start, launcher
+from experiments.launch.hydra_launchers import choose_launcher
+from experiments.launch.launch import launch
+from experiments.launch.run_spec import RunSpec
 from experiments.runtime.console import Say
 from experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
 from experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run of the sweep: what ``crl train`` would take for it alone, its swept options, where it
-    lies."""
-
-    arguments: tuple[str, ...]
-    title: str
-    labels: dict[str, Any]
-    config: Config
-    path: Path
-
-
-@dataclass(frozen=True)
 class Sweep:
-    """``launcher``: the options that choose and set up Hydra's launcher; ``folder``: where the
-    manifest lies."""
+    """The runs of a sweep, and its folder, which holds the manifest.
 
-    jobs: tuple[Job, ...]
+    ``launcher``: the options of Hydra's launcher; ``force``: do complete runs again; ``bar``: show
+    one progress bar.
+    """
+
+    runs: tuple[RunSpec, ...]
     launcher: tuple[str, ...]
     folder: Path
     manifest: Manifest
+    force: bool
+    bar: bool
 
 
-def plan(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
-    """Every run of a sweep, composed and checked; nothing is written. Raises ConfigError.
+class _Combination(NamedTuple):
+    """A run, the values of its swept options (the seed aside), and its configuration."""
 
-    The sweep's folder, ``<output_dir>/sweeps/<hash8>``, is named after the set of its runs: the
-    same command finds it again. command is recorded.
+    run: RunSpec
+    labels: dict[str, Any]
+    config: Config
+
+
+def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
+    """Compose and check every run of a sweep; write nothing. Raises ConfigError.
+
+    The sweep's folder, ``<output_dir>/sweeps/<hash8>``, is named after the set of its runs, so the
+    same command finds it again. ``command`` is recorded.
     """
     launcher = tuple(
         argument for argument in arguments if is_launcher_option(argument.lstrip("+~"))
     )
     swept, combined = combinations([argument for argument in arguments if argument not in launcher])
-    jobs: dict[Path, Job] = {}  # a run that is named twice runs once
-    for chosen in combined:
-        job = _job(chosen, swept)
-        same = jobs.setdefault(job.path, job)
-        if same.labels != job.labels:
+    combos: dict[Path, _Combination] = {}  # a run that is named twice is done once
+    for overrides in combined:
+        new = _combination(overrides, swept)
+        old = combos.setdefault(new.run.folder, new)
+        if old.labels != new.labels:
             raise ConfigError(
-                f"{same.title} and {job.title} are one run: what is swept must change the result"
+                f"{old.run.title} and {new.run.title} are one run: "
+                "what is swept must change the result"
             )
-    outputs = {job.config.output_dir for job in jobs.values()}
-    if len(outputs) > 1:
+    config, *others = [combo.config for combo in combos.values()]
+    if any(other.output_dir != config.output_dir for other in others):
         raise ConfigError(
             "output_dir: a sweep has one; runs of different options have folders of their own in it"
         )
-    identity = json.dumps(sorted("/".join(path.parts[-2:]) for path in jobs))
-    folder = (
-        Path(outputs.pop()).expanduser()
-        / "sweeps"
-        / hashlib.sha256(identity.encode()).hexdigest()[:8]
+    identity = json.dumps(sorted("/".join(path.parts[-2:]) for path in combos))
+    name = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    given = [argument for argument in arguments if argument.lstrip("+").partition("=")[0] in swept]
+    return Sweep(
+        runs=tuple(combo.run for combo in combos.values()),
+        launcher=launcher,
+        folder=Path(config.output_dir).expanduser() / "sweeps" / name,
+        manifest=Manifest(
+            " ".join(["sweep", *given]), tuple(command), _studies(list(combos.values()))
+        ),
+        force=config.force,
+        bar=config.runtime.progress,
     )
-    title = " ".join(
-        [
-            "sweep",
-            *(
-                argument
-                for argument in arguments
-                if argument.lstrip("+").partition("=")[0] in swept
-            ),
-        ]
-    )
-    manifest = Manifest(title, tuple(command), _studies(list(jobs.values())))
-    return Sweep(tuple(jobs.values()), launcher, folder, manifest)
 
 
-def _job(arguments: list[str], swept: list[str]) -> Job:
-    config = compose_config(arguments)
+def _combination(overrides: list[str], swept: list[str]) -> _Combination:
+    config = compose_config(overrides)
     if config.run_dir is not None:
         raise ConfigError(
             "run_dir: a sweep has many runs, each in its own folder; set output_dir instead"
         )
     if config.runtime.devices > 1:
         raise ConfigError(
-            "runtime.devices: each run of a sweep takes one; only a crl train by itself takes several"
+            "runtime.devices: each run of a sweep takes one; "
+            "only a crl train by itself takes several"
         )
     values = {
         name: value
-        for name, _, value in (argument.lstrip("+").partition("=") for argument in arguments)
+        for name, _, value in (override.lstrip("+").partition("=") for override in overrides)
     }
     labels = {name: _label(name, values[name], config) for name in swept if name != "seed"}
     title = " ".join(f"{name}={values[name]}" for name in swept) or f"seed={config.seed}"
-    return Job(tuple(arguments), title, labels, config, run_path(config))
+    return _Combination(RunSpec.of(config, overrides, title), labels, config)
 
 
 def _label(name: str, text: str, config: Config) -> Any:
-    """The value of a swept option as the configuration has it; of a group, the choice, with the
-    model that it names."""
+    """The value of a swept option in the configuration; of a group, the choice and its model."""
     if name in GROUPS:
         choice = getattr(config, name).name
         return text if text.startswith(f"{choice}:") else choice
     return option_value(config, name, text)
 
 
-def _studies(jobs: Sequence[Job]) -> tuple[Study, ...]:
-    """A study a data set; a cell, the seeds of one combination."""
-    cells: dict[str, dict[str, list[Job]]] = {}
-    for job in jobs:
-        cells.setdefault(job.config.dataset.name, {}).setdefault(json.dumps(job.labels), []).append(
-            job
-        )
+def _studies(combos: Sequence[_Combination]) -> tuple[Study, ...]:
+    """One study for each data set; the seeds of one combination are a cell."""
+    cells: dict[str, dict[str, list[_Combination]]] = {}
+    for combo in combos:
+        of_dataset = cells.setdefault(combo.config.dataset.name, {})
+        of_dataset.setdefault(json.dumps(combo.labels), []).append(combo)
     return tuple(
         Study(
             "sweep",
             dataset,
-            tuple(Cell(same[0].labels, tuple(job.path for job in same)) for same in found.values()),
+            tuple(
+                Cell(seeds[0].labels, tuple(combo.run.folder for combo in seeds))
+                for seeds in of_dataset.values()
+            ),
         )
-        for dataset, found in cells.items()
+        for dataset, of_dataset in cells.items()
     )
 
 
-def launch(sweep: Sweep, say: Say) -> dict[str, str]:
-    """Start every run that is not complete: {title: why it failed, in one line}, empty if none did.
+def run_sweep(sweep: Sweep, say: Say) -> dict[str, str]:
+    """Do every run that is not complete; return {title: why it failed}, empty if none did.
 
     The manifest is written before the first run starts. Raises ConfigError, with nothing written,
-    for a launcher that is not there or a damaged result.
+    for a launcher that is not installed or a damaged result.
     """
-    pending = [job for job in sweep.jobs if job.config.force or read_run(job.path) is None]
-    runs = [Start(job.title, job.arguments, job.path) for job in pending]
-    progress = all(job.config.runtime.progress for job in pending)
-    with launcher(runs, sweep.launcher, sweep.folder, say, progress) as start:
-        _write(sweep)
-        complete = (
-            f", {len(sweep.jobs) - len(pending)} of them complete already"
-            if len(pending) < len(sweep.jobs)
-            else ""
-        )
-        say(f"sweep of {len(sweep.jobs)} runs{complete}: {sweep.folder}")
-        return start()
-
-
-def _write(sweep: Sweep) -> None:
-    try:
-        write_manifest(sweep.folder / f"sweep{SUFFIX}", sweep.manifest)
-    except OSError as error:
-        raise ConfigError(
-            f"{sweep.folder} cannot be written ({error.strerror}); choose a writable output_dir"
-        ) from error
+    pending = [run for run in sweep.runs if sweep.force or read_run(run.folder) is None]
+    complete = len(sweep.runs) - len(pending)
+    launcher = choose_launcher(sweep.launcher, sweep.folder, len(pending), say)
+    write_manifest(sweep.folder / f"sweep{SUFFIX}", sweep.manifest)
+    already = f", {complete} of them complete already" if complete else ""
+    say(f"sweep of {len(sweep.runs)} runs{already}: {sweep.folder}")
+    return launch(pending, launcher, say, complete, sweep.bar)

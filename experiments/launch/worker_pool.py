@@ -1,5 +1,7 @@
-"""Runs side by side in processes of their own: each started once, fed one run at a time, replaced
-when it dies."""
+"""Runs side by side in processes of this machine: each is started once and fed one run at a time.
+
+A process that dies fails its run alone and is replaced.
+"""
 
 import contextlib
 import multiprocessing
@@ -8,107 +10,118 @@ import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from data.errors import DataError
-from experiments.errors import ConfigError, RunError, one_line
+from experiments.errors import ConfigError
+from experiments.launch.launch import Outcome, do_run
+from experiments.launch.run_spec import RunSpec
 from experiments.runtime.signals import Interrupted
 
-_CONTEXT = multiprocessing.get_context(
-    "spawn"
-)  # a forked torch would inherit locks and, on CUDA, a broken device
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """``error`` is one line, None for a run that is complete now."""
-
-    key: int
-    error: str | None
+# A forked torch would inherit locks and, on CUDA, a broken device.
+_CONTEXT = multiprocessing.get_context("spawn")
 
 
 class _Worker:
-    """A process that trains, and the pipe to it."""
+    """A process that trains, the pipe to it, and the number of the run that it has."""
 
     def __init__(self, threads: int, log: Path) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_work, args=(theirs, threads, str(log)), daemon=True)
         self.process.start()
         theirs.close()
-        self.key: int | None = None
-        self.dead = False
+        self.number: int | None = None
 
-    def give(self, key: int, overrides: tuple[str, ...]) -> None:
-        self.key = key
-        with contextlib.suppress(OSError):  # of a dead process: take() will find out
-            self.pipe.send(overrides)
+    def give(self, number: int, run: RunSpec) -> None:
+        self.number = number
+        with contextlib.suppress(OSError):  # the process is dead, which take() will find out
+            self.pipe.send(run.overrides)
 
     def take(self) -> Outcome:
-        """What became of the run that was given; of a process that died, that."""
-        assert self.key is not None
-        key, self.key = self.key, None
+        """Return how the run ended, once the pipe is ready; if the process died, that."""
+        assert self.number is not None
+        number, self.number = self.number, None
         try:
-            return Outcome(key, self.pipe.recv())
+            return number, self.pipe.recv()
         except (EOFError, OSError):
-            self.dead = True
             self.process.join()
-            return Outcome(
-                key, f"its process died (exit code {self.process.exitcode}; out of memory?)"
-            )
+            code = self.process.exitcode
+            return number, f"its process died (exit code {code}; out of memory?)"
 
 
-def run_side_by_side(
-    jobs: Iterable[tuple[int, tuple[str, ...]]],
-    workers: int,
-    threads: int,
-    log: Path,
-    idle: Callable[[set[int]], None],
-) -> Iterator[Outcome]:
-    """Outcomes of the jobs (key, overrides of `crl train`), as they come; ``threads`` CPU threads a
-    worker.
+class WorkerPool:
+    """The launcher that does ``workers`` runs at a time, each with an equal share of the cores.
 
-    ``idle`` is called about twice a second with the keys of the runs in progress. What runs write
-    to the console goes to ``log``. However this ends, no process is left behind; where it is broken
-    off, each saves a checkpoint first. Raises ConfigError where the log cannot be written.
+    What runs write to the console goes to ``log``.
     """
-    try:
-        log.open("a").close()
-    except OSError as error:
-        raise ConfigError(
-            f"{log} cannot be written ({error.strerror}); give another output_dir"
-        ) from error
-    waiting = iter(jobs)
-    crew: list[_Worker] = []
-    try:
-        while True:
-            _hand_out(waiting, crew, workers, lambda: _Worker(threads, log))
-            busy = [worker for worker in crew if worker.key is not None]
-            if not busy:
-                return
-            ready = wait([worker.pipe for worker in busy], timeout=0.5)
-            idle({worker.key for worker in busy if worker.key is not None})
-            for worker in busy:
-                if worker.pipe in ready:
-                    yield worker.take()
-                    if worker.dead:
-                        crew.remove(worker)
-    finally:
-        _dismiss(crew)
+
+    def __init__(self, workers: int, log: Path) -> None:
+        self.side_by_side: int | None = workers
+        self.log = log
+
+    def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
+        """Do the runs. However this ends, no process is left behind.
+
+        If it is broken off, each process saves a checkpoint first. Raises ConfigError where the log
+        cannot be written.
+        """
+        try:
+            self.log.open("a").close()
+        except OSError as error:
+            raise ConfigError(
+                f"{self.log} cannot be written ({error.strerror}); give another output_dir"
+            ) from error
+        workers = min(self.side_by_side or 1, len(runs))
+        threads = runs[0].threads or max(1, cores() // workers)
+        waiting = enumerate(run.with_threads(threads) for run in runs)
+        crew: list[_Worker] = []
+        try:
+            crew += [_Worker(threads, self.log) for _ in range(workers)]
+            while True:
+                for place, worker in enumerate(crew):
+                    if worker.number is None and (job := next(waiting, None)) is not None:
+                        if not worker.process.is_alive():
+                            crew[place] = _Worker(threads, self.log)
+                        crew[place].give(*job)
+                busy = [worker for worker in crew if worker.number is not None]
+                if not busy:
+                    return
+                ready = wait([worker.pipe for worker in busy])
+                yield from (worker.take() for worker in busy if worker.pipe in ready)
+        finally:
+            _dismiss(crew)
+
+
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def usual_workers(runs: Sequence[RunSpec]) -> int:
+    """Return how many runs are best done at a time: one a core, or one on a CUDA device.
+
+    Small encoders gain more from runs side by side than from threads; a device would be shared.
+    """
+    if all("runtime.device=cpu" in run.overrides for run in runs):
+        return cores()
+    import torch
+
+    return 1 if torch.cuda.is_available() else cores()
 
 
 def _dismiss(crew: list[_Worker]) -> None:
-    """End the processes; one that trains saves a checkpoint first, which a second Ctrl-C does not
-    wait for."""
+    """End the processes; one that trains saves a checkpoint first.
+
+    A second Ctrl-C, which raises in here, does not wait for the checkpoints.
+    """
     try:
         for worker in crew:
-            if worker.key is not None:
+            if worker.number is not None:
                 worker.process.terminate()
-            worker.pipe.close()  # an idle one ends by itself
+            worker.pipe.close()  # an idle process ends when its pipe does
         for worker in crew:
             worker.process.join()
     finally:
@@ -116,30 +129,9 @@ def _dismiss(crew: list[_Worker]) -> None:
             worker.process.kill()
 
 
-def _hand_out(
-    waiting: Iterator[tuple[int, tuple[str, ...]]],
-    crew: list[_Worker],
-    workers: int,
-    hire: Callable[[], _Worker],
-) -> None:
-    """A job for everyone who has none, as long as there are jobs; the crew grows to its full size
-    with the jobs."""
-    free = [worker for worker in crew if worker.key is None]
-    while free or len(crew) < workers:
-        job = next(waiting, None)
-        if job is None:
-            return
-        if not free:
-            crew.append(hire())
-            free.append(crew[-1])
-        free.pop().give(*job)
-
-
 def _work(pipe: Connection, threads: int, log: str) -> None:
-    """The process: runs what comes through the pipe until the pipe or the parent ends."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the parent, which ends its workers
+    """The process: does the runs that come through the pipe until the pipe or the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
     end_with_parent()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)
@@ -147,35 +139,20 @@ def _work(pipe: Connection, threads: int, log: str) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported
     try:
         while True:
-            pipe.send(_one(pipe.recv()))
+            pipe.send(do_run(pipe.recv(), lambda line: print(line, file=sys.stderr)))
     except EOFError:
         return
-    except Interrupted as error:  # by the parent, and there is a checkpoint
+    except Interrupted as error:  # the parent ended this, and there is a checkpoint
         sys.exit(128 + error.signum)
-
-
-def _one(overrides: tuple[str, ...]) -> str | None:
-    from experiments.config.compose import compose_config
-    from experiments.run import run
-
-    try:
-        run(
-            compose_config(overrides),
-            ["crl", "train", *overrides],
-            lambda line: print(line, file=sys.stderr),
-        )
-    except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
-            traceback.print_exc()
-        return one_line(error)
-    return None
 
 
 @cache
 def end_with_parent() -> None:
-    """For a child process, once: nobody would read the outcome of an orphan, and its lock would
-    keep others out."""
-    known = multiprocessing.parent_process()  # joblib's processes know none
+    """End this child process when its parent ends, by a thread that is started once.
+
+    Nobody would read the outcome of an orphan, and its lock would keep others out of the run.
+    """
+    known = multiprocessing.parent_process()  # None in joblib's processes
     parent = os.getppid() if known is None else known.pid
 
     def watch() -> None:

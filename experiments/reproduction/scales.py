@@ -1,17 +1,16 @@
-"""What is reproduced at which scale: data sets, their base settings (``configs/experiment/``) and
-the grids on them."""
+"""The data sets of each scale, their base settings (``configs/experiment/``) and their grids."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class DatasetPlan:
-    """One data set at one scale.
+    """The studies of one data set at one scale.
 
-    ``base``: the overrides of Table 1's unsupervised run; ``grid``: further ones for the studies
-    that vary a base run (block sizes, negatives, amount of data). ``blocks``, ``negatives`` and
-    ``fractions`` are what is varied, ``methods`` what Table 2 compares. ``fresh_negatives``: for
-    the two ablations, which draw every negative anew.
+    ``base``: the overrides of Table 1's unsupervised run; ``grid``: more overrides, in the studies
+    that vary it. What is varied: ``blocks`` (b), ``negatives`` (k), ``fractions`` of the training
+    data. ``methods``: those that Table 2 compares. ``fresh_negatives``: k in the two ablations that
+    draw every negative anew.
     """
 
     dataset: str
@@ -25,9 +24,8 @@ class DatasetPlan:
     fresh_negatives: tuple[int, ...] = ()
 
 
-_POOLED = (
-    "objective.negative_source=pooled",
-)  # the same distribution of tuples, a fraction of the points
+# The same distribution of tuples at a fraction of the encoded points.
+_POOLED = ("objective.negative_source=pooled",)
 
 SCALES: dict[str, tuple[DatasetPlan, ...]] = {
     "quick": (

@@ -1,4 +1,4 @@
-"""What a number depends on beside its configuration: versions, device, commit, data, command."""
+"""What a run's numbers depend on besides its configuration: versions, device, commit, data."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ _PACKAGES = (
     "lightning-fabric",
     "pillow",
 )
-_VARIABLES = (  # that choose the arithmetic or the threads of the libraries below
+_VARIABLES = (  # environment variables that choose the arithmetic or threads of libraries
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -35,12 +35,11 @@ _VARIABLES = (  # that choose the arithmetic or the threads of the libraries bel
 
 
 def environment(device: torch.device, fingerprint: str, command: list[str]) -> dict[str, Any]:
-    """Plain types for ``environment.json`` and ``result.json``."""
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or platform.machine()
-    )
+    """The record for ``environment.json`` and ``result.json``, as plain types.
+
+    ``fingerprint`` is that of the data, ``command`` what the user typed.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
     return {
         "command": command,
         "versions": {
@@ -57,10 +56,12 @@ def environment(device: torch.device, fingerprint: str, command: list[str]) -> d
 
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:
-    """What the last bits of a number depend on beside versions and threads
-    (docs/determinism.md)."""
-    found: dict[str, Any] = {
-        "cpu": _cpu(),
+    """What the last bits of a number depend on, besides versions and threads.
+
+    docs/determinism.md says how.
+    """
+    arithmetic: dict[str, Any] = {
+        "cpu": _processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "torch_libraries": [
             line.strip(" -") for line in torch.__config__.show().splitlines() if "Intel(R)" in line
@@ -68,7 +69,7 @@ def _arithmetic(device: torch.device) -> dict[str, Any]:
         "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
-        # Of NumPy and SciPy, which word vectors from co-occurrences are computed with.
+        # Those of NumPy and SciPy, which compute word vectors from co-occurrences.
         "libraries": [
             {
                 name: library.get(name)
@@ -79,20 +80,18 @@ def _arithmetic(device: torch.device) -> dict[str, Any]:
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
     if device.type == "cuda":
-        found |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-    return found
+        arithmetic |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    return arithmetic
 
 
-def _cpu() -> str:
-    """The model of the processor, where the system tells."""
+def _processor_name() -> str:
+    """The model of the CPU if the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(models), platform.processor() or platform.machine())
 
 
 def _version(package: str) -> str | None:
@@ -103,8 +102,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that runs, with "+" behind it where files differ from it; None
-    outside of one."""
+    """The commit of this checkout, followed by "+" if files differ from it; None outside of one."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:

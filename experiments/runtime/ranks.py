@@ -1,6 +1,8 @@
-"""What the processes (ranks) of one training run do together. Each holds the whole data and the
-whole model and encodes an equal share of the tuples of every step; the loss, and so every update,
-is that of the whole batch."""
+"""What the processes (ranks) of one training run do together.
+
+Each holds all data and the whole model, and encodes an equal share of the tuples of every step.
+The loss, and so every update, is that of the whole batch.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -12,23 +14,23 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy, Strategy
-from torch import Tensor, distributed, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, distributed
 
 from data.errors import DataError
 from experiments.errors import ConfigError, RunError
 
 T = TypeVar("T")
 
-_PATIENCE = timedelta(
-    days=1
-)  # of a rank with the others: rank 0 alone downloads, prepares data, and measures
+# How long a rank waits for the others: rank 0 alone downloads, prepares data and evaluates.
+_PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """``environment``: what tells this process its rank and where to meet the others; ``per_node``
-    of them on each node."""
+    """The ranks of a run, ``per_node`` of them on each node.
+
+    ``environment`` tells this process its rank and where to meet the others.
+    """
 
     environment: ClusterEnvironment
     per_node: int
@@ -36,38 +38,37 @@ class Ranks:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of ranks."""
         return self.per_node * self.nodes
 
     def strategy(self) -> Strategy | str:
-        """Fabric's, to average gradients over ranks."""
+        """The strategy of Fabric, which averages gradients over ranks."""
         return DDPStrategy(timeout=_PATIENCE) if self.count > 1 else "auto"
 
 
-ALONE = Ranks(
-    LightningEnvironment(), 1
-)  # given to Fabric, it looks for no cluster, nor warns of one that is not used
+# Fabric gets it even for one process: it then neither looks for a cluster nor warns of one.
+ALONE = Ranks(LightningEnvironment(), 1)
 
 
 def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
-    """work() by rank 0, then by the others, who find in the cache what it has prepared.
+    """Call work() on rank 0, then on the others, which find in the cache what rank 0 has prepared.
 
-    Where it raises ConfigError, DataError, RunError or OSError on one of them, all raise that.
+    If it raises ConfigError, DataError, RunError or OSError on one rank, all ranks raise that.
     """
     if fabric.world_size == 1:
         return work()
-    found: list[T] = []
-    for turn in (fabric.is_global_zero, not fabric.is_global_zero):
-        mine: Exception | None = None
-        if turn:
+    results: list[T] = []
+    for own_turn in (fabric.is_global_zero, not fabric.is_global_zero):
+        own_error: Exception | None = None
+        if own_turn:
             try:
-                found.append(work())
+                results.append(work())
             except (ConfigError, DataError, RunError, OSError) as error:
-                mine = error
-        for theirs in gathered(mine):
-            if theirs is not None:
-                raise theirs
-    return found[0]
+                own_error = error
+        for error_of_rank in gathered(own_error):
+            if error_of_rank is not None:
+                raise error_of_rank
+    return results[0]
 
 
 @contextmanager
@@ -84,34 +85,33 @@ def rank_zero_holds(fabric: Fabric, context: AbstractContextManager[object]) -> 
 
 
 def gathered(value: T) -> list[T]:
-    """The value of every rank, in their order."""
+    """Return the values of all ranks, in rank order."""
     values: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(values, value)
     return values
 
 
 def leave_process_group() -> None:
-    """The end of what ranks do together, if there are others; from here on each goes its own
-    way."""
+    """End what the ranks do together; a process without other ranks does nothing."""
     if distributed.is_initialized():
-        with suppress(RuntimeError):  # a rank that is gone already
+        with suppress(RuntimeError):  # another rank is gone already
             distributed.destroy_process_group()
 
 
 def own_columns(columns: int, fabric: Fabric) -> slice:
-    """Which of a batch's tuples are this rank's. Their number is a multiple of the ranks."""
+    """Return which tuples of a batch are this rank's; ranks divide their number evenly."""
     share = columns // fabric.world_size
     return slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
 
 
 def gather_columns(own: Tensor) -> Tensor:
-    """Features [m, B / W, d] of this rank's tuples -> [m, B, d] of the tuples of all W ranks, in
-    their order.
+    """Return the features [m, B, d] of the tuples of all W ranks, in rank order.
 
-    Every rank computes the loss of all. Of its gradient, the part with respect to this rank's
-    features goes on, times W: the weights' gradients are then averaged over ranks, and the average
-    is the gradient of that one loss, for parameters before this point (a rank's gradients are one
-    term of a sum) as for those behind it (they are equal on all ranks).
+    ``own``: the features [m, B / W, d] of this rank's tuples. Every rank computes the loss of the
+    whole batch. Backward passes on the gradient of this rank's own features, times W. Fabric then
+    averages the weights' gradients over ranks, and the average is the gradient of that loss: for
+    parameters before this point, since a rank's gradient is one term of a sum; for parameters
+    after it, since their gradient is the same on every rank.
     """
     return _GatherColumns.apply(own)
 
@@ -120,90 +120,14 @@ class _GatherColumns(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> Tensor:
         ctx.share = own.shape[1]
-        parts = [
+        shares = [
             torch.empty_like(own, memory_format=torch.contiguous_format)
             for _ in range(distributed.get_world_size())
         ]
-        distributed.all_gather(parts, own.contiguous())
-        return torch.cat(parts, dim=1)
+        distributed.all_gather(shares, own.contiguous())
+        return torch.cat(shares, dim=1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         own = gradient.narrow(1, distributed.get_rank() * ctx.share, ctx.share)
         return own * distributed.get_world_size()
-
-
-class _RankMean(torch.autograd.Function):
-    """The mean of a tensor over ranks; so is its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:
-        return _RankMean.over_ranks(own)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _RankMean.over_ranks(gradient)
-
-    @staticmethod
-    def over_ranks(own: Tensor) -> Tensor:
-        total = own.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(total)
-        return total / distributed.get_world_size()
-
-
-class GlobalBatchNorm(_BatchNorm):
-    """Batch norm in training by the statistics of all ranks' shares, which are of one size: what
-    ``nn.SyncBatchNorm`` does on CUDA devices, for any device. In evaluation it is the batch norm
-    that it was before."""
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        pass  # of one to three dimensions, as it was before
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[m, C, ...] -> the same shape."""
-        if not self.training:
-            return super().forward(input)
-        rest = [0, *range(2, input.dim())]
-        shape = [1, -1, *[1] * (input.dim() - 2)]
-        values = input.float()
-        mean = _RankMean.apply(values.mean(rest))
-        centred = values - mean.view(shape)
-        variance = _RankMean.apply(centred.square().mean(rest))
-        if (
-            self.running_mean is not None
-            and self.running_var is not None
-            and self.num_batches_tracked is not None
-        ):
-            self._track(
-                mean.detach(),
-                variance.detach(),
-                distributed.get_world_size() * input.numel() // input.shape[1],
-            )
-        scale = (variance + self.eps).rsqrt()
-        if self.weight is None:
-            return (centred * scale.view(shape)).to(input.dtype)
-        return torch.addcmul(self.bias.view(shape), centred, (scale * self.weight).view(shape)).to(
-            input.dtype
-        )
-
-    def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        assert (
-            self.running_mean is not None
-            and self.running_var is not None
-            and self.num_batches_tracked is not None
-        )
-        self.num_batches_tracked.add_(1)
-        rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, rate)
-        self.running_var.lerp_(variance * count / (count - 1), rate)
-
-
-def with_global_batch_norm(encoder: nn.Module, device: torch.device) -> nn.Module:
-    """The encoder, its batch norms made those of the whole batch in place; parameters, buffers and
-    names stay."""
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
-    for module in encoder.modules():
-        if isinstance(module, _BatchNorm):
-            module.__class__ = GlobalBatchNorm
-    return encoder

@@ -1,8 +1,8 @@
-"""Signals that ask the process to end: heard at the end of a training step, after a checkpoint;
-elsewhere at once.
+"""Signals that ask the process to end.
 
-SIGINT is Ctrl-C, SIGTERM what ``kill`` and schedulers send, SIGHUP what a terminal sends that is
-closed, SIGUSR1 and SIGUSR2 what SLURM can send before time is up.
+While a run trains, they wait until a step has ended and a checkpoint is saved; elsewhere they act
+at once. SIGINT is Ctrl-C; ``kill`` and schedulers send SIGTERM; a terminal that closes sends
+SIGHUP; SLURM can send SIGUSR1 or SIGUSR2 before the time is up.
 """
 
 import multiprocessing
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+_NAMES = {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"}
+_SIGNALS: list[int] = [signum for signum in signal.Signals if signum.name in _NAMES]
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asks the process to end: ``signum``."""
+    """A signal, ``signum``, asks the process to end."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -30,24 +30,32 @@ class Interrupted(KeyboardInterrupt):
 
 
 def interrupt(signum: int, frame: FrameType | None = None) -> None:
-    """A signal handler that raises Interrupted."""
+    """Raise Interrupted: a signal handler."""
     raise Interrupted(signum)
 
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """The signals that would kill the process raise Interrupted; those that someone else handles or
-    ignores stay so."""
+    """Let signals that would kill the process raise Interrupted.
+
+    A signal that has a handler, or is ignored, stays as it is.
+    """
     with _handling(interrupt, _by_default()):
         yield
 
 
-class DeferredSignals:
-    """As a context: signals wait until :meth:`deliver` is called; only a second Ctrl-C ends at once.
+def ignore_signals() -> None:
+    """Ignore all these signals in this process from now on."""
+    for signum in _SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
 
-    What handled them before (see :func:`ending`, or a cluster's launcher that puts the job into its
-    queue again) does so then. Signals that are ignored stay so. Outside of the main thread, which
-    alone hears signals, this does nothing.
+
+class DeferredSignals:
+    """A context in which signals wait for :meth:`deliver`. Only a second Ctrl-C acts at once.
+
+    A signal then goes to its handler of before, such as :func:`ending`'s, or that of a cluster's
+    launcher, which puts the job back into its queue. Ignored signals stay ignored. Outside of the
+    main thread, which alone receives signals, the context does nothing.
     """
 
     def __init__(self) -> None:
@@ -55,13 +63,10 @@ class DeferredSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "DeferredSignals":
-        self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
-        heard = [
-            signum
-            for signum, handler in self._before.items()
-            if handler not in (signal.SIG_IGN, None)
-        ]
-        self._context = _handling(self._note, heard)
+        handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        unheard = (signal.SIG_IGN, None)
+        self._before = {s: handler for s, handler in handlers.items() if handler not in unheard}
+        self._context = _handling(self._note, list(self._before))
         self._context.__enter__()
         return self
 
@@ -75,8 +80,7 @@ class DeferredSignals:
         return bool(self._received)
 
     def deliver(self) -> None:
-        """Let the signals that came act now. Raises Interrupted, or what the handler of before
-        raises."""
+        """Hand the waiting signals to their handlers. Raises Interrupted or what those raise."""
         while self._received:
             signum = self._received.pop(0)
             before = self._before[signum]
@@ -90,9 +94,11 @@ class DeferredSignals:
 
 
 class WorkerSignals:
-    """For a process that does one task after another, each in this context: a signal to end raises
-    Interrupted in the task and in all that follow. Between tasks the process stays, so that nobody
-    takes it for one that died."""
+    """A context for each task of a process that does one task after another.
+
+    A signal raises Interrupted in the task and in every later one. Between tasks it only waits, as
+    joblib would mistake a process that ends then for a crash.
+    """
 
     def __init__(self) -> None:
         self._signum: int | None = None
@@ -121,10 +127,9 @@ worker_signals = WorkerSignals()
 
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Signals to end are passed on to the child processes, as SIGTERM, which the context waits for;
-    then Interrupted.
+    """Pass signals on to the child processes, as SIGTERM; at the end, raise Interrupted for them.
 
-    Only a second Ctrl-C ends at once.
+    A second Ctrl-C raises Interrupted at once.
     """
     received: list[int] = []
 
@@ -135,9 +140,8 @@ def passed_on() -> Iterator[None]:
         for child in multiprocessing.active_children():
             child.terminate()
 
-    with _handling(
-        pass_on, [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
-    ):
+    heard = [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    with _handling(pass_on, heard):
         yield
     if received:
         raise Interrupted(received[0])

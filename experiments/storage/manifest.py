@@ -46,8 +46,10 @@ class Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write the manifest atomically and make its folder; the name must end in ``.study.json``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the manifest atomically and make its folder; the name must end in ``.study.json``.
+
+    Raises ConfigError if it cannot be written.
+    """
     home = path.parent.resolve()
 
     studies = [
@@ -65,7 +67,13 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         for study in manifest.studies
     ]
     head = {"schema": SCHEMA, "title": manifest.title, "command": list(manifest.command)}
-    write_json(path, head | {"studies": studies})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, head | {"studies": studies})
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}); choose a writable output_dir"
+        ) from error
 
 
 def read_manifest(path: Path) -> Manifest:

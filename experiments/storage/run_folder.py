@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from data.files.atomic import (
     DamagedFile,
@@ -32,6 +32,7 @@ from experiments.config.compose import load_config, to_yaml
 from experiments.config.identity import first_difference, is_same_run, run_path
 from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError, one_line
+from experiments.storage.lock import run_lock
 from experiments.storage.results import REPLACED, read_result
 
 
@@ -107,10 +108,10 @@ class RunFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = FileLock(self.path / ".lock")
+        lock = run_lock(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0.2)  # `crl status` takes the lock for an instant to test it
+            lock.acquire(timeout=0.2)  # see is_locked()
         except Timeout as error:
             raise ConfigError(
                 f"{self.path} is in use by {self._user()}; wait for it, or choose a run_dir"

@@ -13,7 +13,8 @@ from data.split import Split
 from data.tuples import TupleBatch, TupleStream
 from experiments.config.objectives import OBJECTIVES
 from experiments.config.schema import Config
-from experiments.runtime.ranks import gather_columns, own_columns, with_global_batch_norm
+from experiments.runtime.batch_norm import with_global_batch_norm
+from experiments.runtime.ranks import gather_columns, own_columns
 from experiments.training.objectives import Objective
 from experiments.training.optimizers import build_optimizer, learning_rate
 

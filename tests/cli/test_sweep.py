@@ -58,8 +58,7 @@ def run_of(config: Path) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """(output folder, standard output) of the grid, swept by the command; tests must not change
-    it."""
+    """The output folder (tests must not change it) and standard output of a sweep of the grid."""
     output = tmp_path_factory.mktemp("grid")
     command = [
         sys.executable,
@@ -165,10 +164,10 @@ def test_the_same_sweep_again_runs_nothing(
 def test_another_sweep_shares_the_runs_but_not_the_folder(
     grid: tuple[Path, str], tmp_path: Path
 ) -> None:
-    from experiments.launch.sweep import plan
+    from experiments.launch.sweep import plan_sweep
 
     output = grid[0]
-    half = plan(
+    half = plan_sweep(
         [
             *TINY,
             "objective.block_size=2",
@@ -178,11 +177,13 @@ def test_another_sweep_shares_the_runs_but_not_the_folder(
         ],
         [],
     )
-    assert {job.path for job in half.jobs} < {
+    assert {run.folder for run in half.runs} < {
         path.parent for path in output.glob("runs/*/*/result.json")
     }
     assert half.folder != sweep_folder(output)
-    assert [list(job.labels) for job in half.jobs] == [["objective.negatives"]] * 4
+    (study,) = half.manifest.studies
+    assert [list(cell.labels) for cell in study.cells] == [["objective.negatives"]] * 2
+    assert [len(cell.runs) for cell in study.cells] == [2, 2]
 
 
 def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(
@@ -228,12 +229,11 @@ def test_runs_side_by_side_divide_the_cores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the launcher is handed: n_jobs at a time, each with its share of threads, unless the
-    user chose them."""
+    """joblib gets n_jobs runs at a time, each with its share of threads unless the user chose."""
     import joblib
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
-    from experiments.launch.sweep import launch, plan
+    from experiments.launch.sweep import plan_sweep, run_sweep
 
     handed: dict[str, Any] = {}
 
@@ -249,12 +249,12 @@ def test_runs_side_by_side_divide_the_cores(
         f"seed=range(0,{jobs})",
         f"output_dir={tmp_path}",
     ]
-    failures = launch(plan(arguments, []), lambda line: None)
+    failures = run_sweep(plan_sweep(arguments, []), lambda line: None)
     assert len(failures) == jobs
     assert "no runs in this test" in failures["seed=0"]
     assert handed["n_jobs"] == wanted[0]
     assert all(f"runtime.threads={wanted[1]}" in overrides for overrides in handed["overrides"])
-    launch(plan([*arguments, "runtime.threads=7"], []), lambda line: None)
+    run_sweep(plan_sweep([*arguments, "runtime.threads=7"], []), lambda line: None)
     assert all(
         [o for o in job if "threads" in o] == ["runtime.threads=7"] for job in handed["overrides"]
     )
@@ -406,7 +406,7 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
 
 
 def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> None:
-    """They end with their parent, so that the same command can go on at once."""
+    """Its processes end with their parent, so that the same command can go on at once."""
     options = [*TINY, "seed=0,1", *JOBLIB, f"output_dir={tmp_path}"]
     long = [sys.executable, "-m", "cli.main", "train", "-m", *options, "training.steps=100000"]
     process = subprocess.Popen(long, stderr=subprocess.DEVNULL)
@@ -422,6 +422,6 @@ def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> Non
 
 
 def test_planning_a_sweep_needs_no_torch() -> None:
-    code = "import sys\nfrom experiments.launch.sweep import plan\n"
-    code += "assert len(plan(['seed=0,1'], []).jobs) == 2\nassert 'torch' not in sys.modules"
+    code = "import sys\nfrom experiments.launch.sweep import plan_sweep\n"
+    code += "assert len(plan_sweep(['seed=0,1'], []).runs) == 2\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -18,7 +18,7 @@ from experiments.storage.manifest import Cell, Manifest, Study, write_manifest
 
 
 def begun(root: Path, name: str, seed: int, step: int = 0, **more: Any) -> Path:
-    """A run that has a configuration and, of 30 steps, so many in its metrics.jsonl."""
+    """The folder of a run of 30 steps whose metrics.jsonl reaches this step (0: has no line)."""
     folder = root / "runs" / name / f"seed{seed}"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"seed": seed}))
@@ -41,8 +41,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Two cells of three runs: 2 complete; 1 running, 1 failed, 1 interrupted; 1 waiting. Complete
-    ones took 1.5 s."""
+    """A study of 6 runs: 2 complete (1.5 s each), 1 running, 1 failed, 1 interrupted, 1 waiting."""
     cell = make_cell(tmp_path, {"method": "CURL"}, [0.9, 0.8], name="a")
     failed = begun(tmp_path, "b", 1, 3)
     (failed / "failed.json").write_text(

@@ -30,9 +30,9 @@ def texts(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undistur
         ]
         (folder / f"{topic}.txt").write_text("\n".join(lines))
     return undisturbed(
-        crl, place, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=20", "encoder=bag_of_words",
-        "encoder.dimension=8", "encoder.embedding_dim=8", "encoder.dropout=0.3", "objective.block_size=3",
-        "objective.negatives=3",
+        crl, place, "dataset=documents", f"dataset.root={folder}", "dataset.min_sentences=20",
+        "encoder=bag_of_words", "encoder.dimension=8", "encoder.embedding_dim=8",
+        "encoder.dropout=0.3", "objective.block_size=3", "objective.negatives=3",
     )  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def images(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Undistu
         for index, image in enumerate(shade):
             Image.fromarray(image + np.uint8(40 * number)).save(folder / f"{index}.png")
     return undisturbed(
-        crl, place, "dataset=image_folder", f"dataset.root={place}/images", "dataset.image_size=8", "encoder.width=2",
-        "encoder=small_cnn", "encoder.dimension=8", "dataset.augment=flip_shift", "dataset.dev_fraction=0.3",
-        "evaluation.shots=1", "objective.negatives=3",
+        crl, place, "dataset=image_folder", f"dataset.root={place}/images",
+        "dataset.image_size=8", "encoder.width=2", "encoder=small_cnn", "encoder.dimension=8",
+        "dataset.augment=flip_shift", "dataset.dev_fraction=0.3", "evaluation.shots=1",
+        "objective.negatives=3",
     )  # fmt: skip

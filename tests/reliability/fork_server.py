@@ -35,7 +35,7 @@ def serve() -> None:
 
 
 def _child(request: dict[str, Any]) -> None:
-    """Runs the command under the faults of the request, and never returns."""
+    """Run the command with the faults of the request; never return."""
     from cli.main import main
 
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -64,8 +64,10 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def _die_at(what: str, number: int) -> None:
-    """SIGKILL at the so-maniest time that a file is ``synced``, or before or after one is
-    ``renamed``."""
+    """Kill this process at the given number of ``what``.
+
+    ``what``: a file is "synced", or "before renamed", or "after renamed".
+    """
     left = number
 
     def counted() -> None:

@@ -1,4 +1,4 @@
-"""Commands as processes that can be killed by the hundred, and what an undisturbed one gives."""
+"""Commands as processes that can be killed by the hundred, and the result of an undisturbed one."""
 
 import json
 import os
@@ -14,9 +14,10 @@ from typing import Any
 from experiments.storage.results import read_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TINY = ["training.steps=12", "training.log_every=3", "training.dev_every=4", "training.batch_size=8",
-        "training.checkpoint_seconds=0", "evaluation.linear_steps=5", "evaluation.ks=[2]", "evaluation.tops=[1]",
-        "runtime.device=cpu", "runtime.progress=false"]  # fmt: skip
+TINY = ["training.steps=12", "training.log_every=3", "training.dev_every=4",
+        "training.batch_size=8", "training.checkpoint_seconds=0", "evaluation.linear_steps=5",
+        "evaluation.ks=[2]", "evaluation.tops=[1]", "runtime.device=cpu",
+        "runtime.progress=false"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Ended:
 
 
 class Process:
-    """A command that runs."""
+    """A command in progress."""
 
     def __init__(self, server: "ForkServer", pid: int, log: Path) -> None:
         self.server, self.pid, self.log = server, pid, log
@@ -92,8 +93,7 @@ class ForkServer:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A command, without ``run_dir``, and what it gives when nobody disturbs it; ``seconds``: how
-    long that takes."""
+    """A command (without ``run_dir``), its undisturbed numbers, and how long it takes."""
 
     command: tuple[str, ...]
     metrics: dict[str, float]
@@ -105,15 +105,15 @@ class Undisturbed:
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Wait for it, and fail where it does not come."""
+    """Wait until the condition holds; fail if it does not."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.005)
 
 
 def log_of(run: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl without what the clock says."""
+    """The lines of metrics.jsonl, without the values that depend on time."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [
         {
@@ -126,22 +126,23 @@ def log_of(run: Path) -> list[dict[str, float]]:
 
 
 def same(run: Path, undisturbed: Undisturbed) -> bool:
-    """Whether a run gives the very numbers of the undisturbed one, and left nothing but whole
-    files."""
-    found = read_run(run)
-    assert found is not None, f"{run} is not complete"
+    """Return whether a run has the undisturbed numbers; assert that all its files are whole."""
+    complete = read_run(run)
+    assert complete is not None, f"{run} is not complete"
     leftovers = [
         path for path in run.rglob("*") if path.suffix == ".tmp" or path.name == "replaced"
     ]
     assert not leftovers
-    return (found.metrics, found.result["theory"], log_of(run)) == (
+    return (complete.metrics, complete.result["theory"], log_of(run)) == (
         undisturbed.metrics, undisturbed.theory, undisturbed.log,
     )  # fmt: skip
 
 
 def undisturbed(crl: ForkServer, place: Path, *options: str) -> Undisturbed:
-    """Run a command twice: it is repeatable, and the second time says how long it takes once its
-    code is loaded."""
+    """Run a command twice, and assert that both times give the same numbers.
+
+    Its time is that of the faster one, whose code was loaded already.
+    """
     command = ("train", *options, *TINY)
     seconds = []
     for number in range(2):

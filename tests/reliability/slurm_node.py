@@ -1,5 +1,4 @@
-"""A SLURM of one node on this machine, for as long as a test runs: munge, controller and node
-daemon in one folder."""
+"""A SLURM cluster of one node on this machine: munge, controller and node daemon in one folder."""
 
 import getpass
 import os
@@ -62,8 +61,10 @@ class CannotStart(Exception):
 
 @contextmanager
 def slurm_node() -> Iterator[dict[str, str]]:
-    """The environment in which its commands find it. Raises CannotStart; however this ends, no
-    daemon is left behind."""
+    """Start SLURM; yield the environment variables with which its commands find it.
+
+    Raises CannotStart. However this ends, no daemon is left behind.
+    """
     missing = [name for name in PROGRAMS if shutil.which(name, path=PLACES) is None]
     if missing:
         raise CannotStart(

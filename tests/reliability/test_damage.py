@@ -1,5 +1,4 @@
-"""Files that lost their end or a bit: the command gives the very numbers all the same, or names the
-file and the way out."""
+"""Damaged files: the command still gives the same numbers, or it names the file and what to do."""
 
 import os
 import random
@@ -20,18 +19,18 @@ SEED = 20190609
 
 
 def flipped(body: bytes, chance: random.Random) -> bytes:
-    """One bit is another one."""
+    """Flip one bit."""
     place = chance.randrange(len(body))
     return body[:place] + bytes([body[place] ^ 1 << chance.randrange(8)]) + body[place + 1 :]
 
 
 def cut(body: bytes, chance: random.Random) -> bytes:
-    """The end is missing."""
+    """Cut off the end."""
     return body[: chance.randrange(len(body))]
 
 
 def zeroed(body: bytes, chance: random.Random) -> bytes:
-    """A block was never written."""
+    """Zero a block, as if it was never written."""
     place = chance.randrange(len(body))
     return body[:place] + bytes(len(body[place : place + 512])) + body[place + 512 :]
 
@@ -44,7 +43,7 @@ Damage = Callable[[bytes, random.Random], bytes]
 def unfinished(
     crl: ForkServer, texts: Undisturbed, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A run folder as a kill in the middle leaves it."""
+    """The folder of a run that was killed in the middle."""
     run = tmp_path_factory.mktemp("unfinished") / "run"
     for number in range(1, 20):
         shutil.rmtree(run, ignore_errors=True)
@@ -70,7 +69,7 @@ def damaged_copy(
 
 
 def answered(ended_code: int, text: str, file: Path) -> None:
-    """One line with the file's name and what to do."""
+    """Assert that the last line names the file and says what to do."""
     last = text.strip().splitlines()[-1]
     assert ended_code == 2, text
     assert last.startswith("crl: ") and str(file) in last and "delete" in last, last
@@ -78,8 +77,7 @@ def answered(ended_code: int, text: str, file: Path) -> None:
 
 
 def goes_on(wanted: Undisturbed, run: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Start the command in a folder with a damaged file, do what it says, end with the very
-    numbers."""
+    """Start the command in a folder with a damaged file, do what it says, get the same numbers."""
     capsys.readouterr()
     code = main([*wanted.command, f"run_dir={run}"])
     text = capsys.readouterr().err
@@ -100,7 +98,7 @@ def goes_on(wanted: Undisturbed, run: Path, file: Path, capsys: pytest.CaptureFi
 
 
 def rounds(count: int, *names: str) -> list[tuple[str, Damage, int]]:
-    """So many times every file in every way; 0: every file once."""
+    """Every file in every way, ``count`` times; 0: every file once."""
     if count == 0:
         return [(name, DAMAGE[number % len(DAMAGE)], 0) for number, name in enumerate(names)]
     return [
@@ -129,7 +127,7 @@ def check_unfinished(
 def check_finished(
     count: int, wanted: Undisturbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> dict[str, int]:
-    """What is complete is never silently another; what is not damaged stays as it was."""
+    """A complete result never changes silently; an undamaged file stays as it was."""
     answers: dict[str, int] = {}
     for name, damage, number in rounds(
         count, "result.json", "config.yaml", "metrics.jsonl", "checkpoint.pt"
@@ -199,8 +197,7 @@ def refusal(run: Path) -> str | None:
 
 
 def readers(count: int, wanted: Undisturbed, tmp_path: Path) -> int:
-    """Whatever a bit or a length is, the readers say the same as before, or say that it is
-    damaged."""
+    """Whatever is damaged, the readers return the same as before or say that it is damaged."""
     before = read_run(wanted.folder)
     assert before is not None
     said = 0
@@ -238,7 +235,8 @@ def test_readers_notice_what_they_read(texts: Undisturbed, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_readers_notice_what_they_read_in_thousands(texts: Undisturbed, tmp_path: Path) -> None:
     print(
-        f"\n{readers(700, texts, tmp_path)} of {5 * 3 * 700} damaged files were named, the others said the same as before"
+        f"\n{readers(700, texts, tmp_path)} of {5 * 3 * 700} damaged files were named, "
+        "the others said the same as before"
     )
 
 
@@ -296,7 +294,7 @@ def test_writing_takes_no_second_copy_of_the_tensors(
 
 
 def resident_bytes() -> int:
-    """Of this process, now."""
+    """The memory of this process, now."""
     status = Path("/proc/self/statm")
     if not status.exists():
         pytest.skip("no /proc")

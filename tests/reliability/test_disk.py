@@ -1,5 +1,7 @@
-"""A full disk and a folder that cannot be written end in one line; what was complete stays, and the
-same command goes on."""
+"""A full disk or a folder that cannot be written ends a run with one line.
+
+What was complete stays, and the same command goes on.
+"""
 
 import os
 import shutil
@@ -24,7 +26,7 @@ def one_line(ended: Ended, code: int, *words: str) -> None:
 
 
 def test_a_file_that_grows_too_large(crl: ForkServer, images: Undisturbed, tmp_path: Path) -> None:
-    """As on a full disk, but of the checkpoint alone, whose size is no other file's."""
+    """As on a full disk, but for the checkpoint alone: only that file is so large."""
     size = (images.folder / "checkpoint.pt").stat().st_size
     (cache,) = (images.cache / "prepared").glob("*.pt")
     run = tmp_path / "run"
@@ -49,8 +51,7 @@ def test_a_file_that_grows_too_large(crl: ForkServer, images: Undisturbed, tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own in memory, with room for one checkpoint, but not for the next beside
-    it."""
+    """A file system in memory that has room for one checkpoint, but not for a second."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
@@ -65,7 +66,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def leave(place: Path, size: int) -> None:
-    """Fill the disk but for so many bytes."""
+    """Fill the disk up to this many free bytes."""
     free = shutil.disk_usage(place).free
     with (place / "filler").open("wb") as stream:
         stream.write(bytes(max(0, free - size)))
@@ -99,7 +100,7 @@ def test_a_full_disk_in_the_middle(crl: ForkServer, images: Undisturbed, small_d
 
 @as_root
 def test_write_permission_taken_away(crl: ForkServer, texts: Undisturbed) -> None:
-    """As another user: root may write everywhere."""
+    """The command runs as another user, since root may write everywhere."""
     place = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
         documents = Path(

@@ -1,5 +1,4 @@
-"""Killed at any moment, the same command again gives the very numbers of a run that nobody
-disturbed."""
+"""A run that is killed at any moment and started again gives the numbers of an undisturbed one."""
 
 import random
 import shutil
@@ -17,7 +16,7 @@ KINDS = ("synced", "before renamed", "after renamed")
 
 
 def phase(run: Path) -> str:
-    """Where a run was when it was killed, by what it left."""
+    """Return where a run was when it was killed; its files tell."""
     if (run / "result.json").exists():
         return "complete"
     if not (run / "checkpoint.pt").exists():
@@ -30,8 +29,10 @@ def phase(run: Path) -> str:
 def kill_at_random(
     crl: ForkServer, wanted: Undisturbed, place: Path, chance: random.Random
 ) -> list[str]:
-    """The same command killed once or several times, with a cache of its own, then left alone:
-    where each kill hit."""
+    """Kill a command once or several times, then let it end; return where each kill hit.
+
+    The command has a cache of its own.
+    """
     command, cache = [*wanted.command, f"run_dir={place}/run"], place / "cache"
     hits = []
     while not hits or chance.random() < 0.3:
@@ -73,14 +74,14 @@ def test_killed_at_random_moments(
 def test_killed_while_files_are_written(
     kind: str, crl: ForkServer, images: Undisturbed, tmp_path: Path
 ) -> None:
-    """Every write has a number; some of them here, all of them in the long suite."""
+    """Every write has a number: here some of them, in the long suite all."""
     chance = random.Random(f"{SEED} {kind}")
     for number in chance.sample(range(1, 12), 1):
         assert _killed_at(crl, images, tmp_path / str(number), kind, number)
 
 
 def _killed_at(crl: ForkServer, wanted: Undisturbed, place: Path, kind: str, number: int) -> bool:
-    """False where the command ended before that write."""
+    """Kill a command at a write, then let it end; return False if it has fewer writes."""
     command, cache = [*wanted.command, f"run_dir={place}/run"], place / "cache"
     killed = crl.run(*command, cache=cache, die_at=(kind, number))
     ended = crl.run(*command, cache=cache)
@@ -124,7 +125,8 @@ def test_hundreds_of_kills(
         )
     seconds, counted = time.monotonic() - started, hits.total() - hits["complete"]
     print(
-        f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; all equal the undisturbed run"
+        f"\n{counted} kills, seed {SEED}, {number} runs, {seconds:.0f} s: {dict(hits)}; "
+        "all equal the undisturbed run"
     )
     assert {"preparing", "training", "evaluating"} <= set(hits)
 

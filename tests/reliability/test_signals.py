@@ -1,4 +1,4 @@
-"""A signal to end leaves a checkpoint, an exit code that names it, and the line that goes on."""
+"""A signal leaves a checkpoint, an exit code that names it, and the command that goes on."""
 
 import json
 import os
@@ -6,13 +6,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.runtime.signals import DeferredSignals, Interrupted, ending, interrupt
+from experiments.runtime.signals import DeferredSignals, Interrupted, ending
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
@@ -24,7 +25,7 @@ def lines(run: Path) -> int:
 
 
 def slowly(wanted: Undisturbed) -> list[str]:
-    """The command with so many more steps that a signal comes in time."""
+    """The command with more steps, so that a signal comes in time."""
     return [*wanted.command, LONG, "training.steps=600"]
 
 
@@ -46,8 +47,7 @@ def test_a_signal_in_training(
     long_log: list[dict[str, float]],
     tmp_path: Path,
 ) -> None:
-    """Wherever it hits between two lines of the log, the lines and the result become those of an
-    undisturbed run."""
+    """Wherever it comes, log and result become those of an undisturbed run."""
     run = tmp_path / "run"
     command = [*slowly(texts), f"run_dir={run}"]
     process = crl.start(*command, cache=texts.cache)
@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
 
 
 def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
-    """As a launcher's does, which puts its job into the queue again, or lets a signal pass."""
+    """A launcher has such handlers: one puts the job back into its queue, one ignores a signal."""
     heard: list[int] = []
 
     def requeue(signum: int, frame: object) -> None:
@@ -161,22 +161,27 @@ def test_sigterm_outside_of_training(
 
 
 def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: Path) -> None:
-    from experiments.launch.worker_pool import run_side_by_side
+    from experiments.launch.launch import launch
+    from experiments.launch.run_spec import RunSpec
+    from experiments.launch.worker_pool import WorkerPool
 
-    job = (*slowly(texts)[1:], f"run_dir={tmp_path}/run", "training.steps=1000000")
+    run = tmp_path / "run"
+    overrides = (*slowly(texts)[1:], f"run_dir={run}", "training.steps=1000000")
+    spec = RunSpec("endless", overrides, run, 1, 1000000, "kind")
 
-    def stop(running: set[int]) -> None:
-        if lines(tmp_path / "run") > 3:
-            interrupt(signal.SIGTERM)
+    def stop() -> None:
+        until(lambda: lines(run) > 3)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted):
-        list(run_side_by_side([(0, job)], 1, 1, tmp_path / "log", stop))
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(Interrupted), ending():
+        launch([spec], WorkerPool(1, tmp_path / "log"), print)
     assert (tmp_path / "run" / "checkpoint.pt").exists()
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def gone(session: int) -> bool:
-    """Whether nobody is left of it."""
+    """Return whether no process of the session is left."""
     try:
         os.killpg(session, 0)
     except ProcessLookupError:
@@ -188,10 +193,10 @@ def gone(session: int) -> bool:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["reproduce", "joblib", "basic"])
 def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) -> None:
-    """Every run under way has a checkpoint, no process is left, and the same command completes them
-    all."""
-    small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2", "evaluation.linear_steps=5",
-             "runtime.progress=false", f"output_dir={tmp_path}", LONG]  # fmt: skip
+    """Each run in progress has a checkpoint, no process is left, the same command completes all."""
+    small = ["dataset.points_per_class=10", "dataset.test_per_class=2", "encoder.width=2",
+             "evaluation.linear_steps=5", "runtime.progress=false", f"output_dir={tmp_path}",
+             LONG]  # fmt: skip
     if verb == "reproduce":
         command = ["reproduce", "only=glyphs,table1", "seeds=1", "workers=2", *small]
     else:

@@ -1,5 +1,4 @@
-"""Two processes at once on one run folder: one runs, the other gets one line; on one cache: one
-waits and reads."""
+"""Two processes at once: one run folder has room for one of them; in one cache, one waits."""
 
 import os
 import re
@@ -32,7 +31,7 @@ def test_one_runs_and_the_other_is_told_who(
 def test_started_at_once_again_and_again(
     crl: ForkServer, texts: Undisturbed, tmp_path: Path
 ) -> None:
-    """The one that is told may come too late, and read the result of the other instead."""
+    """The second process may come so late that it reads the result of the first."""
     for number in range(3):
         command = [*texts.command, f"run_dir={tmp_path}/{number}"]
         both = [crl.start(*command, cache=tmp_path / f"cache{number}") for _ in range(2)]

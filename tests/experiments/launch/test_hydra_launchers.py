@@ -1,5 +1,4 @@
-"""Runs through Hydra's launchers: what each is handed, and jobs of submitit as processes of this
-machine."""
+"""Hydra's launchers: what submitit and joblib are handed, and jobs as processes of this machine."""
 
 import json
 import os
@@ -8,24 +7,23 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from hydra.core.plugins import Plugins
 from made_up_runs import make_run
-from omegaconf import OmegaConf
-from submitit import LocalJob
+from submitit import AutoExecutor, LocalJob
 
 from cli.main import main
 from experiments.config.compose import compose_config
 from experiments.config.identity import run_path
 from experiments.errors import ConfigError
-from experiments.launch import slurm as cluster
-from experiments.launch.hydra_launchers import Start, launcher
-from experiments.launch.sweep import launch, plan
+from experiments.launch import slurm
+from experiments.launch.hydra_launchers import choose_launcher
+from experiments.launch.launch import OneByOne, launch
+from experiments.launch.run_spec import RunSpec
+from experiments.launch.sweep import plan_sweep, run_sweep
 
 TINY = [
     "dataset.points_per_class=10",
@@ -47,12 +45,22 @@ def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "result.json").read_text())
 
 
-def process_of_job(folder: Path, number: int) -> int:
-    """Id of the process that runs the sweep's job of that number: the child of the one after which
-    its folder is named."""
+def runs_of(folder: Path, count: int = 2, *options: str) -> list[RunSpec]:
+    """Runs that differ in their seed."""
+    return [
+        RunSpec(f"seed={seed}", (f"seed={seed}", *options), folder / str(seed), 1, 1, "kind")
+        for seed in range(count)
+    ]
+
+
+def process_of_job(folder: Path, option: str) -> int:
+    """Return the id of the process that does the job with this option.
+
+    It is the child of the process that the job's folder is named after.
+    """
     jobs = [place for place in folder.iterdir() if place.name.isdigit()]
     (job,) = (
-        place.name for place in jobs if LocalJob(place, place.name).submission().args[2] == number
+        place.name for place in jobs if option in LocalJob(place, place.name).submission().args[0]
     )
     shown = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True
@@ -63,35 +71,38 @@ def process_of_job(folder: Path, number: int) -> int:
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What submitit's launchers were handed; they start nothing in these tests."""
-    found: dict[str, Any] = {}
+    """What submitit is handed; it starts nothing in these tests."""
+    handed: dict[str, Any] = {}
 
-    def launch(chosen: Any, job_overrides: list[list[str]], initial_job_idx: int) -> list[Any]:
-        found.update(options=chosen.params, overrides=job_overrides)
+    def refuse(executor: AutoExecutor, task: Any, overrides: list[tuple[str, ...]]) -> list[Any]:
+        inner = executor._executor
+        handed.update(parameters=inner.parameters, folder=str(executor.folder), executor=inner)
+        handed.update(overrides=[list(of_run) for of_run in overrides])
         raise RuntimeError("no runs in this test")
 
-    Plugins.instance()  # imports the launchers anew
-    plugin = import_module("hydra_plugins.hydra_submitit_launcher.submitit_launcher")
-    monkeypatch.setattr(plugin.BaseSubmititLauncher, "launch", launch)
+    monkeypatch.setattr(AutoExecutor, "map_array", refuse)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    return found
+    return handed
 
 
 def test_jobs_on_a_cluster_and_their_defaults(handed: dict[str, Any], tmp_path: Path) -> None:
-    runs = [Start(f"seed={seed}", (f"seed={seed}",), tmp_path / str(seed)) for seed in (0, 1)]
-    with launcher(runs, [*SLURM, "hydra.launcher.cpus_per_task=6"], tmp_path, print) as start:
-        failures = start()
+    runs = runs_of(tmp_path)
+    options = [*SLURM, "hydra.launcher.cpus_per_task=6"]
+    failures = launch(runs, choose_launcher(options, tmp_path, 2, print), print)
     assert failures == dict.fromkeys(
         ["seed=0", "seed=1"], "the launcher gave up: RuntimeError: no runs in this test"
     )
     assert handed["overrides"] == [["seed=0", "runtime.threads=6"], ["seed=1", "runtime.threads=6"]]
-    options = handed["options"]
-    assert (options["partition"], options["name"], options["max_num_timeout"]) == ("gpu", "crl", 20)
-    assert options["submitit_folder"] == f"{tmp_path}/.submitit/%j"
-    assert options["setup"] == ["export SRUN_CPUS_PER_TASK=6"]
-    with launcher(runs, [*SLURM, "hydra.launcher.max_num_timeout=2"], tmp_path, print) as start:
-        start()
-    assert handed["options"]["max_num_timeout"] == 2
+    parameters = handed["parameters"]
+    assert (parameters["partition"], parameters["job_name"]) == ("gpu", "crl")
+    assert (parameters["cpus_per_task"], parameters["time"]) == (6, 60)
+    assert parameters["setup"] == ["export SRUN_CPUS_PER_TASK=6"]
+    assert handed["folder"] == f"{tmp_path}/.submitit/%j"
+    assert handed["executor"].max_num_timeout == 20
+    options = [*SLURM, "hydra.launcher.max_num_timeout=2"]
+    launch(runs, choose_launcher(options, tmp_path, 2, print), print)
+    assert handed["executor"].max_num_timeout == 2
+    assert handed["overrides"][0] == ["seed=0", "runtime.threads=1"]
 
 
 @pytest.mark.parametrize(
@@ -105,57 +116,92 @@ def test_jobs_on_a_cluster_and_their_defaults(handed: dict[str, Any], tmp_path: 
     ],
 )
 def test_threads_of_a_job(options: dict[str, Any], wanted: int | None) -> None:
-    assert cluster.threads(OmegaConf.create(options)) == wanted
+    assert slurm.threads_of_job(options) == wanted
 
 
-def test_a_model_with_a_colon_is_handed_over_spelled_out(
-    handed: dict[str, Any], tmp_path: Path
-) -> None:
-    """What composes a run behind a launcher is Hydra, which knows no colon."""
+def test_a_model_with_a_colon_is_handed_over(handed: dict[str, Any], tmp_path: Path) -> None:
     command = ["encoder=torchvision:resnet18,torchvision:resnet34", "objective=frozen", "seed=0,1"]
-    found = plan([*command, *SLURM, f"output_dir={tmp_path}"], [])
-    assert [job.title for job in found.jobs[::2]] == [
+    sweep = plan_sweep([*command, *SLURM, f"output_dir={tmp_path}"], [])
+    assert [run.title for run in sweep.runs[::2]] == [
         "encoder=torchvision:resnet18 seed=0",
         "encoder=torchvision:resnet34 seed=0",
     ]
-    (study,) = found.manifest.studies
+    (study,) = sweep.manifest.studies
     labels = [{"encoder": f"torchvision:{name}"} for name in ("resnet18", "resnet34")]
     assert [(cell.labels, len(cell.runs)) for cell in study.cells] == [
         (label, 2) for label in labels
     ]
-    assert len(launch(found, print)) == 4
-    assert handed["overrides"][0][:4] == [
-        "encoder=torchvision",
-        "encoder.model=resnet18",
-        "objective=frozen",
-        "seed=0",
-    ]
-    assert run_path(compose_config(handed["overrides"][3])) == found.jobs[3].path
+    assert len(run_sweep(sweep, print)) == 4
+    assert run_path(compose_config(handed["overrides"][3])) == sweep.runs[3].folder
+
+
+def test_joblib_gets_a_model_with_a_colon_spelled_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Hydra composes its runs too, and it knows no colon."""
+    from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
+
+    handed: list[list[str]] = []
+
+    def refuse(chosen: Any, job_overrides: list[list[str]], initial_job_idx: int) -> list[Any]:
+        handed.extend(job_overrides)
+        raise RuntimeError("no runs in this test")
+
+    monkeypatch.setattr(JoblibLauncher, "launch", refuse)
+    command = ["encoder=torchvision:resnet18", "objective=frozen", "seed=0,1"]
+    sweep = plan_sweep([*command, "hydra/launcher=joblib", f"output_dir={tmp_path}"], [])
+    assert len(run_sweep(sweep, print)) == 2
+    wanted = ["encoder=torchvision", "encoder.model=resnet18", "objective=frozen", "seed=0"]
+    assert handed[0][:4] == wanted
+    assert run_path(compose_config(handed[1])) == sweep.runs[1].folder
 
 
 def test_the_result_before_force_is_not_taken_for_the_runs_own(
-    handed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    run = Start("seed=0", ("seed=0", "force=true"), make_run(tmp_path, "a", 0, 0.9))
-    with launcher([run], SLURM, tmp_path, print) as start:
-        assert "gave up" in start()["seed=0"]
+    from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
-    def launch_and_die(*_: Any, **__: Any) -> list[Any]:
-        (run.path / "result.json").touch()
+    folder = make_run(tmp_path, "a", 0, 0.9)
+    run = RunSpec("seed=0", ("seed=0", "force=true"), folder, 1, 1, "kind")
+    new_results: list[bool] = [False, True]
+
+    def give_up(*_: Any, **__: Any) -> list[Any]:
+        if new_results.pop(0):
+            (folder / "result.json").touch()
         raise RuntimeError("too late to matter")
 
-    plugin = import_module("hydra_plugins.hydra_submitit_launcher.submitit_launcher")
-    monkeypatch.setattr(plugin.BaseSubmititLauncher, "launch", launch_and_die)
-    with launcher([run], SLURM, tmp_path, print) as start:
-        assert start() == {}
+    monkeypatch.setattr(JoblibLauncher, "launch", give_up)
+    launcher = choose_launcher(
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], tmp_path, 1, print
+    )
+    assert "gave up" in launch([run], launcher, print)["seed=0"]
+    assert launch([run], launcher, print) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "one"),
+    [
+        ([], True),
+        (["hydra/launcher=basic"], True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"], True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], False),
+    ],
+)
+def test_one_run_at_a_time_is_done_in_this_process(
+    options: list[str], one: bool, tmp_path: Path
+) -> None:
+    """Where a signal is heard at once; joblib would do so too, but pass signals on to nobody."""
+    launcher = choose_launcher(options, tmp_path, 3, print)
+    assert isinstance(launcher, OneByOne) == one
 
 
 def test_a_run_that_another_process_has_is_not_submitted(
     handed: dict[str, Any], tmp_path: Path
 ) -> None:
-    runs = [Start(f"seed={seed}", (f"seed={seed}",), tmp_path / str(seed)) for seed in (0, 1)]
-    with FileLock(tmp_path / "1" / ".lock"), launcher(runs, SLURM, tmp_path, print) as start:
-        failures = start()
+    (tmp_path / "1").mkdir()
+    with FileLock(tmp_path / "1" / ".lock"):
+        launcher = choose_launcher(SLURM, tmp_path, 2, print)
+        failures = launch(runs_of(tmp_path), launcher, print)
     assert handed["overrides"] == [["seed=0", "runtime.threads=1"]]
     assert failures["seed=1"] == f"{tmp_path}/1 is in use by another crl process; wait for it"
 
@@ -164,15 +210,10 @@ def test_a_job_that_died_answers_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LocalJob, "_results_timeout_s", 0)
-    job: LocalJob[Any] = LocalJob(tmp_path, "17")
-    with cluster.every_job_answers():
-        (answer,) = job.results()
-    assert re.fullmatch(
-        rf"its job 17 ended without a result \(.*\); its log: {tmp_path}/17_0_log.err",
-        answer.return_value,
+    why = slurm.why_failed(LocalJob(tmp_path, "17"))
+    assert why is not None and re.fullmatch(
+        rf"its job 17 ended without a result \(.*\); its log: {tmp_path}/17_0_log.err", why
     )
-    with pytest.raises(RuntimeError):
-        job.results()
 
 
 @pytest.mark.parametrize(
@@ -201,11 +242,8 @@ def test_bad_options_are_answered_before_anything_is_written(
 
 def test_no_cluster_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with (
-        pytest.raises(ConfigError, match="from which jobs are submitted"),
-        launcher([], SLURM, tmp_path / "out", print),
-    ):
-        raise AssertionError
+    with pytest.raises(ConfigError, match="from which jobs are submitted"):
+        choose_launcher(SLURM, tmp_path / "out", 0, print)
     assert not (tmp_path / "out").exists()
 
 
@@ -215,8 +253,8 @@ def test_reproduce_hands_its_runs_over_the_longest_first(
     command = ["reproduce", "only=glyphs,fig2c", "seeds=2", f"output_dir={tmp_path}"]
     assert main([*command, *SLURM, "hydra.launcher.array_parallelism=8"]) == 1
     assert "2 run(s) failed" in capsys.readouterr().err
-    assert handed["options"]["array_parallelism"] == 8
-    assert handed["options"]["submitit_folder"] == f"{tmp_path}/.submitit/%j"
+    assert handed["parameters"]["array_parallelism"] == 8
+    assert handed["folder"] == f"{tmp_path}/.submitit/%j"
     assert ["seed=0" in run for run in handed["overrides"]] == [True, False]
     assert main([*command, *SLURM, "workers=2"]) == 2
     assert "options of the launcher" in capsys.readouterr().err
@@ -241,7 +279,7 @@ def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(
         while sweep.poll() is None:
             if list((tmp_path / "jobs").glob("runs/*/seed0/checkpoint.pt")):
                 (jobs,) = (tmp_path / "jobs").glob("sweeps/*/.submitit")
-                os.kill(process_of_job(jobs, 0), signal.SIGUSR2)
+                os.kill(process_of_job(jobs, "objective.block_size=2"), signal.SIGUSR2)
                 break
             time.sleep(0.05)
         out, err = sweep.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""One training run over several processes: the same steps, one folder, and all end together."""
+"""One training run in several processes: the same steps, one folder, and a common end."""
 
 import json
 import multiprocessing
@@ -56,7 +56,7 @@ CASES = {
 
 
 def losses(case: str, fabric: Fabric) -> list[float]:
-    """Of fifty steps on four small classes."""
+    """The losses of fifty steps on four small classes."""
     sizes = [
         "training.batch_size=16",
         f"training.steps={STEPS}",
@@ -133,10 +133,11 @@ def test_two_ranks_take_the_steps_of_one_process(
 
 
 COMMAND = [sys.executable, "-m", "cli.main"]
-TRAIN = ["train", "dataset.points_per_class=10", "dataset.test_per_class=2", "dataset.augment=flip_shift", "encoder.width=2",
-         "training.batch_size=16", "training.steps=60", "training.log_every=1", "training.dev_every=10",
-         "training.checkpoint_seconds=0", "optimizer.lr=1e-4", "evaluation.linear_steps=5", "runtime.progress=false",
-         "runtime.device=cpu"]  # fmt: skip
+TRAIN = ["train", "dataset.points_per_class=10", "dataset.test_per_class=2",
+         "dataset.augment=flip_shift", "encoder.width=2", "training.batch_size=16",
+         "training.steps=60", "training.log_every=1", "training.dev_every=10",
+         "training.checkpoint_seconds=0", "optimizer.lr=1e-4", "evaluation.linear_steps=5",
+         "runtime.progress=false", "runtime.device=cpu"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def log(run: Path) -> list[dict[str, float]]:
 
 
 def assert_same(run: Path, other: Path) -> None:
-    """The same numbers but for the order of sums, in metrics and every line of the log."""
+    """Assert that metrics and log are equal, up to the order of sums."""
     found, wanted = (json.loads((folder / "result.json").read_text()) for folder in (run, other))
     assert found["config_hash"] == wanted["config_hash"]
     assert found["metrics"] == pytest.approx(
@@ -247,9 +248,11 @@ def test_a_signal_reaches_rank_0_alone(signum: int, by_one: Path, tmp_path: Path
     run = tmp_path / "run"
     command = [*COMMAND, *TRAIN, f"run_dir={run}"]
     process = subprocess.Popen(
-        [*command, "runtime.devices=2", "training.checkpoint_seconds=1000"], stderr=subprocess.PIPE, text=True,
+        [*command, "runtime.devices=2", "training.checkpoint_seconds=1000"],
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     while process.poll() is None and (not (run / "metrics.jsonl").exists() or len(log(run)) < 10):
         time.sleep(0.01)
     os.killpg(process.pid, signum)  # as a terminal and a scheduler do: to all processes
@@ -267,7 +270,8 @@ def test_what_is_wrong_is_said_once_and_ends_all(
     run = tmp_path / "run"
     assert main([*TRAIN, f"run_dir={run}", "runtime.devices=2", "training.batch_size=15"]) == 2
     assert capfd.readouterr().err == (
-        "crl: training.batch_size: 15 tuples cannot be shared equally by 2 devices; choose a multiple of 2\n"
+        "crl: training.batch_size: 15 tuples cannot be shared equally by 2 devices; "
+        "choose a multiple of 2\n"
     )
     assert main([*TRAIN, "-m", "seed=0,1", "runtime.devices=2"]) == 2
     assert "each run of a sweep takes one" in capfd.readouterr().err

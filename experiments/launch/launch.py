@@ -1,0 +1,101 @@
+"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``. Free of torch.
+
+A launcher is one of these: :class:`OneByOne` here, the pool of local processes (``worker_pool``),
+jobs on a cluster (``slurm``), or any other launcher that Hydra has (``hydra_launchers``).
+"""
+
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Protocol
+
+from data.errors import DataError
+from experiments.errors import ConfigError, RunError, one_line
+from experiments.launch.progress_bar import Progress
+from experiments.launch.run_spec import RunSpec
+from experiments.runtime.console import Say
+from experiments.runtime.signals import Interrupted
+
+# How a run ended: its number in the list, and why it failed, in one line (None: it is complete).
+Outcome = tuple[int, str | None]
+
+
+class Launcher(Protocol):
+    """What starts runs. ``side_by_side`` is how many at a time, None where others decide that."""
+
+    side_by_side: int | None
+
+    def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
+        """Do the runs; yield one outcome for each, in any order."""
+
+
+class OneByOne:
+    """The launcher that does one run after another, in this process."""
+
+    side_by_side: int | None = 1
+
+    def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
+        """Do the runs; each shows its own progress bar."""
+        for number, run in enumerate(runs):
+            yield number, do_run(run.overrides, lambda line: None, progress=True)
+
+
+def launch(
+    runs: Sequence[RunSpec], launcher: Launcher, say: Say, complete: int = 0, bar: bool = True
+) -> dict[str, str]:
+    """Do the runs; return {title: why it failed, in one line}, empty if all are complete.
+
+    ``complete``: how many others were complete before; they count as done. ``bar``: whether a
+    terminal shows one bar over all runs instead of a line for each run that ends.
+    """
+    if not runs:
+        return {}
+    failures = {}
+    bar = bar and not isinstance(launcher, OneByOne)
+    with (
+        Progress(runs, complete, launcher.side_by_side, say, bar) as progress,
+        closing(launcher.outcomes(runs)) as outcomes,
+    ):
+        for number, error in outcomes:
+            progress.ended(number, error)
+            if error is not None:
+                failures[runs[number].title] = error
+    return failures
+
+
+def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | None:
+    """Do the run that ``crl train`` would do; return why it failed, in one line, or None.
+
+    ``progress``: whether it may show a progress bar of its own. A signal raises Interrupted.
+    """
+    from experiments.config.compose import compose_config
+    from experiments.run import run
+
+    try:
+        config = compose_config(overrides)
+        config.runtime.progress = config.runtime.progress and progress
+        run(config, ["crl", "train", *overrides], say)
+    except Exception as error:
+        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
+            say(traceback.format_exc())
+        return one_line(error)
+    return None
+
+
+def do_run_for_launcher(
+    overrides: Sequence[str], say: Say, signals: AbstractContextManager[None] | None = None
+) -> str | None:
+    """As :func:`do_run`, but a signal is an answer too, which the launcher hands on.
+
+    ``signals``: a context that handles them.
+    """
+    try:
+        with signals or nullcontext():
+            return do_run(overrides, say)
+    except Interrupted as error:
+        return f"ended by {error}"
+
+
+def gave_up(error: Exception) -> str:
+    """Why a run was not done: its launcher could not go on."""
+    return f"the launcher gave up: {one_line(error)}"

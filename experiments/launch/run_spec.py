@@ -1,0 +1,52 @@
+"""A run to do, as every way of starting runs takes it. Free of torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.config.identity import run_path
+from experiments.config.schema import Config
+
+_THREADS = "runtime.threads="
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: ``overrides`` are what ``crl train`` takes for it alone.
+
+    ``title`` names it for people. ``points`` is how many points it encodes; runs of one ``kind``
+    take about the same time for a point.
+    """
+
+    title: str
+    overrides: tuple[str, ...]
+    folder: Path
+    points: int
+    steps: int
+    kind: str
+
+    @classmethod
+    def of(cls, config: Config, overrides: Sequence[str], title: str = "") -> "RunSpec":
+        """The run that a configuration describes, by default titled after its folder."""
+        folder = run_path(config)
+        tuples = config.training.steps * config.training.batch_size
+        return cls(
+            title=title or f"{folder.parent.name}/{folder.name}",
+            overrides=tuple(overrides),
+            folder=folder,
+            points=tuples * config.objective.points_per_tuple,
+            steps=config.training.steps,
+            kind=f"{config.dataset.name}/{config.encoder.name}",
+        )
+
+    @property
+    def threads(self) -> int | None:
+        """The CPU threads that the overrides ask for, if they do."""
+        values = [o.removeprefix(_THREADS) for o in self.overrides if o.startswith(_THREADS)]
+        return int(values[-1]) if values and values[-1].isdecimal() else None
+
+    def with_threads(self, threads: int | None) -> "RunSpec":
+        """The run with this number of CPU threads, unless it asks for a number itself."""
+        if threads is None or self.threads is not None:
+            return self
+        return replace(self, overrides=(*self.overrides, f"{_THREADS}{threads}"))
