@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+import experiments.run
 from cli.main import main
 
 SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8",
          "objective.negatives=2", "evaluation.linear_steps=200", "training.log_every=5",
          "training.dev_every=10", "runtime.progress=false"]  # fmt: skip
 TOPICS = {"pos": ["fine", "bright", "lovely"], "neg": ["dull", "grey", "awful"]}
+from experiments.training.loop import Training
+from experiments.training.progress import Progress
 
 
 def review(label: str, number: int) -> str:
@@ -98,16 +101,12 @@ def test_another_copy_is_read_in_the_words_of_training(reviews: Path, tmp_path: 
 def test_the_share_that_training_sees_is_of_whole_reviews(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import experiments.run
-
     seen = []
     fit = experiments.run.fit
 
-    def spy(
-        config: Any, fabric: Any, encoder: Any, train: Any, dev: Any, *others: Any, **more: Any
-    ) -> Any:
-        seen.append((train.sizes.tolist(), dev.sizes.tolist()))
-        return fit(config, fabric, encoder, train, dev, *others, **more)
+    def spy(training: Training) -> Progress:
+        seen.append((training.train.sizes.tolist(), training.dev.sizes.tolist()))
+        return fit(training)
 
     monkeypatch.setattr(experiments.run, "fit", spy)
     command = ["train", "dataset=imdb", f"dataset.root={reviews}", *SMALL, "training.steps=3"]

@@ -22,9 +22,10 @@ from experiments.errors import ConfigError
 from experiments.evaluation.accuracy import group_scores
 from experiments.evaluation.theory import theory
 
-TINY = ["dataset.points_per_class=10", "dataset.test_per_class=3", "encoder.width=2", "training.batch_size=16",
-        "training.steps=4", "training.dev_every=4", "evaluation.linear_steps=5", "evaluation.l2=[0.001]",
-        "runtime.progress=false", "runtime.threads=1"]  # fmt: skip
+TINY = ["dataset.points_per_class=10", "dataset.test_per_class=3", "encoder.width=2",
+        "training.batch_size=16", "training.steps=4", "training.dev_every=4",
+        "evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.progress=false",
+        "runtime.threads=1"]  # fmt: skip
 RHO = torch.tensor([0.7, 0.1, 0.2], dtype=torch.float64)
 
 
@@ -256,11 +257,12 @@ def test_a_text_whose_classes_are_documents_keeps_rho_in_another_vocabulary(tmp_
             for i in range(60)
         ]
         (tmp_path / f"{topic}.txt").write_text("\n".join(lines))
-    command = ["train", "dataset=documents", f"dataset.root={tmp_path}", "dataset.min_sentences=20",
-               "training.batch_size=16",
-               "evaluation.ks=[2,3]", "evaluation.tops=[1]", "encoder.dimension=8", "encoder.embedding_dim=8",
-               "objective.block_size=2", "objective.negatives=2", "training.steps=3", "evaluation.linear_steps=5",
-               "dataset.class_sizes=longtail", "dataset.imbalance=4", "runtime.progress=false"]  # fmt: skip
+    command = ["train", "dataset=documents", f"dataset.root={tmp_path}",
+               "dataset.min_sentences=20", "training.batch_size=16", "evaluation.ks=[2,3]",
+               "evaluation.tops=[1]", "encoder.dimension=8", "encoder.embedding_dim=8",
+               "objective.block_size=2", "objective.negatives=2", "training.steps=3",
+               "evaluation.linear_steps=5", "dataset.class_sizes=longtail", "dataset.imbalance=4",
+               "runtime.progress=false"]  # fmt: skip
     assert main([*command, f"run_dir={tmp_path / 'run'}"]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert "test.mean.avg2_minority" in result["metrics"]
