@@ -37,7 +37,7 @@ def training(options: Sequence[str], dataset: Dataset | None = None) -> Ours:
     if dataset is None:
         dataset = load_data(config, lambda line: None)[0]
     train = dataset.contrastive_splits()[0]
-    encoder = make_encoder(config, dataset, train)[0]
+    encoder = make_encoder(config, dataset, train, print)
     return Ours(TrainingStep(config, fabric, encoder, train), encoder, config, fabric)
 
 

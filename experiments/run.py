@@ -9,7 +9,6 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from experiments.config.identity import config_hash, run_name
-from experiments.config.objectives import OBJECTIVES
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.evaluation.score import describe_data, score
@@ -27,9 +26,8 @@ from experiments.runtime.ranks import (
 from experiments.storage.run_folder import RunFolder
 from experiments.trackers import Trackers
 from experiments.training.build import Prepared, load_data, prepare
-from experiments.training.loop import Training, fit
-from experiments.training.loss_curves import LossCurves
-from experiments.training.progress import Progress, run_identity, save_untrained
+from experiments.training.loop import fit
+from experiments.training.progress import Progress, save_untrained
 
 SCHEMA = 1
 
@@ -63,7 +61,13 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
                 folder.write_environment(about)
             say(f"run folder: {folder.path}")
 
-            progress = _train(config, fabric, prepared, folder, trackers)
+            if config.objective.trains:
+                progress = fit(config, fabric, prepared, folder, trackers)
+                leave_process_group()
+            else:
+                trackers.start(0)
+                prepared.encoder.to(fabric.device)
+                progress = save_untrained(config, prepared, folder)
             if not fabric.is_global_zero:
                 return {}
             say(_trained(progress))
@@ -135,25 +139,6 @@ def _held(folder: RunFolder, config: Config) -> Iterator[None]:
 def _environment(fabric: Fabric, prepared: Prepared, command: list[str]) -> dict[str, Any]:
     about = environment(fabric.device, prepared.fingerprint, command)
     return about | ({"devices": fabric.world_size} if fabric.world_size > 1 else {})
-
-
-def _train(
-    config: Config, fabric: Fabric, prepared: Prepared, folder: RunFolder, trackers: Trackers
-) -> Progress:
-    """Train the encoder, or save it as it is if the objective trains nothing."""
-    dataset, encoder = prepared.dataset, prepared.encoder
-    identity = run_identity(config, prepared.fingerprint, dataset.vocabulary)
-    if not config.objective.trains:
-        trackers.start(0)
-        return save_untrained(encoder.to(fabric.device), folder, identity)
-    objective = OBJECTIVES[config.objective.name].load()
-    train, dev = objective.splits(dataset, config.dataset.train_fraction)
-    curves = LossCurves.of(config, prepared.train, dataset)
-    progress = fit(
-        Training(config, fabric, encoder, train, dev, curves, folder, identity, trackers)
-    )
-    leave_process_group()
-    return progress
 
 
 def _trained(progress: Progress) -> str:

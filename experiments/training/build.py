@@ -26,11 +26,14 @@ from experiments.training.word_vectors import word_vectors
 class Prepared:
     """A data set and a fresh encoder.
 
-    ``train`` and ``dev`` are the splits that similar points are drawn from.
+    ``train`` and ``dev``: what the objective trains on, and what its dev loss is of. ``similar``:
+    the training points that similar points are drawn from; the encoder learns its pixel statistics
+    or word vectors from them.
     """
 
     dataset: Dataset
     fingerprint: str
+    similar: Split
     train: Split
     dev: Split
     encoder: nn.Module
@@ -39,12 +42,13 @@ class Prepared:
 def prepare(config: Config, say: Say) -> Prepared:
     """Load the data set and build the encoder. Raises ConfigError or DataError."""
     dataset, fingerprint = load_data(config, say)
-    train, dev = dataset.contrastive_splits(config.dataset.train_fraction)
-    encoder, note = make_encoder(config, dataset, train)
+    similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
+    encoder = make_encoder(config, dataset, similar, say)
     check_attentive(config, encoder)
-    if note:
-        say(note)
-    return Prepared(dataset, fingerprint, train, dev, encoder)
+    train = similar
+    if config.objective.reads_labels:
+        train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
+    return Prepared(dataset, fingerprint, similar, train, dev, encoder)
 
 
 def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
@@ -61,19 +65,18 @@ def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
     return dataset, dataset.fingerprint()
 
 
-def make_encoder(config: Config, dataset: Dataset, train: Split) -> tuple[nn.Module, str | None]:
-    """Return a fresh encoder and a line for the user, or None; its weights depend on the seed.
+def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn.Module:
+    """Return a fresh encoder, whose weights depend on the seed.
 
-    Pixel statistics and word vectors come from the points that the encoder is trained on. Raises
-    ConfigError for an encoder that cannot read the points.
+    Its pixel statistics or word vectors come from ``train``. Raises ConfigError for an encoder that
+    cannot read the points.
     """
     inputs: dict[str, Any] = {}
-    note = None
     holds = DATASETS[config.dataset.name].points
     if holds == "images":
         inputs["mean"], inputs["std"] = pixel_statistics(train)
     elif holds == "sentences":
-        inputs["vectors"], note = word_vectors(config, dataset, train)
+        inputs["vectors"] = word_vectors(config, dataset, train, say)
     encoder = _encoder(config, inputs)
     with torch.no_grad():
         try:
@@ -83,7 +86,7 @@ def make_encoder(config: Config, dataset: Dataset, train: Split) -> tuple[nn.Mod
             raise ConfigError(
                 f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})"
             ) from error
-    return encoder.train(), note
+    return encoder.train()
 
 
 def restore_encoder(config: Config, state: Mapping[str, Tensor]) -> nn.Module:

@@ -1,45 +1,24 @@
 """The training loop: one for every modality and objective."""
 
 import time
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from tqdm import tqdm
 
-from data.split import Split
 from experiments.config.schema import Config
 from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder
 from experiments.trackers import Trackers
-from experiments.training.loss_curves import LossCurves
+from experiments.training.build import Prepared
 from experiments.training.observer import Observer
-from experiments.training.progress import Progress, resume
+from experiments.training.progress import Progress, resume, run_identity
 from experiments.training.step import TrainingStep
 
 
-@dataclass(frozen=True)
-class Training:
-    """What is trained, on what, and where it is kept.
-
-    ``train`` and ``dev``: the splits that the objective draws from. ``identity``: what every
-    checkpoint of the run holds beside its progress.
-    """
-
-    config: Config
-    fabric: Fabric
-    encoder: nn.Module
-    train: Split
-    dev: Split
-    curves: LossCurves
-    folder: RunFolder
-    identity: dict[str, Any]
-    trackers: Trackers
-
-
-def fit(training: Training) -> Progress:
+def fit(
+    config: Config, fabric: Fabric, prepared: Prepared, folder: RunFolder, trackers: Trackers
+) -> Progress:
     """Train the encoder and leave it in the state with the lowest dev loss.
 
     Goes on from the folder's checkpoint if there is one. Every random draw depends on (seed,
@@ -48,13 +27,13 @@ def fit(training: Training) -> Progress:
     measures, logs and saves. Raises RunError if a loss is no longer finite or the folder cannot be
     written, and Interrupted.
     """
-    config, fabric, folder = training.config, training.fabric, training.folder
     options, is_rank_zero = config.training, fabric.is_global_zero
-    train_step = TrainingStep(config, fabric, training.encoder, training.train)
-    observer = Observer(config, train_step, training.dev.to(fabric.device), training.curves)
-    progress = resume(folder, train_step, training.identity, fabric)
+    train_step = TrainingStep(config, fabric, prepared.encoder, prepared.train)
+    observer = Observer(config, train_step, prepared)
+    identity = run_identity(config, prepared)
+    progress = resume(folder, train_step, identity, fabric)
     if is_rank_zero:
-        training.trackers.start(progress.step)
+        trackers.start(progress.step)
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     loss = torch.tensor(progress.loss, device=fabric.device)  # summed since the last line
     bar = tqdm(
@@ -81,19 +60,19 @@ def fit(training: Training) -> Progress:
                 progress.logged, progress.loss = progress.step, 0.0
                 progress.log.append(line)
                 folder.append_metrics(line)
-                training.trackers.log(line)
+                trackers.log(line)
                 speed = f"{line['points_per_second']:.0f}/s"
                 bar.set_postfix(loss=f"{line['train_loss']:.3f}", points=speed)
             is_time = time.monotonic() - saved >= options.checkpoint_seconds
             if ending or is_time or progress.step == options.steps:
                 state = train_step.state() | {"progress": vars(progress)}
-                folder.save_checkpoint(state | training.identity)
+                folder.save_checkpoint(state | identity)
                 saved = time.monotonic()
             if ending:
                 signals.deliver()
 
     if is_rank_zero:
         folder.write_metrics(progress.log)  # once more, synced: the result holds its checksum
-        training.encoder.load_state_dict(progress.best)
-        training.encoder.eval()
+        prepared.encoder.load_state_dict(progress.best)
+        prepared.encoder.eval()
     return progress

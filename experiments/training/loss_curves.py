@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from crl.losses.contrastive import contrastive_loss
 from crl.scoring.classifiers import mean_classifier, mean_classifier_loss
-from data.dataset import Dataset
 from data.seeding import generator
 from data.split import Split
 from data.tuples import TupleSampler
 from experiments.config.schema import Config
 from experiments.evaluation.encode import encode
+from experiments.training.build import Prepared
 
 _BATCHES = 16  # batches of tuples over features that are encoded once
 _LABELLED = (
@@ -35,14 +35,15 @@ class LossCurves:
     labelled: dict[str, Split]
 
     @classmethod
-    def of(cls, config: Config, train: Split, dataset: Dataset) -> "LossCurves":
-        """Choose the points; ``train`` is the split that similar points are drawn from.
+    def of(cls, config: Config, prepared: Prepared) -> "LossCurves":
+        """Choose the points.
 
         A training class gives at most as many points as it has test points, so that train and test
         are measured alike. If similar points come from unlabelled documents, ``L_un`` is that of as
         many training documents as held-out ones, and the supervised loss is that of at most
         ``_LABELLED`` labelled documents of a class.
         """
+        dataset, train = prepared.dataset, prepared.similar
         if dataset.unlabelled_dev is None:
             sample = train.take(torch.minimum(train.sizes, dataset.test.sizes))
             similar = {"train": sample, "test": dataset.test}

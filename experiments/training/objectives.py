@@ -1,4 +1,4 @@
-"""Objectives as the training loop sees them: splits, tuples to draw, loss of their features."""
+"""Objectives as the training loop sees them: the tuples to draw and their loss."""
 
 from typing import cast
 
@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.pooled import pooled_contrastive_loss
 from crl.losses.quick_thoughts import quick_thoughts_loss
-from data.dataset import Dataset
-from data.split import Split
 from data.tuples import TupleBatch, TupleSampler
 from experiments.config.objectives import (
     ContrastiveConfig,
@@ -28,11 +26,6 @@ class Objective(nn.Module):
     def __init__(self, options: ObjectiveConfig, dimension: int, classes: int) -> None:
         super().__init__()
         self.block_size = options.block_size
-
-    @staticmethod
-    def splits(dataset: Dataset, train_fraction: float) -> tuple[Split, Split]:
-        """Return the splits that training and the dev loss draw from."""
-        return dataset.contrastive_splits(train_fraction)
 
     def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
         """Return what draws tuples without negatives from a split with these class offsets.
@@ -101,11 +94,6 @@ class Supervised(Objective):
     def __init__(self, options: ObjectiveConfig, dimension: int, classes: int) -> None:
         super().__init__(options, dimension, classes)
         self.head = nn.Linear(dimension, classes)
-
-    @staticmethod
-    def splits(dataset: Dataset, train_fraction: float) -> tuple[Split, Split]:
-        """Return the labelled splits."""
-        return dataset.train.fraction(train_fraction), dataset.dev
 
     def forward(self, features: Tensor, batch: TupleBatch) -> Tensor:
         """Return the scalar cross-entropy (nats) of the features [1 + b, B, d]."""

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.config.identity import config_hash
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.runtime.ranks import gathered, rank_zero_first
 from experiments.storage.run_folder import RunFolder
+from experiments.training.build import Prepared
 from experiments.training.step import TrainingStep
 
 
@@ -40,13 +41,13 @@ class Progress:
         return {"dev.loss": self.best_loss, "dev.step": self.best_step} if self.step else {}
 
 
-def run_identity(config: Config, fingerprint: str, vocabulary: list[str] | None) -> dict[str, Any]:
+def run_identity(config: Config, prepared: Prepared) -> dict[str, Any]:
     """Return what a checkpoint and the run that takes it up must have in common."""
     return {
         "config_hash": config_hash(config),
         "seed": config.seed,
-        "data_fingerprint": fingerprint,
-        "vocabulary": vocabulary,
+        "data_fingerprint": prepared.fingerprint,
+        "vocabulary": prepared.dataset.vocabulary,
     }
 
 
@@ -95,10 +96,9 @@ def _load(
     return progress
 
 
-def save_untrained(encoder: nn.Module, folder: RunFolder, identity: dict[str, Any]) -> Progress:
+def save_untrained(config: Config, prepared: Prepared, folder: RunFolder) -> Progress:
     """Save the checkpoint of an encoder that is not trained, so that it can be loaded later."""
-    progress = Progress(best=encoder.state_dict())
-    folder.save_checkpoint({"progress": vars(progress)} | identity)
+    progress = Progress(best=prepared.encoder.eval().state_dict())
+    folder.save_checkpoint({"progress": vars(progress)} | run_identity(config, prepared))
     folder.write_metrics([])
-    encoder.eval()
     return progress

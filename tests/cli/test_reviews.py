@@ -8,7 +8,8 @@ import pytest
 
 import experiments.run
 from cli.main import main
-from experiments.training.loop import Training
+from experiments.config.schema import Config
+from experiments.training.build import Prepared
 from experiments.training.progress import Progress
 
 SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8",
@@ -104,9 +105,9 @@ def test_the_share_that_training_sees_is_of_whole_reviews(
     seen = []
     fit = experiments.run.fit
 
-    def spy(training: Training) -> Progress:
-        seen.append((training.train.sizes.tolist(), training.dev.sizes.tolist()))
-        return fit(training)
+    def spy(config: Config, fabric: Any, prepared: Prepared, *others: Any) -> Progress:
+        seen.append((prepared.train.sizes.tolist(), prepared.dev.sizes.tolist()))
+        return fit(config, fabric, prepared, *others)
 
     monkeypatch.setattr(experiments.run, "fit", spy)
     command = ["train", "dataset=imdb", f"dataset.root={reviews}", *SMALL, "training.steps=3"]

@@ -28,7 +28,7 @@ def test_word_vectors_are_learned_on_the_share_alone(folder: Path) -> None:
     config = compose_config(["dataset=documents", f"dataset.root={folder}", *options])
     dataset, _ = load_data(config, lambda line: None)
     share = dataset.train.fraction(0.2)
-    encoder, _ = make_encoder(config, dataset, share)
+    encoder = make_encoder(config, dataset, share, print)
     vectors = encoder.get_parameter("embedding.weight")
     seen = torch.zeros(len(vectors), dtype=torch.bool)
     seen[share.points.tensors()[0].unique().long()] = True
