@@ -257,7 +257,7 @@ def test_reproduce_hands_its_runs_over_the_longest_first(
     assert handed["folder"] == f"{tmp_path}/.submitit/%j"
     assert ["seed=0" in run for run in handed["overrides"]] == [True, False]
     assert main([*command, *SLURM, "workers=2"]) == 2
-    assert "options of the launcher" in capsys.readouterr().err
+    assert "the launcher's own options" in capsys.readouterr().err
 
 
 def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(
