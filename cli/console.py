@@ -1,7 +1,6 @@
 """What the verbs print besides their results."""
 
 import sys
-from typing import Any
 
 
 def say(line: str) -> None:
@@ -15,9 +14,3 @@ def printable(line: str) -> str:
     A file's name could otherwise move the cursor or end the line.
     """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-
-
-def say_warnings(result: dict[str, Any]) -> None:
-    """Print one line for each warning about the numbers of a result."""
-    for warning in result["warnings"]:
-        say(f"warning: {warning['message']}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.console import say, say_warnings
+from cli.console import say
 from experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]
@@ -40,7 +40,7 @@ Examples
 
 def run(arguments: list[str]) -> None:
     """Evaluate the run in the first argument, or the encoder that the arguments describe."""
-    from cli.result_table import result_table, summary
+    from cli.result_table import show
 
     command = ["crl", "evaluate", *arguments]
     if not arguments:
@@ -60,8 +60,7 @@ def run(arguments: list[str]) -> None:
         from experiments.reopen import evaluate_again
 
         config, result = evaluate_again(arguments[0], arguments[1:], command, say)
-    print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
-    say_warnings(result)
+    show(config, result)
 
 
 def _train_options(arguments: list[str]) -> list[str]:

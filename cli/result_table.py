@@ -1,12 +1,20 @@
-"""The table that a run prints at the end."""
+"""What a run prints at the end: a summary, a table, its warnings."""
 
 from typing import Any
 
+from cli.console import say
 from cli.text_table import aligned
 from experiments.config.identity import flat_options
 from experiments.config.schema import Config
 from experiments.metric_names import few_shot, metric_title
 from experiments.report.paper_numbers import table_1
+
+
+def show(config: Config, result: dict[str, Any]) -> None:
+    """Print the summary and the table, and each warning on standard error."""
+    print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
+    for warning in result["warnings"]:
+        say(f"warning: {warning['message']}")
 
 
 def result_table(config: Config, result: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """``crl train``: train an encoder, then evaluate it."""
 
-from cli.console import say, say_warnings
+from cli.console import say
 
 MULTIRUN = {"-m", "--multirun"}
 
@@ -43,12 +43,11 @@ def run(arguments: list[str]) -> None:
 
     config = compose_config(arguments)  # before the slow import of torch: errors come at once
 
-    from cli.result_table import result_table, summary
+    from cli.result_table import show
     from experiments.launch.multi_device import run_on_devices
 
     result = run_on_devices(config, ["crl", "train", *arguments], say)
-    print(f"\n{summary(config, result)}\n\n{result_table(config, result)}")
-    say_warnings(result)
+    show(config, result)
 
 
 def _sweep(arguments: list[str]) -> None:

@@ -198,7 +198,7 @@ BAD = {
     ),
     "weights that are no file": (
         ["encoder=torchvision:resnet18", "encoder.weights=w.pt", *GLYPHS],
-        "w.pt is no file",
+        "w.pt is not a file",
     ),
     "weights of another kind": (
         ["encoder=torchvision:resnet18", "encoder.weights=text.npz", *GLYPHS],

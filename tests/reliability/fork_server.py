@@ -16,8 +16,7 @@ from typing import Any
 
 
 def serve() -> None:
-    import experiments.evaluation.accuracy
-    import experiments.evaluation.theory  # noqa: F401
+    import experiments.run  # noqa: F401
     from experiments.config.compose import compose_config
 
     for dataset in ("glyphs", "documents"):
