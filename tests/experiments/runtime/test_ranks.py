@@ -94,7 +94,9 @@ def losses(case: str, fabric: Fabric) -> list[float]:
 
 
 def _one_of(rank: int, count: int, port: int, answers: "SimpleQueue[Any]") -> None:
-    fabric = build_fabric(compose_config(["runtime.device=cpu"]), Ranks(Local(rank, port), count))
+    fabric = build_fabric(
+        compose_config(["runtime.device=cpu"]).runtime, Ranks(Local(rank, port), count)
+    )
     answers.put((rank, {case: losses(case, fabric) for case in CASES}))
     torch.distributed.destroy_process_group()
 
@@ -120,7 +122,7 @@ def of_two() -> dict[int, dict[str, list[float]]]:
 def test_two_ranks_take_the_steps_of_one_process(
     case: str, of_two: dict[int, dict[str, list[float]]]
 ) -> None:
-    one = losses(case, build_fabric(compose_config(["runtime.device=cpu"])))
+    one = losses(case, build_fabric(compose_config(["runtime.device=cpu"]).runtime))
     print(
         case,
         max(abs(a / b - 1) for a, b in zip(of_two[0][case], one, strict=True)),
@@ -329,5 +331,5 @@ def test_one_device_looks_for_no_cluster(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Fabric warns of an srun that is there and not used
-        fabric = build_fabric(compose_config(["runtime.device=cpu"]))
+        fabric = build_fabric(compose_config(["runtime.device=cpu"]).runtime)
     assert fabric.world_size == 1 and not torch.distributed.is_initialized()
