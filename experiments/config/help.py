@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import Field, fields
+from dataclasses import Field
 from typing import Any
 
 from experiments.config.encoders import ENCODERS
 from experiments.config.messages import choices
-from experiments.config.schema import GROUPS, SECTIONS, Config, OptimizerConfig
+from experiments.config.schema import GROUPS, options_by_name
+
+_ORDER = (
+    "dataset", "encoder", "objective", "training", "optimizer", "evaluation", "runtime", "",
+)  # fmt: skip
 
 
 def group_lines() -> Iterator[str]:
@@ -29,32 +33,21 @@ def group_lines() -> Iterator[str]:
 
 def option_lines() -> Iterator[str]:
     """Give a line for each option, grouped as on the command line."""
-    for group in ("dataset", "encoder", "objective"):
-        for spec, users in _options_of_group(group).values():
-            limit = "" if len(users) == len(GROUPS[group]) else f"   [{', '.join(users)}]"
-            yield f"  {_option(f'{group}.', spec)}{limit}"
-    training, *others = SECTIONS.items()
-    for section, options in (training, ("optimizer", OptimizerConfig), *others):
-        specs = (spec for spec in fields(options) if spec.name != "name")
-        yield from (f"  {_option(f'{section}.', spec)}" for spec in specs)
-    yield from (f"  {_option('', spec)}" for spec in fields(Config) if spec.metadata)
+    options = options_by_name()
+    for group in _ORDER:
+        for name, (spec, owners) in options.items():
+            is_group = not group and not spec.metadata
+            if name.rpartition(".")[0] == group and spec.name != "name" and not is_group:
+                limited = 0 < len(owners) < len(GROUPS.get(group, ()))
+                limit = f"   [{', '.join(owners)}]" if limited else ""
+                yield f"  {_option(name, spec)}{limit}"
 
 
-def _options_of_group(group: str) -> "dict[str, tuple[Field[Any], list[str]]]":
-    """Option -> (its field, the choices that have it)."""
-    options: dict[str, tuple[Field[Any], list[str]]] = {}
-    for name, choice in GROUPS[group].items():
-        for spec in fields(choice.options):
-            if spec.name != "name":
-                options.setdefault(spec.name, (spec, []))[1].append(name)
-    return options
-
-
-def _option(prefix: str, spec: "Field[Any]") -> str:
+def _option(name: str, spec: "Field[Any]") -> str:
     factory = spec.default_factory
     default = spec.default if factory is NO_DEFAULT else factory()
     allowed = spec.metadata.get("choices")
     shown = "null" if default is None else str(default).replace(" ", "")
     if isinstance(default, bool):
         shown = shown.lower()
-    return f"{prefix}{spec.name}={shown}" + (f"   ({'|'.join(allowed)})" if allowed else "")
+    return f"{name}={shown}" + (f"   ({'|'.join(allowed)})" if allowed else "")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,11 @@ from experiments.config.schema import Config
 
 def identity(options: Any) -> dict[str, Any]:
     """Return the options that can change the result, the seed aside, as plain types."""
-    kept: dict[str, Any] = {}
-    for spec in fields(options):
-        value = getattr(options, spec.name)
-        if is_dataclass(value):
-            kept[spec.name] = identity(value)
-        elif spec.metadata.get("changes_result", True):
-            kept[spec.name] = value
-    return kept
+    return {
+        spec.name: identity(value) if is_dataclass(value := getattr(options, spec.name)) else value
+        for spec in fields(options)
+        if spec.metadata.get("changes_result", True)
+    }
 
 
 def config_hash(config: Config) -> str:
@@ -45,32 +42,18 @@ def run_path(config: Config) -> Path:
     return expanded(config.output_dir) / "runs" / run_name(config) / f"seed{config.seed}"
 
 
-def option_value(config: Config, name: str, default: Any = None) -> Any:
-    """Return the value of an option by its full name, such as ``optimizer.lr``."""
-    value: Any = config
-    for part in name.split("."):
-        value = getattr(value, part, default)
-    return value
-
-
 def is_same_run(stored: Config, config: Config) -> bool:
     """Whether both configurations describe one run, seed included."""
-    return config_hash(stored) == config_hash(config) and stored.seed == config.seed
+    return not first_difference(stored, config)
 
 
 def first_difference(stored: Config, config: Config) -> str:
     """Name the first option that differs and can change the result; empty if none does."""
-    old, new = ({"seed": options.seed, **identity(options)} for options in (stored, config))
-    return next(_differences(old, new), "")
-
-
-def _differences(stored: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, new in wanted.items():
-        old = stored.get(name)
-        if isinstance(new, dict) and isinstance(old, dict):
-            yield from _differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            yield f"{prefix}{name} is {old} there, {new} here"
+    old, new = (
+        {"seed": options.seed, **flat_options(identity(options))} for options in (stored, config)
+    )
+    different = (name for name, value in new.items() if old.get(name) != value)
+    return next((f"{name} is {old.get(name)} there, {new[name]} here" for name in different), "")
 
 
 def flat_options(config: Any) -> dict[str, Any]:

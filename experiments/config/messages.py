@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf.errors import (
@@ -15,7 +13,7 @@ from omegaconf.errors import (
 )
 
 import configs
-from experiments.config.schema import GROUPS, Config
+from experiments.config.schema import GROUPS, options_by_name
 from experiments.errors import ConfigError
 
 CONFIG_DIR = Path(configs.__file__).parent
@@ -75,11 +73,11 @@ def check_override(override: Override) -> None:
                 f"{name}: no choice {str(value)!r}; choose one of {', '.join(choices(name))}"
             )
         return
-    options = _options()
+    options = options_by_name()
     if name not in options:
         raise ConfigError(_unknown(name))
     is_reference = isinstance(value, str) and "${" in value
-    if "list[" in str(options[name].type) and not isinstance(value, list) and not is_reference:
+    if "list[" in str(options[name][0].type) and not isinstance(value, list) and not is_reference:
         raise ConfigError(f"{override.input_line}: a list is expected, like [2] or [2,5]")
 
 
@@ -96,32 +94,13 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
 
 def _unknown(name: str) -> str:
     """What would be right instead of an option that the chosen groups do not have."""
-    group, _, option = name.partition(".")
-    owners = [
-        choice
-        for choice, entry in GROUPS.get(group, {}).items()
-        if option in {spec.name for spec in fields(entry.options)}
-    ]
-    if owners:
-        return f"{name}: no option of this {group}; only of {', '.join(owners)}"
+    options = options_by_name()
+    if name in options:
+        group = name.partition(".")[0]
+        return f"{name}: no option of this {group}; only of {', '.join(options[name][1])}"
     if is_launcher_option(name):
         return f"{name}: no such option; choose its launcher with hydra/launcher=NAME"
-    near = get_close_matches(name, list(_options()), 1, 0.5)
+    near = get_close_matches(name, list(options), 1, 0.5)
     return f"{name}: no such option; " + (
         f"did you mean {near[0]}?" if near else "see crl train --help"
     )
-
-
-def _options() -> "dict[str, Field[Any]]":
-    """Every option of every choice by its full name."""
-    found: dict[str, Field[Any]] = {}
-    for spec in fields(Config):
-        found[spec.name] = spec
-        if spec.name in GROUPS:
-            schemas = [choice.options for choice in GROUPS[spec.name].values()]
-        else:
-            schemas = [spec.type] if is_dataclass(spec.type) else []  # type: ignore[list-item]
-        for schema in schemas:
-            for inner in fields(schema):
-                found.setdefault(f"{spec.name}.{inner.name}", inner)
-    return found

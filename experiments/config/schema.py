@@ -7,7 +7,8 @@ The options of data sets, encoders and objectives stand in the files of these na
 Free of torch, so that a typing error is answered at once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -141,3 +142,15 @@ GROUPS: dict[str, dict[str, Choice]] = {
     "objective": OBJECTIVES,
     "optimizer": OPTIMIZERS,
 }
+
+
+def options_by_name() -> "dict[str, tuple[Field[Any], list[str]]]":
+    """Full name of every option -> (its field, the choices of its group that have it)."""
+    options: dict[str, tuple[Field[Any], list[str]]] = {f.name: (f, []) for f in fields(Config)}
+    for section, schema in SECTIONS.items():
+        options |= {f"{section}.{spec.name}": (spec, []) for spec in fields(schema)}
+    for group, choices in GROUPS.items():
+        for name, choice in choices.items():
+            for spec in fields(choice.options):
+                options.setdefault(f"{group}.{spec.name}", (spec, []))[1].append(name)
+    return options

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.config.compose import combinations, compose_config
-from experiments.config.identity import option_value
+from experiments.config.identity import flat_options
 from experiments.config.messages import is_launcher_option
 from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
@@ -112,7 +112,7 @@ def _label(name: str, text: str, config: Config) -> Any:
     if name in GROUPS:
         choice = getattr(config, name).name
         return text if text.startswith(f"{choice}:") else choice
-    return option_value(config, name, text)
+    return flat_options(config).get(name, text)
 
 
 def _studies(combos: Sequence[_Combination]) -> tuple[Study, ...]:
