@@ -1,25 +1,27 @@
-"""What a run trains, as its configuration describes it: data set and encoder."""
+"""What a run trains, as its configuration describes it: data set, encoder, word vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib.metadata import version
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from crl.encoders.wrappers import EncoderPair, UnitLength
 from data.dataset import Dataset, pixel_statistics
+from data.files.cache import cached
 from data.imbalance import imbalanced
-from data.seeding import seed_of
-from data.split import Split
+from data.seeding import generator, seed_of
+from data.split import Split, fingerprint
+from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 from experiments.config.checks import check_data
 from experiments.config.datasets import DATASETS
-from experiments.config.encoders import ENCODERS, TorchvisionConfig
+from experiments.config.encoders import ENCODERS, SentenceEncoderConfig, TorchvisionConfig
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.evaluation.attentive import check_attentive
 from experiments.runtime.console import Say
-from experiments.training.word_vectors import word_vectors
 
 
 @dataclass(frozen=True)
@@ -120,3 +122,31 @@ def _encoder(config: Config, inputs: Mapping[str, Any]) -> nn.Module:
     return (
         encoder.to(memory_format=torch.channels_last) if config.runtime.channels_last else encoder
     )
+
+
+def word_vectors(config: Config, dataset: Dataset, train: Split, say: Say) -> Tensor:
+    """Return vectors [V, e] of the data set's words.
+
+    Vectors from co-occurrences are learned on ``train``. All vectors are scaled by one factor to a
+    mean square of 1 per component, which the encoders' learning rates are chosen for. Raises
+    DataError for a GloVe file that cannot be used.
+    """
+    vectors = _vectors(config, dataset, train, say)
+    return vectors / vectors.square().mean().sqrt().clamp(min=1e-12)
+
+
+def _vectors(config: Config, dataset: Dataset, train: Split, say: Say) -> Tensor:
+    options, vocabulary = config.encoder, dataset.vocabulary
+    assert isinstance(options, SentenceEncoderConfig) and vocabulary is not None  # as checked
+    words, dimension = len(vocabulary), options.embedding_dim
+    if options.embedding == "glove":
+        vectors, coverage = glove_vectors(str(options.glove_path), vocabulary)
+        say(f"GloVe covers {coverage:.1%} of {words} words")
+        return vectors
+    if options.embedding == "learned":
+        return random_vectors(words, dimension, generator(config.seed, "vectors", 0))
+    key = {"data": fingerprint([train]), "words": words, "dimension": dimension}
+    # The packages that compute the vectors.
+    key |= {package: version(package) for package in ("numpy", "scipy", "scikit-learn")}
+    stored = cached("vectors", key, lambda: {"vectors": corpus_vectors(train, words, dimension)})
+    return cast(Tensor, stored["vectors"])
