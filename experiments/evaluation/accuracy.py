@@ -14,7 +14,9 @@ from crl.scoring.classifiers import (
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
 from data.imbalance import majority_and_minority
+from data.points import Vectors
 from data.seeding import generator
+from data.split import Split
 from experiments.config.schema import EvaluationConfig
 from experiments.evaluation.encode import Features
 
@@ -35,10 +37,12 @@ def evaluate(
     rho = None if rho is None else rho.to(features["train"][0].device)
     metrics = _fitted(options, seed, features, classes, rho)
     if options.label_fraction is not None:
-        few_labels = {
-            **features,
-            "train": first_share(features["train"], classes, options.label_fraction),
-        }
+        vectors, labels = features["train"]
+        # The points that dataset.train_fraction keeps.
+        share = Split.from_labels(Vectors(vectors), labels, classes).fraction(
+            options.label_fraction
+        )
+        few_labels = {**features, "train": (share.points.tensors()[0], share.labels)}
         suffix = f"{100 * options.label_fraction:g}pct"
         metrics |= _fitted(options, seed, few_labels, classes, rho, suffix)
     return metrics | _few_shot(options, seed, features, classes, rho)
@@ -95,19 +99,6 @@ def _few_shot(
         metrics[f"{name}.{metric}"] = float(values.mean())
         metrics[f"{name}.{metric}.std"] = float(values.std(correction=min(1, len(values) - 1)))
     return metrics
-
-
-def first_share(points: Features, classes: int, share: float) -> Features:
-    """Keep the first share of every class's points, at least one; labels are sorted.
-
-    These are the points that ``dataset.train_fraction`` keeps.
-    """
-    labels = points[1]
-    sizes = torch.bincount(labels, minlength=classes)
-    counts = (sizes * share).round().long().clamp(min=1)
-    within = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[labels]
-    kept = within < counts[labels]
-    return points[0][kept], labels[kept]
 
 
 def scores(

@@ -1,21 +1,29 @@
 """The share of labels that classifiers are fitted on."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.points import Images
+from data.points import Vectors
 from data.split import Split
-from experiments.evaluation.accuracy import first_share
+from experiments.config.schema import EvaluationConfig
+from experiments.evaluation.accuracy import evaluate
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.floats(0.01, 0.99))
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(2, 12), min_size=2, max_size=5), st.floats(0.1, 0.9))
 def test_a_share_of_the_labels_is_of_the_points_that_a_share_of_the_data_keeps(
     sizes: list[int], share: float
 ) -> None:
-    points = torch.arange(sum(sizes))
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
-    split = Split.from_labels(Images(points.view(-1, 1, 1, 1)), labels, len(sizes)).fraction(share)
-    features, classes = first_share((points, labels), len(sizes), share)
-    assert torch.equal(features, split.points.tensors()[0].flatten())
-    assert torch.equal(classes, split.labels)
+    vectors = torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(0))
+    split = Split.from_labels(Vectors(vectors), labels, len(sizes)).fraction(share)
+    options = EvaluationConfig(ks=[2], tops=[1], shots=1, redraws=1, linear_steps=20)
+    both = {"dev": (vectors, labels), "test": (vectors, labels)}
+    kept = {"train": (split.points.tensors()[0], split.labels), **both}
+    alone = evaluate(options, 0, kept, len(sizes))
+    options.label_fraction = share
+    metrics = evaluate(options, 0, {"train": (vectors, labels), **both}, len(sizes))
+    name = f"test.mean{100 * share:g}pct"
+    for metric in ("avg2", "top1"):
+        assert metrics[f"{name}.{metric}"] == alone[f"test.mean.{metric}"]
