@@ -1,6 +1,6 @@
-"""A finite split of features as a problem of the paper.
+"""A finite split of features as a problem of the paper, its distribution rho and its tau.
 
-Its classes have the distribution rho, and ``D_c`` is the uniform distribution on the points of
+The classes have the distribution rho, and ``D_c`` is the uniform distribution on the points of
 class c. Points are drawn independently and with replacement, so x and x+ may be the same point:
 then the lemmas of section 4 hold exactly. All arithmetic is in float64.
 """
@@ -38,6 +38,27 @@ class FiniteSplit(NamedTuple):
         return torch.stack([features.mean(0) for features in self.by_class])
 
 
+def class_distribution(sizes: Tensor) -> Tensor:
+    """rho in proportion to the class sizes: int [N] -> float64 [N] that sums to 1."""
+    return sizes.double() / sizes.sum()
+
+
+def collision_probability(rho: Tensor, negatives: int = 1) -> float:
+    """tau_k, the probability that a negative has the anchor's class; tau at k = 1.
+
+    ``sum_c rho(c) (1 - (1 - rho(c))^k)`` for rho [N] and k = ``negatives``: at least one of the k
+    negatives collides. For k = 1 this is ``sum_c rho(c)^2`` (section 4).
+    """
+    # expm1 and log1p keep the digits of a small rho, which 1 - (1 - rho)^k would cancel.
+    missed = torch.expm1(negatives * torch.log1p(-rho.double()))
+    return float(-(rho.double() * missed).sum())
+
+
+def no_collision_probability(rho: Tensor, negatives: int = 1) -> float:
+    """``1 - tau_k`` for rho [N], accurate where tau_k is near 1."""
+    return float((rho.double() * (1 - rho.double()) ** negatives).sum())
+
+
 def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
     """The split of features [n, d] with labels [n] in 0..N-1 and class distribution rho [N].
 
@@ -60,10 +81,10 @@ def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
 def enumeration_cost(sizes: Tensor) -> float:
     """The number of margins ``sum_c n_c^2 * sum_c n_c`` at class sizes [N].
 
-    :func:`crl.theory.pair_losses.unsupervised_pair_losses` evaluates so many.
+    :func:`crl.theory.split_losses.unsupervised_pair_losses` evaluates so many.
     """
-    sizes = sizes.double()  # int64 would overflow at a few million points a class
-    return float(sizes.square().sum() * sizes.sum())
+    # In floats: int64 would overflow at a few million points a class.
+    return float(sizes.double().square().sum() * sizes.sum())
 
 
 def subsample(
@@ -84,8 +105,11 @@ def subsample(
     smallest = sizes[chosen].clamp(max=least).double()
     affordable = smallest.square().cumsum(0) * smallest.cumsum(0) <= budget
     chosen = chosen[: max(2, int(affordable.sum()))]
-    caps = range(1, int(sizes.max()) + 1)
-    cap = bisect_right(caps, budget, key=lambda cap: enumeration_cost(sizes[chosen].clamp(max=cap)))
+    cap = bisect_right(
+        range(1, int(sizes.max()) + 1),
+        budget,
+        key=lambda cap: enumeration_cost(sizes[chosen].clamp(max=cap)),
+    )
     if cap == 0:
         raise ValueError(f"a budget of {budget:g} margins is too small for two classes of a point")
     order = torch.randperm(len(labels), generator=generator, device=generator.device)

@@ -58,8 +58,7 @@ def tight_frame(classes: int) -> Tensor:
     """
     if classes < 2:
         raise ValueError("a frame needs at least two classes")
-    gram = torch.full((classes, classes), -1 / (classes - 1), dtype=torch.float64)
-    return gram.fill_diagonal_(1)
+    return torch.full((classes, classes), -1 / (classes - 1), dtype=torch.float64).fill_diagonal_(1)
 
 
 def class_geometry(split: FiniteSplit) -> ClassGeometry:
@@ -71,13 +70,12 @@ def class_geometry(split: FiniteSplit) -> ClassGeometry:
             for features, mean in zip(split.by_class, means, strict=True)
         ]
     )
-    between = (means - split.rho @ means).square().sum(1)
-    spread = float(split.rho @ between)
+    between = float(split.rho @ (means - split.rho @ means).square().sum(1))
     norms = means.norm(dim=1)
     unit = means / norms.clamp(min=torch.finfo(norms.dtype).tiny)[:, None]
     gram = unit @ unit.T
     frame = tight_frame(len(means)).to(gram.device)
-    collapse = float(split.rho @ within) / spread if spread else math.inf
+    collapse = float(split.rho @ within) / between if between else math.inf
     return ClassGeometry(gram, norms, collapse, float((gram - frame).norm() / frame.norm()))
 
 
@@ -184,24 +182,23 @@ def _descend(owners: Tensor, rho: Tensor, negatives: int, loss: str, seed: int) 
     Class c has the vector ``owners[c]`` of max(owners) + 1.
     """
     count = int(owners.max()) + 1
-    shape = (count, count)
     # Only directions count. Vectors as long as the root of their probability give all curvatures
     # the same size.
     lengths = (
         torch.zeros(count, dtype=torch.float64).index_add(0, owners, rho).clamp(min=1e-12).sqrt()
     )
-    start = np.random.default_rng(seed).standard_normal(shape)
+    start = np.random.default_rng(seed).standard_normal((count, count))
     start *= lengths.numpy()[:, None] / np.linalg.norm(start, axis=1, keepdims=True)
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        vectors = torch.from_numpy(flat.reshape(shape)).requires_grad_()
+        vectors = torch.from_numpy(flat.reshape(count, count)).requires_grad_()
         value = collapsed_loss(_gram(vectors, owners), rho, negatives, loss)
         (gradient,) = torch.autograd.grad(value, vectors)
         return value.item(), gradient.numpy().ravel()
 
     options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 30, "ftol": 1e-16, "gtol": 1e-11}
     minimum = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return _gram(torch.from_numpy(minimum.x.reshape(shape)), owners)
+    return _gram(torch.from_numpy(minimum.x.reshape(count, count)), owners)
 
 
 def _gram(vectors: Tensor, owners: Tensor) -> Tensor:

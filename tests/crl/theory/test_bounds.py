@@ -36,13 +36,14 @@ from crl.theory.bounds import (
     theory_report,
     violations,
 )
-from crl.theory.collision_probability import (
+from crl.theory.finite_split import (
+    FiniteSplit,
     class_distribution,
     collision_probability,
+    finite_split,
     no_collision_probability,
 )
-from crl.theory.finite_split import FiniteSplit, finite_split
-from crl.theory.pair_losses import supervised_pair_losses, unsupervised_pair_losses
+from crl.theory.split_losses import supervised_pair_losses, unsupervised_pair_losses
 
 
 @pytest.mark.parametrize("loss", LOSS_NAMES)
