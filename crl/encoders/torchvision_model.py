@@ -64,12 +64,12 @@ class TorchvisionModel(nn.Module):
         layer = pools[-1] if pools else getattr(self.model, "encoder", None)
         if not isinstance(layer, nn.Module):
             raise ValueError("this model has neither a pooled feature map nor tokens")
-        seen: list[Tensor] = []
+        captured: list[Tensor] = []
         with layer.register_forward_hook(
-            lambda module, inputs, output: seen.append(inputs[0] if pools else output)
+            lambda module, inputs, output: captured.append(inputs[0] if pools else output)
         ):
             self.model(self._input(pixels))
-        tokens = seen[-1]
+        tokens = captured[-1]
         return tokens.flatten(2).transpose(1, 2) if tokens.dim() == 4 else tokens
 
     def _input(self, pixels: Tensor) -> Tensor:

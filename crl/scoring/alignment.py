@@ -112,7 +112,7 @@ def aligned_neighbours(
     orders = (torch.randperm(len(second), generator=generator) for _ in range(permutations))
     # A permutation moves the points' lists and renames the points in all lists.
     null = [mutual_neighbours(first, order.argsort()[second[order]]) for order in orders]
-    return _beside(mutual_neighbours(first, second), null)
+    return _against_random(mutual_neighbours(first, second), null)
 
 
 def aligned_kernels(
@@ -127,10 +127,10 @@ def aligned_kernels(
         _cka(kernel, partner.permuted(torch.randperm(len(first), generator=generator)))
         for _ in range(permutations)
     ]
-    return _beside(_cka(kernel, partner), null)
+    return _against_random(_cka(kernel, partner), null)
 
 
-def _beside(value: float, null: list[float]) -> Alignment:
+def _against_random(value: float, null: list[float]) -> Alignment:
     values = torch.tensor(null, dtype=torch.float64)
     p_value = (1 + int((values >= value).sum())) / (1 + len(null))
     return Alignment(value, float(values.mean()), float(values.std(correction=0)), p_value)

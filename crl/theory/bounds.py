@@ -1,4 +1,4 @@
-"""The paper's bounds (sections 4 and 6) as numbers, and the intraclass deviation they need."""
+"""The paper's bounds (sections 4 and 6) as numbers."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from crl.theory.finite_split import (
     class_distribution,
     collision_probability,
     finite_split,
+    intraclass_deviation,
     no_collision_probability,
     subsample,
 )
@@ -26,25 +27,6 @@ from crl.theory.split_losses import (
     supervised_pair_losses,
     unsupervised_pair_losses,
 )
-
-
-def intraclass_deviation(split: FiniteSplit) -> float:
-    """``s(f) = E_{c ~ nu}[sqrt(||Sigma(f, c)||_2) E_{x ~ D_c} ||f(x)||]`` (lemma 4.4).
-
-    nu is proportional to rho^2. Sigma is the covariance of the features in class c (divided by
-    n_c); its norm is its largest eigenvalue.
-    """
-    deviations = torch.stack([_deviation(features) for features in split.by_class])
-    nu = split.rho.square()
-    return float((nu * deviations).sum() / nu.sum())
-
-
-def _deviation(features: Tensor) -> Tensor:
-    centred = features - features.mean(0)
-    # Both Gram matrices have the same largest eigenvalue: take the smaller one.
-    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
-    largest = torch.linalg.eigvalsh(gram)[-1].clamp(min=0) / len(features)
-    return largest.sqrt() * features.norm(dim=1).mean()
 
 
 def deviation_constant(loss: str) -> float:
@@ -82,7 +64,7 @@ def theory_report(
     """The theory's quantities and bounds on fixed features, as plain numbers.
 
     features [n, d], labels [n] in 0..classes-1. rho [N] is in proportion to the class sizes if it
-    is not given. Every number, tau included, is of *one* finite split: the points that
+    is not given. Every number, tau included, describes *one* finite split: the points that
     :func:`crl.theory.finite_split.subsample` keeps under ``budget`` margins (2e8 take 2 to 4 s on
     one core), with rho conditioned on their classes. Sampled numbers come from ``draws`` tuples and
     have a standard error. Keys:
@@ -118,9 +100,11 @@ def theory_report(
         supervised["tasks"] = sampled_supervised_loss(split, tasks, loss, generator)._asdict()
     exact_bounds = _exact_bounds(split, exact, loss)
     bounds = exact_bounds | {
-        "theorem_6_1": exact_bounds["theorem_4_5"]
-        if negatives == 1
-        else _theorem_6_1(split, exact.deviation, negatives, loss, draws, generator),
+        "theorem_6_1": (
+            exact_bounds["theorem_4_5"]
+            if negatives == 1
+            else _theorem_6_1(split, exact.deviation, negatives, loss, draws, generator)
+        ),
         "proposition_6_2": _proposition_6_2(split, exact, block_size, loss, draws, generator),
     }
     return {
@@ -150,8 +134,8 @@ def violations(report: dict[str, Any], tolerance: float = 1e-9) -> list[str]:
     """
 
     tau, unsupervised = report["tau"], report["unsupervised_loss"]
-    parts = tau * unsupervised["same"] + (1 - tau) * unsupervised["different"]
-    decomposition = _bound(unsupervised["total"], parts)
+    decomposed = tau * unsupervised["same"] + (1 - tau) * unsupervised["different"]
+    decomposition = _bound(unsupervised["total"], decomposed)
     decomposition["slack"] = -abs(decomposition["slack"])  # an equation: either sign fails
 
     def scale(bound: dict[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""A finite split of features as a problem of the paper, its distribution rho and its tau.
+"""A finite split of features as a problem of the paper: its rho, tau and s(f).
 
 The classes have the distribution rho, and ``D_c`` is the uniform distribution on the points of
 class c. Points are drawn independently and with replacement, so x and x+ may be the same point:
@@ -78,10 +78,29 @@ def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
     return FiniteSplit(features, sizes[present], rho / rho.sum())
 
 
+def intraclass_deviation(split: FiniteSplit) -> float:
+    """``s(f) = E_{c ~ nu}[sqrt(||Sigma(f, c)||_2) E_{x ~ D_c} ||f(x)||]`` (lemma 4.4).
+
+    nu is proportional to rho^2. Sigma is the covariance of the features in class c (divided by
+    n_c); its norm is its largest eigenvalue.
+    """
+    deviations = torch.stack([_deviation(features) for features in split.by_class])
+    nu = split.rho.square()
+    return float((nu * deviations).sum() / nu.sum())
+
+
+def _deviation(features: Tensor) -> Tensor:
+    centred = features - features.mean(0)
+    # Both Gram matrices have the same largest eigenvalue: take the smaller one.
+    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    largest = torch.linalg.eigvalsh(gram)[-1].clamp(min=0) / len(features)
+    return largest.sqrt() * features.norm(dim=1).mean()
+
+
 def enumeration_cost(sizes: Tensor) -> float:
     """The number of margins ``sum_c n_c^2 * sum_c n_c`` at class sizes [N].
 
-    :func:`crl.theory.split_losses.unsupervised_pair_losses` evaluates so many.
+    :func:`crl.theory.split_losses.unsupervised_pair_losses` evaluates this many.
     """
     # In floats: int64 would overflow at a few million points a class.
     return float(sizes.double().square().sum() * sizes.sum())
@@ -93,7 +112,7 @@ def subsample(
     """Draw points whose :func:`enumeration_cost` is at most ``budget``: int64 indices [m].
 
     labels [n] lie in 0..classes-1. The indices are sorted. One cap holds for all classes: each
-    keeps at most so many points, drawn without replacement. All classes stay while the cap can be
+    keeps at most that many points, drawn without replacement. All classes stay while the cap can be
     ``least`` points; else random classes are left out until two remain. Few points a class make
     x = x+ frequent, and few classes make tau large: the theory stays exact, of another split.
     Raises ValueError if two classes of one point each cost more than the budget.

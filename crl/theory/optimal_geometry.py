@@ -142,11 +142,11 @@ def collapse_threshold(
 ) -> float:
     """Find the least imbalance at which all minority classes share one vector at the optimum.
 
-    Each of the ``majority`` classes is as many times as likely as each of the ``minority`` (at
-    least 2) classes. The result has a relative accuracy of 1e-6; it is inf if it is beyond
+    At imbalance R each of the ``majority`` classes is R times as likely as each of the ``minority``
+    (at least 2) classes. The result has a relative accuracy of 1e-6; it is inf if it is beyond
     ``upto``. The best geometry with the minority in one vector is the best of all if its dual
-    matrix (:func:`duality_gap`) is positive in the directions that part the minority; by symmetry
-    it has the same value in all of these.
+    matrix (:func:`duality_gap`) is positive in the directions that separate the minority classes.
+    By symmetry it has the same value in all of these.
 
     Raises ValueError for fewer than 2 minority or 1 majority classes, KeyError for an unknown loss.
     """
@@ -156,17 +156,17 @@ def collapse_threshold(
         return math.inf
     owners = torch.tensor([*range(majority), *[majority] * minority])
 
-    def parts_them(ratio: float) -> bool:
+    def separates(ratio: float) -> bool:
         rho = step_distribution(majority, minority, ratio)
         dual = _dual(_descend(owners, rho, negatives, loss, seed=0), rho, negatives, loss)
         return float(dual[-1, -1] - dual[-1, -2]) < 0
 
-    if parts_them(upto):
+    if separates(upto):
         return math.inf
     low, high = 1.0, upto
     while high / low > 1 + 1e-6:
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if parts_them(middle) else (low, middle)
+        low, high = (middle, high) if separates(middle) else (low, middle)
     return high
 
 

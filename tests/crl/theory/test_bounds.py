@@ -32,7 +32,6 @@ from crl.theory import bounds as theory
 from crl.theory.bounds import (
     deviation_constant,
     deviation_weight,
-    intraclass_deviation,
     theory_report,
     violations,
 )
@@ -41,6 +40,7 @@ from crl.theory.finite_split import (
     class_distribution,
     collision_probability,
     finite_split,
+    intraclass_deviation,
     no_collision_probability,
 )
 from crl.theory.split_losses import supervised_pair_losses, unsupervised_pair_losses
