@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from crl.encoders.words import sentence_lengths, word_embedding
+from crl.encoders.words import word_embedding
 
 
 class GRUEncoder(nn.Module):
@@ -28,8 +28,9 @@ class GRUEncoder(nn.Module):
         self.gru = nn.GRU(vectors.shape[1], dimension // directions, bidirectional=bidirectional)
 
     def forward(self, words: Tensor) -> Tensor:
-        # Sort by length and pack before the look-up: no arithmetic is spent on padding.
-        lengths, order = sentence_lengths(words).sort(descending=True, stable=True)
+        # Sort by length and pack before the look-up: no arithmetic is spent on padding. An empty
+        # sentence counts as one word.
+        lengths, order = words.count_nonzero(1).clamp(min=1).sort(descending=True, stable=True)
         packed = pack_padded_sequence(words[order], lengths.cpu(), batch_first=True)
         embedded = self.dropout(self.embedding(packed.data))
         read = final_states if embedded.is_cuda else final_states_on_cpu
@@ -54,8 +55,8 @@ def final_states_on_cpu(gru: nn.GRU, words: PackedSequence) -> Tensor:
     """
     sizes = words.batch_sizes.tolist()  # sizes[t] sequences have a word at time t
     finals = []
-    directions = zip((_forwards, _backwards), gru.all_weights, strict=False)  # one or both
-    for read, (weight_in, weight, bias_in, bias) in directions:
+    readers = (_forwards, _backwards)  # a GRU of one direction uses the first alone
+    for read, (weight_in, weight, bias_in, bias) in zip(readers, gru.all_weights, strict=False):
         inputs = torch.addmm(bias_in, words.data, weight_in.T)
         finals.append(read(inputs.split(sizes), weight.T, bias))
     return torch.cat(finals, dim=1)

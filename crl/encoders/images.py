@@ -12,16 +12,11 @@ class Standardise(nn.Module):
     ``mean`` and ``std`` hold 3 floats each in [0, 1], one for each channel.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer(
-            "scale", 1 / (255 * torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
-        )
-        self.register_buffer(
-            "shift", -torch.tensor(mean).view(1, 3, 1, 1) / torch.tensor(std).view(1, 3, 1, 1)
+        self.scale = nn.Buffer(1 / (255 * torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1)))
+        self.shift = nn.Buffer(
+            -torch.tensor(mean).view(1, 3, 1, 1) / torch.tensor(std).view(1, 3, 1, 1)
         )
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -27,17 +27,16 @@ class Installed(nn.Module):
         super().__init__()
         offered = {point.name: point for point in entry_points(group=GROUP)}
         if model not in offered:
-            known = ", ".join(sorted(offered)) or "none is installed"
             raise ValueError(
                 f"model: no installed package offers {model!r} as an entry point of {GROUP} "
-                f"(offered: {known})"
+                f"(offered: {', '.join(sorted(offered)) or 'none is installed'})"
             )
-        encoder = offered[model].load()()
-        if not isinstance(encoder, nn.Module):
+        self.model = offered[model].load()()
+        if not isinstance(self.model, nn.Module):
             raise ValueError(
-                f"model: {offered[model].value} gives a {type(encoder).__name__}, not an nn.Module"
+                f"model: {offered[model].value} gives a {type(self.model).__name__}, "
+                "not an nn.Module"
             )
-        self.model = encoder
         if dimension:
             raise ValueError(
                 f"an installed encoder has its own dimension; leave dimension at 0, not {dimension}"
@@ -50,4 +49,4 @@ class Installed(nn.Module):
         """The encoder's tokens [m, T, d]. Raises ValueError if it has none."""
         if not hasattr(self.model, "tokens"):
             raise ValueError("this encoder has no tokens")
-        return self.model.tokens(pixels)  # type: ignore[operator]
+        return self.model.tokens(pixels)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights, list_models
+from torchvision import models
 from torchvision.transforms.functional import resize
 
 from crl.encoders.images import Standardise
@@ -58,25 +58,18 @@ class TorchvisionModel(nn.Module):
         They are the places of a convolutional network's last feature map, or a transformer's
         tokens. Raises ValueError for a model that has neither.
         """
-        outputs: list[Tensor] = []
         pools = [
             module for module in self.model.modules() if isinstance(module, nn.AdaptiveAvgPool2d)
         ]
-        if pools:
-            hook = pools[-1].register_forward_pre_hook(
-                lambda module, inputs: outputs.append(inputs[0])
-            )
-        elif isinstance(inner := getattr(self.model, "encoder", None), nn.Module):
-            hook = inner.register_forward_hook(
-                lambda module, inputs, output: outputs.append(output)
-            )
-        else:
+        layer = pools[-1] if pools else getattr(self.model, "encoder", None)
+        if not isinstance(layer, nn.Module):
             raise ValueError("this model has neither a pooled feature map nor tokens")
-        try:
+        captured: list[Tensor] = []
+        with layer.register_forward_hook(
+            lambda module, inputs, output: captured.append(inputs[0] if pools else output)
+        ):
             self.model(self._input(pixels))
-        finally:
-            hook.remove()
-        tokens = outputs[-1]
+        tokens = captured[-1]
         return tokens.flatten(2).transpose(1, 2) if tokens.dim() == 4 else tokens
 
     def _input(self, pixels: Tensor) -> Tensor:
@@ -86,34 +79,31 @@ class TorchvisionModel(nn.Module):
 
 
 def _model(name: str, weights: str) -> nn.Module:
-    classifiers = list_models(module=__import__("torchvision.models").models)
+    classifiers = models.list_models(module=models)
     if name not in classifiers:
         raise ValueError(
             f"torchvision has no classifier {name!r}; it has {', '.join(classifiers[:5])}, ..."
         )
-    model = get_model(name, weights=None)
-    if weights == RANDOM:
-        return model
+    model = models.get_model(name, weights=None)
     if weights == DOWNLOAD:
         try:
-            default = get_model_weights(name).DEFAULT
-            state = default.get_state_dict(check_hash=True, weights_only=True)  # tensors only
-            model.load_state_dict(state)
+            default = models.get_model_weights(name).DEFAULT
+            model.load_state_dict(default.get_state_dict(check_hash=True, weights_only=True))
         except (OSError, RuntimeError) as error:
             raise ValueError(
                 f"the weights of {name} cannot be downloaded ({error}); give a file of them"
             ) from error
-        return model
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise ValueError(
-            f"weights: {weights} is not a file; give random, download or a state dict's file"
-        )
-    try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises many types for a damaged or foreign file
-        why = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"weights: {weights} does not hold a state dict of {name} ({why})"
-        ) from error
+    elif weights != RANDOM:
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise ValueError(
+                f"weights: {weights} is not a file; give random, download or a state dict's file"
+            )
+        try:
+            model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch raises many types for a damaged or foreign file
+            raise ValueError(
+                f"weights: {weights} does not hold a state dict of {name} "
+                f"({str(error).strip().splitlines()[0]})"
+            ) from error
     return model

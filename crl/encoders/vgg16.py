@@ -24,10 +24,10 @@ class VGG16(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        layers = (vgg16_bn if batch_norm else vgg16)(weights=None, init_weights=True).features
+        network = vgg16_bn if batch_norm else vgg16
         self.layers = nn.Sequential(
             Standardise(mean, std),
-            layers,
+            network(weights=None, init_weights=True).features,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             nn.Dropout(dropout),

@@ -1,6 +1,5 @@
-"""Word vectors and sentence lengths, for the sentence encoders."""
+"""The word embedding of the sentence encoders."""
 
-import torch
 from torch import Tensor, nn
 
 
@@ -12,8 +11,3 @@ def word_embedding(vectors: Tensor, frozen: bool) -> nn.Embedding:
     vectors = vectors.float().clone()
     vectors[0] = 0
     return nn.Embedding.from_pretrained(vectors, freeze=frozen, padding_idx=0)
-
-
-def sentence_lengths(words: Tensor) -> Tensor:
-    """The number of words before the padding, at least 1: int64 word ids [m, L] -> [m]."""
-    return torch.count_nonzero(words, dim=1).clamp(min=1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crl.scoring.chunks import CHUNK_BYTES
+from crl.scoring.task_accuracy import CHUNK_BYTES
 
 
 class Alignment(NamedTuple):
@@ -40,8 +40,8 @@ def neighbours(features: Tensor, count: int) -> Tensor:
         raise ValueError(f"neighbours: {count} of {total} points; choose 1 to {total - 1}")
     unit = torch.nn.functional.normalize(features.double(), dim=1)
     nearest = torch.empty(total, count, dtype=torch.int64, device=features.device)
-    points = torch.arange(total, device=features.device)
-    for rows in points.split(max(1, CHUNK_BYTES // (8 * total))):
+    size = max(1, CHUNK_BYTES // (8 * total))
+    for rows in torch.arange(total, device=features.device).split(size):
         # Equal points are equally near, whatever the rounding.
         cosines = (unit[rows] @ unit.T).round_(decimals=12)
         cosines.scatter_(1, rows[:, None], -torch.inf)
@@ -54,13 +54,10 @@ def mutual_neighbours(first: Tensor, second: Tensor) -> float:
 
     first and second are int64 [n, k] from :func:`neighbours`.
     """
-    return float(_shared(first, second).double().mean()) / first.shape[1]
-
-
-def _shared(first: Tensor, second: Tensor) -> Tensor:
-    """Count the common entries of each row of [n, k] and [n, k]: [n]. No row repeats an entry."""
+    # No list repeats a point: an entry that occurs twice in both lists together is in each.
     both = torch.cat([first, second], 1).sort(dim=1).values
-    return (both[:, 1:] == both[:, :-1]).sum(1)
+    shared = (both[:, 1:] == both[:, :-1]).sum(1)
+    return float(shared.double().mean()) / first.shape[1]
 
 
 def centred_kernel_alignment(first: Tensor, second: Tensor) -> float:
@@ -112,12 +109,10 @@ def aligned_neighbours(
 
     first and second are int64 [n, k] from :func:`neighbours`.
     """
-    null = []
-    for _ in range(permutations):
-        order = torch.randperm(len(second), generator=generator)
-        # The permutation moves the points' lists and renames the points in all lists.
-        null.append(mutual_neighbours(first, order.argsort()[second[order]]))
-    return _beside(mutual_neighbours(first, second), null)
+    orders = (torch.randperm(len(second), generator=generator) for _ in range(permutations))
+    # A permutation moves the points' lists and renames the points in all lists.
+    null = [mutual_neighbours(first, order.argsort()[second[order]]) for order in orders]
+    return _against_random(mutual_neighbours(first, second), null)
 
 
 def aligned_kernels(
@@ -132,10 +127,10 @@ def aligned_kernels(
         _cka(kernel, partner.permuted(torch.randperm(len(first), generator=generator)))
         for _ in range(permutations)
     ]
-    return _beside(_cka(kernel, partner), null)
+    return _against_random(_cka(kernel, partner), null)
 
 
-def _beside(value: float, null: list[float]) -> Alignment:
+def _against_random(value: float, null: list[float]) -> Alignment:
     values = torch.tensor(null, dtype=torch.float64)
     p_value = (1 + int((values >= value).sum())) / (1 + len(null))
     return Alignment(value, float(values.mean()), float(values.std(correction=0)), p_value)

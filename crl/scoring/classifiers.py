@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from crl.losses.margin_loss import LOSSES
-from crl.scoring.chunks import score_chunks
-from crl.scoring.task_accuracy import ranks, top_r_accuracy
+from crl.scoring.task_accuracy import ranks, score_chunks, top_r_accuracy
 
 
 class Classifier(NamedTuple):
@@ -111,8 +110,8 @@ def linear_classifiers(
         optimizer, math.exp(-5 / (epochs * per_epoch))
     )
     for _ in range(epochs):
-        order = torch.randperm(len(labels), generator=generator, device=labels.device)
-        for index in order.split(batch_size):
+        shuffle = torch.randperm(len(labels), generator=generator, device=labels.device)
+        for index in shuffle.split(batch_size):
             batch = points[index]
             scores = torch.addmm(bias, batch, weights.T).view(len(index), count, classes)
             # The gradient of the cross-entropy: the softmax, minus 1 at the true class.
@@ -126,8 +125,7 @@ def linear_classifiers(
             schedule.step()
     folded = (weights @ axes.T) / scale
     bias = bias - folded @ shift
-    per_penalty = zip(folded.split(classes), bias.split(classes), strict=True)
-    return [Classifier(*weights_and_bias) for weights_and_bias in per_penalty]
+    return list(map(Classifier, folded.split(classes), bias.split(classes)))
 
 
 def best_linear_classifier(

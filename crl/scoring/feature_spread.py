@@ -39,8 +39,8 @@ def feature_spread(features: Tensor) -> Spread:
     variance, mean = torch.var_mean(points, 0, correction=0)
     total = float(variance.double().sum())
     relative = (total / (total + float(mean.double().square().sum()))) ** 0.5
-    dead = variance <= 1e-6 * variance.max()
-    return Spread(relative, _effective_rank(points), float(dead.double().mean()))
+    dead = float((variance <= 1e-6 * variance.max()).double().mean())
+    return Spread(relative, _effective_rank(points), dead)
 
 
 def _effective_rank(points: Tensor) -> float:

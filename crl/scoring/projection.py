@@ -17,8 +17,8 @@ def principal_plane(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
     values, vectors = torch.linalg.eigh(centred.T @ centred)
     directions = vectors.flip(1)[:, :2]
     largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
-    coordinates = centred @ (directions * largest.sign())
-    coordinates = torch.nn.functional.pad(coordinates, (0, 2 - coordinates.shape[1]))
+    missing = (0, 2 - directions.shape[1])
+    coordinates = torch.nn.functional.pad(centred @ (directions * largest.sign()), missing)
     total = float(values.clamp(min=0).sum())
     shares = [float(value) / total if total else 0.0 for value in values.clamp(min=0).flip(0)[:2]]
     return coordinates, (shares[0], shares[1] if len(shares) > 1 else 0.0)

@@ -1,6 +1,6 @@
-"""A finite split of features as a problem of the paper.
+"""A finite split of features as a problem of the paper: its rho, tau and s(f).
 
-Its classes have the distribution rho, and ``D_c`` is the uniform distribution on the points of
+The classes have the distribution rho, and ``D_c`` is the uniform distribution on the points of
 class c. Points are drawn independently and with replacement, so x and x+ may be the same point:
 then the lemmas of section 4 hold exactly. All arithmetic is in float64.
 """
@@ -38,6 +38,27 @@ class FiniteSplit(NamedTuple):
         return torch.stack([features.mean(0) for features in self.by_class])
 
 
+def class_distribution(sizes: Tensor) -> Tensor:
+    """rho in proportion to the class sizes: int [N] -> float64 [N] that sums to 1."""
+    return sizes.double() / sizes.sum()
+
+
+def collision_probability(rho: Tensor, negatives: int = 1) -> float:
+    """tau_k, the probability that a negative has the anchor's class; tau at k = 1.
+
+    ``sum_c rho(c) (1 - (1 - rho(c))^k)`` for rho [N] and k = ``negatives``: at least one of the k
+    negatives collides. For k = 1 this is ``sum_c rho(c)^2`` (section 4).
+    """
+    # expm1 and log1p keep the digits of a small rho, which 1 - (1 - rho)^k would cancel.
+    missed = torch.expm1(negatives * torch.log1p(-rho.double()))
+    return float(-(rho.double() * missed).sum())
+
+
+def no_collision_probability(rho: Tensor, negatives: int = 1) -> float:
+    """``1 - tau_k`` for rho [N], accurate where tau_k is near 1."""
+    return float((rho.double() * (1 - rho.double()) ** negatives).sum())
+
+
 def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
     """The split of features [n, d] with labels [n] in 0..N-1 and class distribution rho [N].
 
@@ -57,13 +78,32 @@ def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
     return FiniteSplit(features, sizes[present], rho / rho.sum())
 
 
+def intraclass_deviation(split: FiniteSplit) -> float:
+    """``s(f) = E_{c ~ nu}[sqrt(||Sigma(f, c)||_2) E_{x ~ D_c} ||f(x)||]`` (lemma 4.4).
+
+    nu is proportional to rho^2. Sigma is the covariance of the features in class c (divided by
+    n_c); its norm is its largest eigenvalue.
+    """
+    deviations = torch.stack([_deviation(features) for features in split.by_class])
+    nu = split.rho.square()
+    return float((nu * deviations).sum() / nu.sum())
+
+
+def _deviation(features: Tensor) -> Tensor:
+    centred = features - features.mean(0)
+    # Both Gram matrices have the same largest eigenvalue: take the smaller one.
+    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    largest = torch.linalg.eigvalsh(gram)[-1].clamp(min=0) / len(features)
+    return largest.sqrt() * features.norm(dim=1).mean()
+
+
 def enumeration_cost(sizes: Tensor) -> float:
     """The number of margins ``sum_c n_c^2 * sum_c n_c`` at class sizes [N].
 
-    :func:`crl.theory.pair_losses.unsupervised_pair_losses` evaluates so many.
+    :func:`crl.theory.split_losses.unsupervised_pair_losses` evaluates this many.
     """
-    sizes = sizes.double()  # int64 would overflow at a few million points a class
-    return float(sizes.square().sum() * sizes.sum())
+    # In floats: int64 would overflow at a few million points a class.
+    return float(sizes.double().square().sum() * sizes.sum())
 
 
 def subsample(
@@ -72,7 +112,7 @@ def subsample(
     """Draw points whose :func:`enumeration_cost` is at most ``budget``: int64 indices [m].
 
     labels [n] lie in 0..classes-1. The indices are sorted. One cap holds for all classes: each
-    keeps at most so many points, drawn without replacement. All classes stay while the cap can be
+    keeps at most that many points, drawn without replacement. All classes stay while the cap can be
     ``least`` points; else random classes are left out until two remain. Few points a class make
     x = x+ frequent, and few classes make tau large: the theory stays exact, of another split.
     Raises ValueError if two classes of one point each cost more than the budget.
@@ -84,8 +124,11 @@ def subsample(
     smallest = sizes[chosen].clamp(max=least).double()
     affordable = smallest.square().cumsum(0) * smallest.cumsum(0) <= budget
     chosen = chosen[: max(2, int(affordable.sum()))]
-    caps = range(1, int(sizes.max()) + 1)
-    cap = bisect_right(caps, budget, key=lambda cap: enumeration_cost(sizes[chosen].clamp(max=cap)))
+    cap = bisect_right(
+        range(1, int(sizes.max()) + 1),
+        budget,
+        key=lambda cap: enumeration_cost(sizes[chosen].clamp(max=cap)),
+    )
     if cap == 0:
         raise ValueError(f"a budget of {budget:g} margins is too small for two classes of a point")
     order = torch.randperm(len(labels), generator=generator, device=generator.device)

@@ -58,8 +58,7 @@ def tight_frame(classes: int) -> Tensor:
     """
     if classes < 2:
         raise ValueError("a frame needs at least two classes")
-    gram = torch.full((classes, classes), -1 / (classes - 1), dtype=torch.float64)
-    return gram.fill_diagonal_(1)
+    return torch.full((classes, classes), -1 / (classes - 1), dtype=torch.float64).fill_diagonal_(1)
 
 
 def class_geometry(split: FiniteSplit) -> ClassGeometry:
@@ -71,13 +70,12 @@ def class_geometry(split: FiniteSplit) -> ClassGeometry:
             for features, mean in zip(split.by_class, means, strict=True)
         ]
     )
-    between = (means - split.rho @ means).square().sum(1)
-    spread = float(split.rho @ between)
+    between = float(split.rho @ (means - split.rho @ means).square().sum(1))
     norms = means.norm(dim=1)
     unit = means / norms.clamp(min=torch.finfo(norms.dtype).tiny)[:, None]
     gram = unit @ unit.T
     frame = tight_frame(len(means)).to(gram.device)
-    collapse = float(split.rho @ within) / spread if spread else math.inf
+    collapse = float(split.rho @ within) / between if between else math.inf
     return ClassGeometry(gram, norms, collapse, float((gram - frame).norm() / frame.norm()))
 
 
@@ -144,11 +142,11 @@ def collapse_threshold(
 ) -> float:
     """Find the least imbalance at which all minority classes share one vector at the optimum.
 
-    Each of the ``majority`` classes is as many times as likely as each of the ``minority`` (at
-    least 2) classes. The result has a relative accuracy of 1e-6; it is inf if it is beyond
+    At imbalance R each of the ``majority`` classes is R times as likely as each of the ``minority``
+    (at least 2) classes. The result has a relative accuracy of 1e-6; it is inf if it is beyond
     ``upto``. The best geometry with the minority in one vector is the best of all if its dual
-    matrix (:func:`duality_gap`) is positive in the directions that part the minority; by symmetry
-    it has the same value in all of these.
+    matrix (:func:`duality_gap`) is positive in the directions that separate the minority classes.
+    By symmetry it has the same value in all of these.
 
     Raises ValueError for fewer than 2 minority or 1 majority classes, KeyError for an unknown loss.
     """
@@ -158,17 +156,17 @@ def collapse_threshold(
         return math.inf
     owners = torch.tensor([*range(majority), *[majority] * minority])
 
-    def parts_them(ratio: float) -> bool:
+    def separates(ratio: float) -> bool:
         rho = step_distribution(majority, minority, ratio)
         dual = _dual(_descend(owners, rho, negatives, loss, seed=0), rho, negatives, loss)
         return float(dual[-1, -1] - dual[-1, -2]) < 0
 
-    if parts_them(upto):
+    if separates(upto):
         return math.inf
     low, high = 1.0, upto
     while high / low > 1 + 1e-6:
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if parts_them(middle) else (low, middle)
+        low, high = (middle, high) if separates(middle) else (low, middle)
     return high
 
 
@@ -184,24 +182,23 @@ def _descend(owners: Tensor, rho: Tensor, negatives: int, loss: str, seed: int) 
     Class c has the vector ``owners[c]`` of max(owners) + 1.
     """
     count = int(owners.max()) + 1
-    shape = (count, count)
     # Only directions count. Vectors as long as the root of their probability give all curvatures
     # the same size.
     lengths = (
         torch.zeros(count, dtype=torch.float64).index_add(0, owners, rho).clamp(min=1e-12).sqrt()
     )
-    start = np.random.default_rng(seed).standard_normal(shape)
+    start = np.random.default_rng(seed).standard_normal((count, count))
     start *= lengths.numpy()[:, None] / np.linalg.norm(start, axis=1, keepdims=True)
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        vectors = torch.from_numpy(flat.reshape(shape)).requires_grad_()
+        vectors = torch.from_numpy(flat.reshape(count, count)).requires_grad_()
         value = collapsed_loss(_gram(vectors, owners), rho, negatives, loss)
         (gradient,) = torch.autograd.grad(value, vectors)
         return value.item(), gradient.numpy().ravel()
 
     options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 30, "ftol": 1e-16, "gtol": 1e-11}
     minimum = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return _gram(torch.from_numpy(minimum.x.reshape(shape)), owners)
+    return _gram(torch.from_numpy(minimum.x.reshape(count, count)), owners)
 
 
 def _gram(vectors: Tensor, owners: Tensor) -> Tensor:

@@ -11,8 +11,12 @@ from crl.scoring.classifiers import (
     few_shot_index,
     mean_classifier,
 )
-from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
-from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
+from crl.scoring.task_accuracy import (
+    average_k_way_accuracy,
+    ranks,
+    top_r_accuracy,
+    weighted_average_accuracies,
+)
 from data.imbalance import majority_and_minority
 from data.points import Vectors
 from data.seeding import generator

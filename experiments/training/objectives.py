@@ -4,9 +4,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from crl.losses.contrastive import contrastive_loss
+from crl.losses.contrastive import contrastive_loss, quick_thoughts_loss
 from crl.losses.pooled import pooled_contrastive_loss
-from crl.losses.quick_thoughts import quick_thoughts_loss
 from data.tuples import TupleBatch, TupleSampler
 from experiments.config.objectives import (
     ContrastiveConfig,

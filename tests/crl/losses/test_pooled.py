@@ -1,4 +1,4 @@
-"""Both forms of the pooled loss against every pairing; unbiased like fresh negatives."""
+"""The pooled loss and its definition against every pairing; unbiased like fresh negatives."""
 
 import math
 from collections.abc import Callable
@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_losses import normal, slow_dot, slow_loss
+from slow_losses import normal, pooled_loss_by_autograd, slow_dot, slow_loss
 from torch import Tensor
 
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.margin_loss import LOSSES
-from crl.losses.pooled import pool_size, pooled_contrastive_loss, pooled_loss_by_autograd
+from crl.losses.pooled import pool_size, pooled_contrastive_loss
 from data.seeding import generator
 from data.tuples import TupleBatch, TupleSampler
 
@@ -163,13 +163,11 @@ def test_gradients_agree_with_finite_differences(loss):
     assert torch.autograd.gradcheck(lambda pool: pooled_contrastive_loss(pool, 2, loss), points)
 
 
-@both_forms
-def test_the_default_loss_is_the_logistic_one(form):
+def test_the_default_loss_is_the_logistic_one():
     points = normal(1, 2, 4, 3)
-    assert form(points, 2) == form(points, 2, "logistic")
+    assert pooled_contrastive_loss(points, 2) == pooled_contrastive_loss(points, 2, "logistic")
 
 
-@both_forms
 @pytest.mark.parametrize(
     ("points", "negatives"),
     [
@@ -181,15 +179,14 @@ def test_the_default_loss_is_the_logistic_one(form):
         ([2, 4, 0], 2),  # no dimension
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(form, points, negatives):
+def test_shapes_that_do_not_fit_are_refused(points, negatives):
     with pytest.raises(ValueError, match="must"):
-        form(torch.zeros(points), negatives)
+        pooled_contrastive_loss(torch.zeros(points), negatives)
 
 
-@both_forms
-def test_an_unknown_loss_is_a_key_error(form):
+def test_an_unknown_loss_is_a_key_error():
     with pytest.raises(KeyError):
-        form(torch.zeros(2, 4, 3), 1, "squared")
+        pooled_contrastive_loss(torch.zeros(2, 4, 3), 1, "squared")
 
 
 # Fresh and pooled negatives, on fixed features few enough to enumerate every tuple.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.losses.quick_thoughts import quick_thoughts_loss
+from crl.losses.contrastive import quick_thoughts_loss
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from crl.losses.margin_loss import LOSSES
-from crl.scoring import chunks, classifiers
+from crl.scoring import classifiers, task_accuracy
 from crl.scoring.classifiers import (
     Classifier,
     best_linear_classifier,
@@ -324,7 +324,7 @@ def test_best_linear_classifier_needs_a_penalty():
 @pytest.mark.parametrize("chunk", [1, 2**25])  # bytes: a point at a time, all at once
 def test_mean_classifier_loss_equals_a_loop_over_tasks(monkeypatch, loss, chunk):
     """The means are of other points than those scored; a class without points does not count."""
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(task_accuracy, "CHUNK_BYTES", chunk)
     labels = torch.tensor([0, 0, 1, 3, 3, 3])
     features = torch.randn(6, 3, generator=seeded(1), dtype=torch.float64)
     means = torch.randn(4, 3, generator=seeded(2), dtype=torch.float64)

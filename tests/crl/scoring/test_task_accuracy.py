@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from crl.scoring import chunks
+from crl.scoring import task_accuracy
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 
 repeated = settings(max_examples=40, deadline=None, derandomize=True)
@@ -65,7 +65,7 @@ def test_ranks_equal_a_loop_over_classes(seed, points, classes, d, chunk):
     labels = torch.randint(classes, (points,), generator=torch.Generator().manual_seed(seed))
     scores = [[float(point @ weight) for weight in weights] for point in features]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "CHUNK_BYTES", chunk * classes * features.element_size())
+        patch.setattr(task_accuracy, "CHUNK_BYTES", chunk * classes * features.element_size())
         assert ranks(features, weights, labels).tolist() == slow_ranks(scores, labels.tolist())
         scores = [
             [score + float(offset) for score, offset in zip(row, bias, strict=True)]

@@ -8,9 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crl.scoring import chunks
-from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
-from crl.scoring.weighted_task_accuracy import weighted_average_accuracies
+from crl.scoring import task_accuracy
+from crl.scoring.task_accuracy import (
+    average_k_way_accuracy,
+    ranks,
+    top_r_accuracy,
+    weighted_average_accuracies,
+)
 
 repeated = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -63,7 +67,7 @@ def test_average_equals_enumeration_of_every_weighted_task(case, chunk):
     if scores.isnan().any():  # 0 * NaN would spread over the row
         scores[scores.isnan().any(1)] = math.nan
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "CHUNK_BYTES", chunk * len(rho) * 8)
+        patch.setattr(task_accuracy, "CHUNK_BYTES", chunk * len(rho) * 8)
         averages = weighted_average_accuracies(scores, identity, labels, rho, ks)
     assert averages == pytest.approx(
         [by_enumeration(scores, labels, rho, k) for k in ks], abs=1e-12, rel=1e-9

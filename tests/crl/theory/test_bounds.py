@@ -32,17 +32,18 @@ from crl.theory import bounds as theory
 from crl.theory.bounds import (
     deviation_constant,
     deviation_weight,
-    intraclass_deviation,
     theory_report,
     violations,
 )
-from crl.theory.collision_probability import (
+from crl.theory.finite_split import (
+    FiniteSplit,
     class_distribution,
     collision_probability,
+    finite_split,
+    intraclass_deviation,
     no_collision_probability,
 )
-from crl.theory.finite_split import FiniteSplit, finite_split
-from crl.theory.pair_losses import supervised_pair_losses, unsupervised_pair_losses
+from crl.theory.split_losses import supervised_pair_losses, unsupervised_pair_losses
 
 
 @pytest.mark.parametrize("loss", LOSS_NAMES)

@@ -1,7 +1,8 @@
-"""The finite split of features, and the subsample that a budget pays for."""
+"""The finite split of features, its tau_k, and the subsample that a budget pays for."""
 
 import itertools
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -9,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theory_examples import seeded
 
-from crl.theory.finite_split import enumeration_cost, finite_split, subsample
+from crl.theory.finite_split import (
+    class_distribution,
+    collision_probability,
+    enumeration_cost,
+    finite_split,
+    no_collision_probability,
+    subsample,
+)
 
 
 def test_finite_split_leaves_out_empty_classes_and_refuses_what_has_no_theory() -> None:
@@ -63,3 +71,12 @@ def test_subsample_draws_at_random_and_keeps_all_where_it_can() -> None:
     assert len({*itertools.chain(*drawn)}) == 200
     with pytest.raises(ValueError, match="budget"):
         subsample(labels, 5, 3, seeded())
+
+
+def test_no_collision_probability_complements_tau_k() -> None:
+    rho = class_distribution(torch.tensor([1, 2, 5]))
+    for k in (1, 2, 7):
+        exact = sum(Fraction(n, 8) * (1 - Fraction(n, 8)) ** k for n in (1, 2, 5))
+        assert no_collision_probability(rho, k) == pytest.approx(float(exact), rel=1e-14)
+        assert collision_probability(rho, k) == pytest.approx(float(1 - exact), rel=1e-14)
+    assert no_collision_probability(torch.tensor([0.5, 0.5]), 60) == 2.0**-60

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from crl.losses.contrastive import quick_thoughts_loss
 from crl.losses.margin_loss import LOSSES
-from crl.losses.quick_thoughts import quick_thoughts_loss
 from data.seeding import generator
 from experiments.config.compose import compose_config
 from experiments.config.objectives import OBJECTIVES

@@ -1,26 +1,37 @@
-"""Sampled losses against every tuple, and class tuples against their distribution."""
+"""Exact losses against loops over all points; sampled losses and class tuples against them."""
 
 import itertools
 import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from theory_examples import (
     DRAWS,
     ERRORS,
     LOSS_NAMES,
+    Example,
     a_split,
+    assert_close,
     assert_estimates,
+    examples,
+    scale,
     seeded,
     slow_k,
+    slow_supervised,
     slow_unsupervised,
 )
 from torch import Tensor
 
-from crl.theory import bounds, sampled_losses
-from crl.theory.bounds import deviation_weight, intraclass_deviation
-from crl.theory.collision_probability import class_distribution, no_collision_probability
-from crl.theory.sampled_losses import (
+from crl.theory import bounds, split_losses
+from crl.theory.bounds import deviation_weight
+from crl.theory.finite_split import (
+    class_distribution,
+    intraclass_deviation,
+    no_collision_probability,
+)
+from crl.theory.split_losses import (
     Estimate,
     draw_classes,
     draw_collision_free,
@@ -28,7 +39,49 @@ from crl.theory.sampled_losses import (
     sampled_different_loss,
     sampled_supervised_loss,
     sampled_unsupervised_loss,
+    supervised_pair_losses,
+    unsupervised_pair_losses,
 )
+
+
+@settings(max_examples=40, deadline=None)
+@given(examples(), st.sampled_from(LOSS_NAMES))
+def test_exact_losses_equal_the_loops(example: Example, loss: str) -> None:
+    assert_close(
+        unsupervised_pair_losses(example.split, loss), slow_unsupervised(example, loss), example
+    )
+    assert_close(
+        supervised_pair_losses(example.split, loss), slow_supervised(example, loss), example
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(examples(classes=3, points=3), st.sampled_from(LOSS_NAMES), st.integers(2, 3))
+def test_proposition_6_2_holds_with_every_block_enumerated(
+    example: Example, loss: str, block_size: int
+) -> None:
+    block = torch.tensor(slow_unsupervised(example, loss, block_size), dtype=torch.float64)
+    rounding = 1e-11 * scale(example)
+    # Entry by entry, so that it holds for every rho.
+    assert bool((supervised_pair_losses(example.split, loss) <= block + rounding).all())
+    assert bool((block <= unsupervised_pair_losses(example.split, loss) + rounding).all())
+
+
+def test_enumeration_in_small_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = a_split(sizes=(5, 3, 6)).split
+    whole = unsupervised_pair_losses(split, "logistic")
+    monkeypatch.setattr(split_losses, "ENUMERATED", 20)
+    torch.testing.assert_close(
+        unsupervised_pair_losses(split, "logistic"), whole, rtol=1e-13, atol=0
+    )
+
+
+def test_float32_features_are_computed_in_float64() -> None:
+    example = a_split()
+    single = example._replace(features=example.features.float())
+    double = example._replace(features=example.features.float().double())
+    expected = unsupervised_pair_losses(double.split, "logistic")
+    assert torch.equal(unsupervised_pair_losses(single.split, "logistic"), expected)
 
 
 @pytest.mark.parametrize("loss", LOSS_NAMES)
@@ -65,9 +118,9 @@ def test_sampled_losses_with_two_negatives_agree_with_every_tuple_enumerated(los
 
 def test_sampling_in_small_parts_keeps_every_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     split = a_split().split
-    monkeypatch.setattr(sampled_losses, "GATHERED", 50)
+    monkeypatch.setattr(split_losses, "GATHERED", 50)
     tuples = draw_classes(split.rho, (7, 3), seeded())
-    assert sampled_losses._margins(split, tuples, 2, seeded()).shape == (7, 2)
+    assert split_losses._margins(split, tuples, 2, seeded()).shape == (7, 2)
 
 
 def frequencies(tuples: Tensor, classes: int) -> Tensor:
