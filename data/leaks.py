@@ -8,9 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.points import Documents, Images, Points, Sentences, Vectors
-from data.split import Split
 
 _LABELLED_PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
 

@@ -5,13 +5,12 @@ from pathlib import Path
 import torch
 from torchvision.datasets import CIFAR100
 
-from data.dataset import Dataset, shuffled_by, split_off
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
 from data.files.archive import unpack
 from data.files.cache import data_home, find, locked
 from data.files.download import Source, fetch
 from data.points import Images
-from data.split import Split
 
 SOURCE = Source(
     url=CIFAR100.url,
@@ -54,7 +53,7 @@ def load_cifar100(*, root: str | None, dev_fraction: float, split_seed: int) -> 
         ) from error
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
-    whole = shuffled_by(_split(train_set), split_seed)
+    whole = _split(train_set).shuffled(split_seed)
     dev, train = split_off(whole, dev_fraction)
     return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
 

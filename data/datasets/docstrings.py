@@ -18,8 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.datasets.documents import keep_large
 from data.errors import DataError
 from data.text.sentences import split_sentences

@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.errors import DataError
 from data.files.cache import find, stamps
 from data.text.sentences import split_sentences

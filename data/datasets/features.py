@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset, shuffled_by, split_off
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
 from data.files.cache import expand_user
 from data.points import Vectors
-from data.split import Split
 
 _MOST_CLASSES = 1_000_000
 _LARGEST = 64 * 2**30  # bytes; ImageNet's 1.3 million points in 4096 dimensions are 21 GB
@@ -49,14 +48,14 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
             raise DataError(f"{path} holds no {role}_labels; {_WANTED} are expected")
     count = 1 + max(int(numbers.max()) for numbers in labels.values())
     vectors = {role: _vectors(path, arrays, role, len(labels[role])) for role in labels}
-    shapes = {tuple(points.features.shape[1:]) for points in vectors.values()}
+    shapes = {tuple(points.rows.shape[1:]) for points in vectors.values()}
     if len(shapes) > 1:
         shown = ", ".join(map(str, sorted(shapes)))
         raise DataError(f"{path}: features of different shapes in its splits ({shown})")
     splits = {role: Split.from_labels(vectors[role], labels[role], count) for role in labels}
     if "dev" not in splits:
         splits["dev"], splits["train"] = split_off(
-            shuffled_by(splits["train"], split_seed), dev_fraction
+            splits["train"].shuffled(split_seed), dev_fraction
         )
     names = (
         [str(name) for name in arrays["classes"].ravel().tolist()]

@@ -10,10 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from data.dataset import Dataset, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.points import Images
-from data.split import Split
 
 CHARACTERS = "".join(
     [
@@ -76,7 +74,7 @@ def _make(
         pixels[index] = _render(CHARACTERS[index // count], fonts[face, size], random)
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
     labels = torch.arange(len(CHARACTERS)).repeat_interleave(count)
-    whole = shuffled_by(Split.from_labels(images, labels, len(CHARACTERS)), split_seed)
+    whole = Split.from_labels(images, labels, len(CHARACTERS)).shuffled(split_seed)
     test, rest = split_off(whole, test_per_class / count)
     dev, train = split_off(rest, dev_fraction)
     return Dataset("glyphs", list(CHARACTERS), train, dev, test)

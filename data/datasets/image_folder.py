@@ -9,12 +9,10 @@ from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
 from data.errors import DataError
 from data.files.cache import find, stamps
 from data.points import Images
-from data.split import Split
 
 # Only formats that the extensions name, whatever a file is called: for EPS, say, Pillow would start
 # an interpreter.
@@ -57,9 +55,9 @@ def load_image_folder(
     def make() -> Dataset:
         splits = [_read(tree_files, image_size) for tree_files in files]
         if official:
-            train, test = shuffled_by(splits[0], split_seed), splits[1]
+            train, test = splits[0].shuffled(split_seed), splits[1]
         else:
-            test, train = split_off(shuffled_by(splits[0], split_seed), test_fraction)
+            test, train = split_off(splits[0].shuffled(split_seed), test_fraction)
         dev, train = split_off(train, dev_fraction)
         return Dataset("image_folder", classes, train, dev, test)
 

@@ -13,14 +13,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
 from data.files.cache import find, stamps
 from data.points import Documents, Sentences, offsets_of
-from data.split import Split
 from data.text.sentences import split_sentences
 from data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
@@ -83,7 +81,7 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
         notes, similar_train, similar_dev = _similar(source, documents, options)
         labelled_train = _labelled(source, train, read, ids, options)
         labelled_test = _labelled(source, test, read, ids, options)
-        dev, rest = split_off(shuffled_by(labelled_train, options.split_seed), options.dev_fraction)
+        dev, rest = split_off(labelled_train.shuffled(options.split_seed), options.dev_fraction)
         dataset = Dataset(
             name,
             sorted(train),

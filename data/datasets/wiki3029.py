@@ -7,8 +7,7 @@ Data in the same format can be loaded too: one file per article, one sentence a 
 from pathlib import Path
 from typing import Any
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts

@@ -9,10 +9,9 @@ from itertools import islice
 import numpy as np
 import torch
 
-from data.dataset import Dataset, labels_of, shuffled_by
+from data.dataset import Dataset, Split, labels_of
 from data.errors import DataError
 from data.points import Documents, Points, Sentences
-from data.split import Split
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
@@ -55,7 +54,7 @@ def text_dataset(
     ids = growing_ids()
     sentences = encode((s for c in classes for s in documents[c]), ids, options)
     labels = labels_of([documents[c] for c in classes])
-    whole = shuffled_by(Split.from_labels(sentences, labels, len(classes)), options.split_seed)
+    whole = Split.from_labels(sentences, labels, len(classes)).shuffled(options.split_seed)
     test_sizes = (whole.sizes * options.test_fraction).round().long()
     dev_sizes = (whole.sizes * options.dev_fraction).round().long()
     test, rest = whole.take(test_sizes), whole.drop(test_sizes)

@@ -11,9 +11,9 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from data.dataset import Split
 from data.errors import DataError
 from data.files.cache import expand_user
-from data.split import Split
 from data.text.tokens import SPECIAL, as_sentences
 
 _HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from crl.encoders.wrappers import EncoderPair, UnitLength
-from data.dataset import Dataset, pixel_statistics
+from data.dataset import Dataset, Split, pixel_statistics
 from data.imbalance import imbalanced
 from data.seeding import seed_of
-from data.split import Split
 from experiments.config.checks import check_data
 from experiments.config.datasets import DATASETS
 from experiments.config.encoders import ENCODERS, TorchvisionConfig

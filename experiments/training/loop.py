@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
 
-from data.split import Split
+from data.dataset import Split
 from experiments.config.schema import Config
 from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder

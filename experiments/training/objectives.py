@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.pooled import pooled_contrastive_loss
 from crl.losses.quick_thoughts import quick_thoughts_loss
-from data.dataset import Dataset
-from data.split import Split
+from data.dataset import Dataset, Split
 from data.tuples import TupleBatch, TupleSampler
 from experiments.config.objectives import (
     ContrastiveConfig,

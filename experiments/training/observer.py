@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from data.dataset import Split
 from data.seeding import generator
-from data.split import Split
 from experiments.config.schema import Config
 from experiments.errors import RunError
 from experiments.evaluation.encode import encode

@@ -5,10 +5,9 @@ from typing import cast
 
 import torch
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split, fingerprint
 from data.files.cache import cached
 from data.seeding import generator
-from data.split import Split, fingerprint
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 from experiments.config.encoders import SentenceEncoderConfig
 from experiments.config.schema import Config

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset
 from data.errors import DataError
 from data.files.atomic import save_tensors
 from data.files.cache import cached, data_home, find, stamps
 from data.points import Documents, Images, Sentences
-from data.split import Split
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 VALUE = {

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.dataset import Split
 from data.points import Images
-from data.split import Split
 from experiments.evaluation.accuracy import first_share
 
 
