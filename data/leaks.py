@@ -11,8 +11,6 @@ from torch import Tensor
 from data.dataset import Dataset, Split
 from data.points import Documents, Images, Points, Sentences, Vectors
 
-_LABELLED_PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
-
 
 class Leak(NamedTuple):
     """``shared`` of the ``points`` of the split ``asked`` stand in the split ``seen`` too."""
@@ -36,7 +34,7 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
         role: _as_documents(split) if role.startswith("unlabelled") else split.points
         for role, split in dataset.splits().items()
     }
-    pairs = list(_LABELLED_PAIRS)
+    pairs = [("train", "test"), ("train", "dev"), ("dev", "test")]
     if dataset.unlabelled_train is not None:
         pairs.append(("unlabelled_train", "unlabelled_dev"))
         if isinstance(dataset.test.points, Documents):

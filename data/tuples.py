@@ -146,8 +146,8 @@ class TupleStream:
         call, place = divmod(step, self._steps)
         if call != self._call:
             random = generator(self.seed, self.stream, call, self.sampler.sizes.device)
-            batches = self.sampler.draw_many(self._steps, self.batch_size, random)
-            self._call, self._batches = call, batches
+            self._batches = self.sampler.draw_many(self._steps, self.batch_size, random)
+            self._call = call
         return self._batches[place]
 
 

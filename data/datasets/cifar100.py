@@ -53,8 +53,7 @@ def load_cifar100(*, root: str | None, dev_fraction: float, split_seed: int) -> 
         ) from error
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
-    whole = _split(train_set).shuffled(split_seed)
-    dev, train = split_off(whole, dev_fraction)
+    dev, train = split_off(_split(train_set).shuffled(split_seed), dev_fraction)
     return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
 
 

@@ -50,11 +50,12 @@ def load_docstrings(*, sentences_per_document: int, **options: Any) -> Dataset:
     the options and the installed versions alone. Raises DataError for fewer than two modules.
     """
     text_options = TextOptions(**options)
-    versions = {
-        "python": sys.version,
-        **{package: _version(PACKAGES[package]) for package in PACKAGES},
+    versions = {package: _version(distribution) for package, distribution in PACKAGES.items()}
+    key = {
+        "versions": {"python": sys.version, **versions},
+        "sentences": sentences_per_document,
+        "text": vars(text_options),
     }
-    key = {"versions": versions, "sentences": sentences_per_document, "text": vars(text_options)}
 
     def make() -> Dataset:
         modules = tqdm(
@@ -102,13 +103,13 @@ def _modules() -> list[tuple[str, Path]]:
         (Path(sysconfig.get_path("stdlib")), ""),
         *((Path(s.origin).parent, f"{name}.") for name, s in specs if s is not None and s.origin),
     ]
-    modules = []
-    for root, prefix in roots:
-        for path in sorted(root.rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
-            if not _SKIPPED.intersection(parts):
-                modules.append((prefix + ".".join(parts), path))
-    return modules
+    return [
+        (prefix + ".".join(parts), path)
+        for root, prefix in roots
+        for path in sorted(root.rglob("*.py"))
+        for parts in [path.relative_to(root).with_suffix("").parts]
+        if not _SKIPPED.intersection(parts)
+    ]
 
 
 def _sentences(source: bytes, least: int) -> list[str]:
@@ -125,11 +126,10 @@ def _sentences(source: bytes, least: int) -> list[str]:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return []
-    docstrings = [docstring for node in _documented(tree) if (docstring := ast.get_docstring(node))]
     sentences = (
         s
-        for docstring in docstrings
-        for s in split_sentences(_prose(docstring))
+        for node in _documented(tree)
+        for s in split_sentences(_prose(ast.get_docstring(node) or ""))
         if len(s.split()) in _WORDS
     )
     return list(dict.fromkeys(s for s in sentences if s[0].isalpha() and s[-1] in ".!?"))

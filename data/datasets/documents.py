@@ -6,7 +6,7 @@ from typing import Any
 
 from data.dataset import Dataset, cached_dataset
 from data.errors import DataError
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.text.sentences import split_sentences
 from data.text.tokens import TextOptions, text_dataset
 
@@ -24,10 +24,7 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
 
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
-    if root is None:
-        raise DataError("dataset.root: missing; give a folder of .txt files, one document each")
-    folder = find(root, ".")
-    assert folder is not None  # find has checked that root exists
+    folder = existing_root(root, "a folder of .txt files, one document each")
     files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
     if not files:
         raise DataError(
@@ -95,8 +92,9 @@ def guess_layout(texts: list[str]) -> str:
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     terminated = sum(bool(_TERMINATED.search(line)) for line in lines)
     sentences = sum(len(split_sentences(line)) for line in lines)
-    one_a_line = terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines)
-    return "lines" if one_a_line else "running"
+    if terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines):
+        return "lines"
+    return "running"
 
 
 def _sentences(text: str, layout: str) -> list[str]:

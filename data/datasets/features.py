@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
-from data.files.cache import expand_user
+from data.files.cache import existing_root
 from data.points import Vectors
 
 _MOST_CLASSES = 1_000_000
@@ -30,9 +30,7 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
 
     Nothing in the file is executed. Raises DataError for a file that does not hold these arrays.
     """
-    if root is None:
-        raise DataError(f"dataset.root: missing; give an NPZ or safetensors file with {_WANTED}")
-    path = expand_user(root)
+    path = existing_root(root, f"an NPZ or safetensors file with {_WANTED}")
     if not path.is_file():
         raise DataError(
             f"dataset.root: {root} is no file; give an NPZ or safetensors file with {_WANTED}"
@@ -50,8 +48,7 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
     vectors = {role: _vectors(path, arrays, role, len(labels[role])) for role in labels}
     shapes = {tuple(points.rows.shape[1:]) for points in vectors.values()}
     if len(shapes) > 1:
-        shown = ", ".join(map(str, sorted(shapes)))
-        raise DataError(f"{path}: features of different shapes in its splits ({shown})")
+        raise DataError(f"{path}: features of different shapes in its splits: {sorted(shapes)}")
     splits = {role: Split.from_labels(vectors[role], labels[role], count) for role in labels}
     if "dev" not in splits:
         splits["dev"], splits["train"] = split_off(

@@ -45,13 +45,13 @@ def load_glyphs(
     points_per_class. split_seed: decides what is drawn. The images depend on these options and the
     installed versions alone.
     """
-    key: dict[str, object] = {
+    key = {
         "points": points_per_class,
         "test": test_per_class,
         "dev": dev_fraction,
         "seed": split_seed,
+        **{package: version(package) for package in ("matplotlib", "numpy", "pillow")},
     }
-    key |= {package: version(package) for package in ("matplotlib", "numpy", "pillow")}
     return cached_dataset(
         "glyphs", key, lambda: _make(points_per_class, test_per_class, dev_fraction, split_seed)
     )

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
 from data.errors import DataError
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.points import Images
 
 # Only formats that the extensions name, whatever a file is called: for EPS, say, Pillow would start
@@ -36,12 +36,7 @@ def load_image_folder(
 
     Raises DataError for missing or empty folders, and for files that are no images.
     """
-    if root is None:
-        raise DataError(
-            "dataset.root: missing; give a folder with one subfolder of images per class"
-        )
-    folder = find(root, ".")
-    assert folder is not None  # find has checked that root exists
+    folder = existing_root(root, "a folder with one subfolder of images per class")
     official = (folder / "train").is_dir() and (folder / "test").is_dir()
     trees = [folder / "train", folder / "test"] if official else [folder]
     files = [_files(tree) for tree in trees]
@@ -61,9 +56,8 @@ def load_image_folder(
         dev, train = split_off(train, dev_fraction)
         return Dataset("image_folder", classes, train, dev, test)
 
-    paths = [path for tree in files for name in classes for path in tree[name]]
     key = {
-        "files": stamps(paths),
+        "files": stamps(path for tree in files for name in classes for path in tree[name]),
         "size": image_size,
         "dev": dev_fraction,
         "test": test_fraction,

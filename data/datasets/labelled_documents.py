@@ -17,7 +17,7 @@ from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.points import Documents, Sentences, offsets_of
 from data.text.sentences import split_sentences
 from data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
@@ -53,10 +53,7 @@ def load_labelled_documents(*, root: str | None, **options: Any) -> Dataset:
     ``train/unsup``, ``unsup``, ``train/unlabelled`` or ``unlabelled``. options: see
     :class:`ReviewOptions`. Raises DataError as :func:`labelled_documents` does.
     """
-    if root is None:
-        raise DataError(f"dataset.root: missing; give a folder or archive with {_LAYOUT}")
-    source = find(root, ".")
-    assert source is not None  # find has checked that root exists
+    source = existing_root(root, f"a folder or archive with {_LAYOUT}")
     wanted = "an archive of such documents"
     return labelled_documents("labelled_documents", source, wanted, ReviewOptions(**options))
 
@@ -79,15 +76,14 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
         ids = growing_ids()
         documents = _documents(_texts(unlabelled, read, "unlabelled"), ids, options)
         notes, similar_train, similar_dev = _similar(source, documents, options)
-        labelled_train = _labelled(source, train, read, ids, options)
-        labelled_test = _labelled(source, test, read, ids, options)
-        dev, rest = split_off(labelled_train.shuffled(options.split_seed), options.dev_fraction)
+        labelled = _labelled(source, train, read, ids, options).shuffled(options.split_seed)
+        dev, rest = split_off(labelled, options.dev_fraction)
         dataset = Dataset(
             name,
             sorted(train),
             train=rest,
             dev=dev,
-            test=labelled_test,
+            test=_labelled(source, test, read, ids, options),
             notes=notes,
             unlabelled_train=similar_train,
             unlabelled_dev=similar_dev,

@@ -46,12 +46,12 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
                         )
                     if header:
                         continue
-                # A word may hold spaces; the numbers are the last `width` fields.
-                index = wanted.get(" ".join(fields[:-width])) if 0 < width < len(fields) else None
                 if width < 1 or len(fields) <= width:
                     raise DataError(
                         f"{path}, line {number}: expected a word and {max(width, 1)} numbers"
                     )
+                # A word may hold spaces; the numbers are the last `width` fields.
+                index = wanted.get(" ".join(fields[:-width]))
                 if index is not None and index not in rows:
                     rows[index] = _numbers(fields[-width:], path, number)
     except OSError as error:
@@ -62,8 +62,7 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
             "of this data set"
         )
     vectors = torch.zeros(len(vocabulary), width)
-    for index, values in rows.items():
-        vectors[index] = torch.from_numpy(values)
+    vectors[list(rows)] = torch.from_numpy(np.stack([*rows.values()]))
     return vectors, len(rows) / len(wanted)
 
 

@@ -25,7 +25,6 @@ from data.wikipedia.file_names import ArticleNames
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
 _DUMP = {"size": int, "head": int, "sha256": str}  # what identifies a dump, and its types
 _HEAD = 2**20  # bytes at the beginning of a dump that identify it
-_SAVE_SECONDS = 10.0
 
 
 @dataclass
@@ -45,7 +44,7 @@ def build_wiki(
     out: Path,
     rule: Rule,
     say: Callable[[str], None],
-    save_seconds: float = _SAVE_SECONDS,
+    save_seconds: float = 10.0,
 ) -> dict[str, Any]:
     """Write every article of the dump that passes the rule to ``out/<Title>.txt``.
 
@@ -90,9 +89,8 @@ def build_wiki(
 
 def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float) -> None:
     """Process the pages from state.pages on. Raises BrokenDump after the last whole page."""
-    size = dump.stat().st_size
     with tqdm(
-        total=size,
+        total=dump.stat().st_size,
         desc=f"reading {dump.name}",
         unit="B",
         unit_scale=True,
@@ -103,18 +101,17 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
             dump, rule.max_page_bytes, state.pages, lambda position: bar.update(position - bar.n)
         )
         names = ArticleNames(state.articles)
-        hidden: frozenset[str] | None = None
         saved = time.monotonic()
         for page in reader:
-            hidden = hidden_namespaces(reader.namespaces) if hidden is None else hidden
-            outcome = reason_to_drop(page, rule, names) or draw_sentences(page, rule, hidden)
+            outcome = reason_to_drop(page, rule, names) or draw_sentences(
+                page, rule, hidden_namespaces(reader.namespaces)
+            )
             if isinstance(outcome, str):
                 state.dropped[outcome] += 1
             else:
-                name = names.choose(page.title)
-                with atomic_write(out / name) as stream:
+                # If this write fails, the build ends, and no state with the name is saved.
+                with atomic_write(out / names.add(page.title)) as stream:
                     stream.write("".join(f"{sentence}\n" for sentence in outcome).encode())
-                names.add(name, page.title)
                 bar.set_postfix(articles=len(state.articles), refresh=False)
             state.pages += 1
             if time.monotonic() - saved >= save_seconds:
@@ -123,10 +120,9 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
 
 
 def _report(dump: Path, rule: Rule, state: _State) -> dict[str, Any]:
-    titles = None if rule.titles is None else len(rule.titles)
     return {
         "dump": dump.name,
-        "rule": asdict(rule) | {"titles": titles},
+        "rule": asdict(rule) | {"titles": None if rule.titles is None else len(rule.titles)},
         "pages": state.pages,
         "dropped": state.dropped,
         "articles": len(state.articles),

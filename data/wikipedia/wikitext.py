@@ -66,10 +66,8 @@ def is_disambiguation(wikitext: str) -> bool:
 
 def split_sections(wikitext: str) -> list[str]:
     """The wikitext of the lead and of every top-level section, in order, without comments."""
-    text = _COMMENT.sub("", wikitext)
-    starts = [0, *(match.end() for match in _HEADING.finditer(text))]
-    ends = [*(match.start() for match in _HEADING.finditer(text)), len(text)]
-    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    # Between the sections stands what the pattern's group matched.
+    return _HEADING.split(_COMMENT.sub("", wikitext))[::2]
 
 
 def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
@@ -82,13 +80,12 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
     """
     if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
         return []
-    sentences = (
-        s for s in split_sentences(plain_text(wikitext, hidden)) if len(s.split()) >= min_words
-    )
     return [
         s
-        for s in sentences
-        if s.rstrip(_CLOSING).endswith((".", "!", "?")) and not _RESIDUE.search(s)
+        for s in split_sentences(plain_text(wikitext, hidden))
+        if len(s.split()) >= min_words
+        and s.rstrip(_CLOSING).endswith((".", "!", "?"))
+        and not _RESIDUE.search(s)
     ]
 
 
@@ -110,10 +107,9 @@ def _unclosed(wikitext: str) -> int:
         text = mark[0]
         if text in ("{", "["):
             left[text] += 1
-        elif text in ("}", "]"):
-            left["{" if text == "}" else "["] = max(left["{" if text == "}" else "["] - 1, 0)
-        elif mark[1]:
-            left["<"] = max(left["<"] - 1, 0)
+        elif text in ("}", "]") or mark[1]:
+            opening = {"}": "{", "]": "["}.get(text, "<")
+            left[opening] = max(left[opening] - 1, 0)
         elif not text.endswith("/>") and not is_single_only(mark[2]):
             left["<"] += 1
     return left.total()

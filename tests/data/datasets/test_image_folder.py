@@ -153,7 +153,10 @@ def test_a_bad_root_is_refused(tmp_path):
         refused(None)
         == "dataset.root: missing; give a folder with one subfolder of images per class"
     )
-    assert refused(absent) == f"dataset.root: {absent} does not exist; give an existing folder"
+    assert refused(absent) == (
+        f"dataset.root: {absent} does not exist; "
+        "give a folder with one subfolder of images per class"
+    )
     for root in (tmp_path / "file", tmp_path / "empty"):
         assert (
             refused(root)
