@@ -158,9 +158,8 @@ def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:
     levels = torch.arange(256, dtype=torch.float64) / 255
     counts = torch.stack(
         [torch.bincount(pixels[:, channel].flatten(), minlength=256) for channel in range(3)]
-    )
-    counts = counts.cpu().double()
-    weights = counts / counts.sum(1, keepdim=True)
+    ).cpu()
+    weights = counts.double() / counts.sum(1, keepdim=True)
     mean = weights @ levels
     std = ((weights @ levels**2) - mean**2).clamp(min=1e-6).sqrt()
     return mean.tolist(), std.tolist()
@@ -196,8 +195,13 @@ def cached_dataset(name: str, key: dict[str, object], make: Callable[[], Dataset
     """
     stored: dict[str, Any] = cached(name, key, lambda: _pack(make()))
     splits = {role: _unpack(stored[role]) for role in ROLES if role in stored}
-    notes, vocabulary = stored["notes"], stored["vocabulary"]
-    return Dataset(stored["name"], stored["classes"], vocabulary=vocabulary, notes=notes, **splits)
+    return Dataset(
+        stored["name"],
+        stored["classes"],
+        vocabulary=stored["vocabulary"],
+        notes=stored["notes"],
+        **splits,
+    )
 
 
 def _pack(dataset: Dataset) -> dict[str, object]:

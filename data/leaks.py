@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset, Split
+from data.dataset import Dataset
 from data.points import Documents, Images, Points, Sentences, Vectors
 
 
@@ -31,7 +31,10 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
     these are held as sentences too.
     """
     points = {
-        role: _as_documents(split) if role.startswith("unlabelled") else split.points
+        # The classes of unlabelled sentences are documents.
+        role: Documents(split.points, split.offsets)
+        if role.startswith("unlabelled") and isinstance(split.points, Sentences)
+        else split.points
         for role, split in dataset.splits().items()
     }
     pairs = [("train", "test"), ("train", "dev"), ("dev", "test")]
@@ -46,13 +49,6 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
         for seen, asked in pairs
     )
     return [leak for leak in leaks if leak.shared]
-
-
-def _as_documents(split: Split) -> Points:
-    """The classes of a split of sentences as points; other points as they are."""
-    if isinstance(split.points, Sentences):
-        return Documents(split.points, split.offsets)
-    return split.points
 
 
 def _digests(points: Points) -> Iterator[bytes]:

@@ -62,9 +62,8 @@ def _downloaded() -> Path:
     folder = data_home() / _FOLDER
     with locked(folder):
         if not folder.exists():
-            archive = fetch(SOURCE)
             try:
-                unpack(archive, MD5S, folder, SOURCE.name)
+                unpack(fetch(SOURCE), MD5S, folder, SOURCE.name)
             except OSError as error:
                 raise DataError(
                     f"{folder} cannot be written ({error.strerror}); set CRL_DATA to another folder"

@@ -92,9 +92,8 @@ def guess_layout(texts: list[str]) -> str:
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     terminated = sum(bool(_TERMINATED.search(line)) for line in lines)
     sentences = sum(len(split_sentences(line)) for line in lines)
-    if terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines):
-        return "lines"
-    return "running"
+    one_a_line = terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines)
+    return "lines" if one_a_line else "running"
 
 
 def _sentences(text: str, layout: str) -> list[str]:

@@ -38,8 +38,7 @@ def load_image_folder(
     """
     folder = existing_root(root, "a folder with one subfolder of images per class")
     official = (folder / "train").is_dir() and (folder / "test").is_dir()
-    trees = [folder / "train", folder / "test"] if official else [folder]
-    files = [_files(tree) for tree in trees]
+    files = [_files(folder / name) for name in (("train", "test") if official else (".",))]
     classes = sorted(files[0])
     if official and sorted(files[1]) != classes:
         odd = sorted(set(files[0]) ^ set(files[1]))[0]

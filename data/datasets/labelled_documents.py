@@ -139,8 +139,7 @@ def _sort_names(
             unlabelled.append(name)
         else:
             labelled[role][label].append(name)
-    train, test = labelled["train"], labelled["test"]
-    kinds = {"train": train, "test": test, "unlabelled": unlabelled}
+    kinds = {**labelled, "unlabelled": unlabelled}
     if missing := [kind for kind, documents in kinds.items() if not documents]:
         raise DataError(
             f"{source} holds no {' and no '.join(missing)} documents; {_LAYOUT} are expected"
@@ -151,7 +150,7 @@ def _sort_names(
                 f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; "
                 "give it some in both"
             )
-    return train, test, unlabelled
+    return labelled["train"], labelled["test"], unlabelled
 
 
 def _texts(names: list[str], read: Callable[[str], str], kind: str) -> Iterator[str]:

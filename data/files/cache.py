@@ -27,10 +27,7 @@ def data_home() -> Path:
 
 def expand_user(path: str | Path) -> Path:
     """Replace ``~`` or ``~user`` in a path; without such a user, the path stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises without the user
 
 
 def existing_root(root: str | None, wanted: str) -> Path:

@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 import torch
 
-from data.dataset import Dataset, Split, labels_of, split_off
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
-from data.points import Documents, Points, Sentences
+from data.points import Documents, Points, Sentences, offsets_of
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
@@ -53,8 +53,8 @@ def text_dataset(
     classes = sorted(documents)
     ids = growing_ids()
     sentences = encode((s for c in classes for s in documents[c]), ids, options)
-    labels = labels_of([documents[c] for c in classes])
-    whole = Split.from_labels(sentences, labels, len(classes)).shuffled(options.split_seed)
+    whole = Split(sentences, offsets_of(torch.tensor([len(documents[c]) for c in classes])))
+    whole = whole.shuffled(options.split_seed)
     test, rest = split_off(whole, options.test_fraction)
     dev_sizes = (whole.sizes * options.dev_fraction).round().long()
     dev, train = rest.take(dev_sizes), rest.drop(dev_sizes)

@@ -134,10 +134,8 @@ def draw_sentences(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] 
     ]
     if len(long) < rule.min_sections:
         return "too few sections"
-    sections = [
-        list(dict.fromkeys(prose_sentences(section, rule.min_words, hidden))) for section in long
-    ]
-    sections = [sentences for sentences in sections if len(sentences) >= least]
+    parsed = (prose_sentences(section, rule.min_words, hidden) for section in long)
+    sections = [sentences for sentences in parsed if len(set(sentences)) >= least]
     if len(sections) < rule.min_sections:
         return "too few sections"
     distinct = list(dict.fromkeys(sentence for section in sections for sentence in section))

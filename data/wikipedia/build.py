@@ -162,11 +162,9 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
     chosen = asdict(rule) | {
         "titles": None if rule.titles is None else _digest("\n".join(sorted(rule.titles)).encode())
     }
-    try:
-        text = (out / STATE).read_bytes()
-    except FileNotFoundError:
+    if not (out / STATE).exists():
         return _State(_identity(dump, _HEAD), chosen, 0, dict.fromkeys(REASONS, 0), {})
-    state = _parsed(text, out)
+    state = _read_state(out)
     for name, value in chosen.items():
         if state.rule[name] != value:
             earlier = "another list" if name == "titles" else f"{name}={state.rule[name]}"
@@ -183,10 +181,10 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
     return replace(state, dump=_identity(dump, _HEAD))
 
 
-def _parsed(text: bytes, out: Path) -> _State:
-    """The state in a file. Raises DataError if it is damaged, or if articles are missing."""
+def _read_state(out: Path) -> _State:
+    """The state in the folder. Raises DataError if it is damaged, or if articles are missing."""
     try:
-        state = _State(**json.loads(text))
+        state = _State(**json.loads((out / STATE).read_bytes()))
         whole = (
             state.pages == sum(state.dropped.values()) + len(state.articles.values())
             and {name: type(value) for name, value in state.dump.items()} == _DUMP

@@ -113,7 +113,10 @@ class PageReader:
         with raw:
             try:
                 for clean in _clean(raw):
-                    self._parse(clean)
+                    self._parser.Parse(clean)
+                    self._parsed += len(clean)
+                    if self._parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
+                        raise expat.ExpatError("a tag without an end")
                     yield raw.tell()
                 self._parser.Parse(b"", True)
             except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
@@ -135,13 +138,6 @@ class PageReader:
         raise BrokenDump(
             f"{self.path} is cut off or damaged near byte {position:,} of {size:,}, {after}: {why}"
         )
-
-    def _parse(self, clean: bytes) -> None:
-        """Give the parser the next piece of XML. Raises ExpatError."""
-        self._parser.Parse(clean)
-        self._parsed += len(clean)
-        if self._parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
-            raise expat.ExpatError("a tag without an end")
 
     def _refuse_document_type(self, *declaration: object) -> NoReturn:
         raise expat.ExpatError("it declares a document type, which no dump has")

@@ -67,8 +67,7 @@ def test_find(home, tmp_path):
     with pytest.raises(DataError) as error:
         find(absent, "one")
     assert (
-        str(error.value)
-        == f"dataset.root: {absent} does not exist; give the folder that holds one"
+        str(error.value) == f"dataset.root: {absent} does not exist; give the folder that holds one"
     )
 
 
