@@ -1,7 +1,7 @@
 """A data set ready for a run: its splits, their fingerprint, and its place in the cache."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,12 @@ class Split:
         """Sort points by their labels [n]; the order inside a class stays."""
         order = labels.argsort(stable=True)
         return cls(points.select(order), offsets_of(torch.bincount(labels, minlength=classes)))
+
+    @classmethod
+    def from_groups(cls, points: Points, groups: Sequence[Sized]) -> "Split":
+        """Points that are in order already: class c holds as many as groups[c]."""
+        sizes = torch.tensor([len(group) for group in groups], dtype=torch.int64)
+        return cls(points, offsets_of(sizes))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -169,13 +175,6 @@ def split_off(split: Split, share: float) -> tuple[Split, Split]:
     """(the first points of every class, a rounded share of them; the rest). Shuffle before."""
     counts = (split.sizes * share).round().long()
     return split.take(counts), split.drop(counts)
-
-
-def labels_of(groups: Sequence[Sequence[object]]) -> Tensor:
-    """The number of its group for every item of groups laid end to end: int64 [n]."""
-    return torch.arange(len(groups)).repeat_interleave(
-        torch.tensor([len(group) for group in groups])
-    )
 
 
 def fingerprint(splits: list[Split]) -> str:

@@ -65,8 +65,9 @@ class TupleSampler:
     ) -> None:
         self.starts = offsets[:-1].contiguous()
         self.sizes = offsets.diff()
-        classes = torch.arange(len(self.sizes), device=offsets.device)
-        self.labels = classes.repeat_interleave(self.sizes)
+        self.labels = torch.arange(len(self.sizes), device=offsets.device).repeat_interleave(
+            self.sizes
+        )
         # To draw a class is to draw a place. Each class has a span of places: those of its points,
         # or its share of 2**31.
         self._by_points = rho is None

@@ -72,5 +72,5 @@ def _downloaded() -> Path:
 
 
 def _split(images: CIFAR100) -> Split:
-    pixels = torch.from_numpy(images.data).permute(0, 3, 1, 2)
-    return Split.from_labels(Images(pixels), torch.tensor(images.targets), len(images.classes))
+    points = Images(torch.from_numpy(images.data).permute(0, 3, 1, 2))
+    return Split.from_labels(points, torch.tensor(images.targets), len(images.classes))

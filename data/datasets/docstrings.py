@@ -145,17 +145,16 @@ def _documented(node: Documented) -> Iterator[Documented]:
 
 def _prose(docstring: str) -> str:
     """The docstring without examples, underlines, directives, tables and markup."""
-    lines = []
-    for line in docstring.splitlines():
-        text = line.strip()
-        code = text.startswith((">>>", "...", "..", "|", "+-", "@", ":")) or (
-            text and not any(c.isalpha() for c in text)
-        )
-        header = re.fullmatch(r"[\w*, ]+ ?:( .*)?", text)  # "name : type", "Returns:"
-        lines.append(
-            "" if code or header else _MARKUP.sub(lambda m: m[1] or m[2] or m[3] or "", text)
-        )
-    return "\n".join(lines)
+    return "\n".join(_prose_line(line.strip()) for line in docstring.splitlines())
+
+
+def _prose_line(text: str) -> str:
+    """The line without markup; nothing of a line that is no prose."""
+    code = text.startswith((">>>", "..", "|", "+-", "@", ":"))
+    header = re.fullmatch(r"[\w*, ]+ ?:( .*)?", text)  # "name : type", "Returns:"
+    if code or header or not any(c.isalpha() for c in text):
+        return ""
+    return _MARKUP.sub(lambda m: m[1] or m[2] or m[3] or "", text)
 
 
 def _spread(sentences: list[str], count: int) -> list[str]:

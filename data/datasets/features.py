@@ -99,8 +99,13 @@ def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
 
 def _labels(path: Path, arrays: Mapping[str, np.ndarray], role: str) -> Tensor:
     labels = arrays[f"{role}_labels"]
-    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and len(labels) > 0
-    if not whole or labels.min() < 0 or labels.max() > _MOST_CLASSES:
+    if (
+        labels.ndim != 1
+        or len(labels) == 0
+        or not np.issubdtype(labels.dtype, np.integer)
+        or labels.min() < 0
+        or labels.max() > _MOST_CLASSES
+    ):
         raise DataError(
             f"{path}: {role}_labels must be whole numbers from 0 to {_MOST_CLASSES} in one "
             "dimension, one for each point; number your classes from 0"
@@ -113,8 +118,12 @@ def _vectors(path: Path, arrays: Mapping[str, np.ndarray], role: str, count: int
     array = arrays.get(name)
     if array is None:
         raise DataError(f"{path} holds {role}_labels, but no {name}; {_WANTED} are expected")
-    shaped = array.ndim in (2, 3) and len(array) == count and array.size
-    if not shaped or not np.issubdtype(array.dtype, np.floating):
+    if (
+        array.ndim not in (2, 3)
+        or len(array) != count
+        or array.size == 0
+        or not np.issubdtype(array.dtype, np.floating)
+    ):
         raise DataError(
             f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, "
             f"with n = {count} as in {role}_labels; it is {array.dtype} {[*array.shape]}"

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.errors import DataError
 from data.files.cache import existing_root, stamps
 from data.points import Images
@@ -41,7 +41,7 @@ def load_image_folder(
     files = [_files(folder / name) for name in (("train", "test") if official else (".",))]
     classes = sorted(files[0])
     if official and sorted(files[1]) != classes:
-        odd = sorted(set(files[0]) ^ set(files[1]))[0]
+        odd = min(set(files[0]) ^ set(files[1]))
         raise DataError(
             f"dataset.root: class folder {odd!r} is in only one of {folder}/train and {folder}/test"
         )
@@ -103,7 +103,7 @@ def _read(files: dict[str, list[Path]], size: int) -> Split:
                 f"{path} cannot be read as an image ({why}); remove or replace it"
             ) from error
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
-    return Split.from_labels(images, labels_of(groups), len(groups))
+    return Split.from_groups(images, groups)
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from data.dataset import Dataset, Split, cached_dataset, labels_of, split_off
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
@@ -68,10 +68,14 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
     Raises DataError for missing folders, classes or texts, empty labelled documents, too few
     unlabelled ones, and a damaged archive.
     """
-    files = [source] if source.is_file() else _files(source)
+    files = {source.name: source} if source.is_file() else _files(source)
 
     def make() -> Dataset:
-        names, read = _archived(source, wanted) if source.is_file() else _in_folder(source, files)
+        names, read = (
+            _archived(source, wanted)
+            if source.is_file()
+            else (list(files), lambda name: read_text(files[name]))
+        )
         train, test, unlabelled = _sort_names(source, names)
         ids = growing_ids()
         documents = _documents(_texts(unlabelled, read, "unlabelled"), ids, options)
@@ -90,24 +94,18 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
         )
         return build_vocabulary(dataset, ids, options.min_count)
 
-    return cached_dataset(name, {"files": stamps(files), "options": asdict(options)}, make)
+    return cached_dataset(name, {"files": stamps(files.values()), "options": asdict(options)}, make)
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files whose names match :data:`_PLACE`, sorted by name."""
+def _files(folder: Path) -> dict[str, Path]:
+    """Name below the folder -> file, sorted, for the names that match :data:`_PLACE`."""
     patterns = ("train/*/*.txt", "test/*/*.txt", *(f"{name}/*.txt" for name in _UNLABELLED))
     by_name = {
         path.relative_to(folder).as_posix(): path
         for pattern in patterns
         for path in folder.glob(pattern)
     }
-    return [by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)]
-
-
-def _in_folder(folder: Path, files: list[Path]) -> tuple[list[str], Callable[[str], str]]:
-    """(names of the files below the folder, a function that reads one)."""
-    names = [path.relative_to(folder).as_posix() for path in files]
-    return names, lambda name: read_text(folder / name)
+    return {name: by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)}
 
 
 def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]:
@@ -196,7 +194,7 @@ def _labelled(
         raise DataError(
             f"{source}: {names[int(lengths.argmin())]} is empty; remove it or give it text"
         )
-    return Split.from_labels(points, labels_of(groups), len(groups))
+    return Split.from_groups(points, groups)
 
 
 def _similar(

@@ -11,7 +11,7 @@ import torch
 
 from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
-from data.points import Documents, Points, Sentences, offsets_of
+from data.points import Documents, Points, Sentences
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
@@ -53,9 +53,8 @@ def text_dataset(
     classes = sorted(documents)
     ids = growing_ids()
     sentences = encode((s for c in classes for s in documents[c]), ids, options)
-    whole = Split(sentences, offsets_of(torch.tensor([len(documents[c]) for c in classes])))
-    whole = whole.shuffled(options.split_seed)
-    test, rest = split_off(whole, options.test_fraction)
+    whole = Split.from_groups(sentences, [documents[c] for c in classes])
+    test, rest = split_off(whole.shuffled(options.split_seed), options.test_fraction)
     dev_sizes = (whole.sizes * options.dev_fraction).round().long()
     dev, train = rest.take(dev_sizes), rest.drop(dev_sizes)
     dataset = Dataset(name, classes, train, dev, test, notes=list(notes))

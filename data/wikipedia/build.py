@@ -36,7 +36,7 @@ class _State:
     pages: int
     dropped: dict[str, int]
     articles: dict[str, str]  # file name -> title
-    status: str = "running"  # "broken" after a dump that ended too early; "complete"
+    status: str = "running"  # or "broken", after a dump that ended too early; or "complete"
 
 
 def build_wiki(
@@ -69,21 +69,18 @@ def build_wiki(
                 f"with {len(state.articles):,} articles in {out}"
             )
         remove_leftovers(out)
-        state.status = "running"
-        _save(out, state)
+        _save(out, state, "running")
         try:
             _build(dump, out, rule, state, save_seconds)
         except BrokenDump as error:
-            state.status = "broken"
-            _save(out, state)
+            _save(out, state, "broken")
             raise DataError(
                 f"{error}; {len(state.articles):,} articles are kept in {out}, "
                 "and with a whole copy of the same dump the same command goes on from there"
             ) from error
         report = _report(dump, rule, state)
         write_json(out / REPORT, report)
-        state.status = "complete"
-        _save(out, state)
+        _save(out, state, "complete")
         return report
 
 
@@ -115,7 +112,7 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
                 bar.set_postfix(articles=len(state.articles), refresh=False)
             state.pages += 1
             if time.monotonic() - saved >= save_seconds:
-                _save(out, state)
+                _save(out, state, "running")
                 saved = time.monotonic()
 
 
@@ -217,5 +214,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _save(out: Path, state: _State) -> None:
+def _save(out: Path, state: _State, status: str) -> None:
+    state.status = status
     write_json(out / STATE, vars(state))

@@ -129,14 +129,14 @@ class PageReader:
                 f"{self.path} is no Wikipedia dump ({why}); "
                 "give a pages-articles .xml, .xml.bz2 or .xml.gz file"
             )
-        size = self.path.stat().st_size
         after = (
             f"after page {self._pages:,} ({self._last!r})"
             if self._pages
             else "before the first page"
         )
         raise BrokenDump(
-            f"{self.path} is cut off or damaged near byte {position:,} of {size:,}, {after}: {why}"
+            f"{self.path} is cut off or damaged near byte {position:,} of "
+            f"{self.path.stat().st_size:,}, {after}: {why}"
         )
 
     def _refuse_document_type(self, *declaration: object) -> NoReturn:
