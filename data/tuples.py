@@ -51,6 +51,7 @@ class TupleSampler:
 
     ``negatives``: new blocks per tuple (k), the paper's literal procedure. It is 0 where tuples
     serve one another as negatives (``crl.losses.pooled.pooled_contrastive_loss``).
+    ``points_per_tuple``: the number of points of a tuple that are encoded.
 
     Raises ValueError if rho does not fit the classes, or gives a class without points a chance.
     """
@@ -77,11 +78,7 @@ class TupleSampler:
         self.negatives = negatives
         self.collisions = collisions
         self._blocks = 1 + negatives  # of a tuple: the positive one, then the negative ones
-
-    @property
-    def points_per_tuple(self) -> int:
-        """Number of points of a tuple that are encoded."""
-        return self.block_size * self._blocks + 1
+        self.points_per_tuple = block_size * self._blocks + 1
 
     def draw(self, tuples: int, generator: torch.Generator) -> TupleBatch:
         """Draw one batch of tuples."""

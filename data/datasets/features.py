@@ -79,8 +79,7 @@ def _npz(path: Path) -> Mapping[str, np.ndarray]:
 
 def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        import safetensors.torch
     except ImportError as error:
         raise DataError(
             f"{path}: to read safetensors, pip install safetensors; or give an NPZ file"
@@ -88,9 +87,9 @@ def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
     try:
         return {
             name: (t.float() if t.is_floating_point() else t).numpy()
-            for name, t in load_file(path).items()
+            for name, t in safetensors.torch.load_file(path).items()
         }
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         why = str(error).split("\n")[0]
         raise DataError(
             f"{path} is not a readable safetensors file ({why}); give one with {_WANTED}"

@@ -81,8 +81,8 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
     for distance in range(1, window + 1):
         same_sentence = sentence[distance:] == sentence[:-distance]
         left, right = words[:-distance][same_sentence], words[distance:][same_sentence]
-        weight = np.full(len(left), 1 / distance, np.float32)
-        counts += sparse.coo_matrix((weight, (left, right)), shape=counts.shape).tocsr()
+        weights = np.full(len(left), 1 / distance, np.float32)
+        counts += sparse.coo_matrix((weights, (left, right)), shape=counts.shape).tocsr()
     counts = (counts + counts.T).tocoo()
     rows = np.bincount(counts.row, counts.data, vocabulary_size)
     columns = np.bincount(counts.col, counts.data, vocabulary_size) ** 0.75

@@ -122,8 +122,7 @@ def _shown(code: wikicode.Wikicode | None, hidden: frozenset[str]) -> str:
 
 
 def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
-    title = str(node.title).strip()
-    namespace, colon, _ = title.partition(":")
+    namespace, colon, _ = str(node.title).strip().partition(":")
     # [[:File:X]] shows its name; the part before its first colon is empty.
     if colon and namespace.strip().casefold() in hidden:
         return ""
