@@ -70,7 +70,6 @@ class PageReader:
         self._max_bytes = max_bytes
         self._skip = skip
         self._advanced = advanced
-        self._parsed = 0  # bytes of XML
         self._pages = 0  # whole pages that the parser has seen
         self._last = ""  # the title of the last of them
         self._ready = deque[Page]()
@@ -110,12 +109,13 @@ class PageReader:
             raise DataError(
                 f"{self.path} cannot be read ({error.strerror}); give a Wikipedia dump"
             ) from error
+        parsed = 0  # bytes of XML
         with raw:
             try:
                 for clean in _clean(raw):
                     self._parser.Parse(clean)
-                    self._parsed += len(clean)
-                    if self._parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
+                    parsed += len(clean)
+                    if parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
                         raise expat.ExpatError("a tag without an end")
                     yield raw.tell()
                 self._parser.Parse(b"", True)
