@@ -7,10 +7,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.files.cache import find
 from data.points import Images
-from data.split import Split
 from experiments.config.compose import compose_config
 from experiments.config.schema import Config
 from experiments.runtime.devices import build_fabric

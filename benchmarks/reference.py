@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from crl.encoders.small_cnn import SmallCNN
 from crl.losses.contrastive import contrastive_loss
+from data.dataset import Split
 from data.points import Images
-from data.split import Split
 
 WORKERS = 2
 
@@ -64,7 +64,7 @@ class ImageTuples(IndexTuples):
     ) -> None:
         super().__init__(split.labels, block_size, negatives, tuples)
         assert isinstance(split.points, Images)
-        self.pixels = split.points.pixels
+        self.pixels = split.points.rows
         self.mean, self.std = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
 
     def __getitem__(self, number: int) -> Tensor:

@@ -1,7 +1,6 @@
 """Augmentation of a whole batch of images at once, on the device that holds it."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,14 +18,6 @@ class Share:
     size: int
 
 
-class Augmentation(Protocol):
-    """A change of images [m, 3, H, W]. Without a share, they are the whole batch."""
-
-    def __call__(
-        self, images: Tensor, generator: torch.Generator, share: Share | None = None
-    ) -> Tensor: ...
-
-
 def unchanged(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Return the images as they are."""
     return images
@@ -39,12 +30,10 @@ def shift(images: Tensor, generator: torch.Generator, share: Share | None = None
     """
     height, width = images.shape[2:]
     reach = max(height // 8, 1)
-    count = len(images) if share is None else share.size
+    share = share or _whole(images)
     moves = torch.randint(
-        -reach, reach + 1, (2, count, 1), generator=generator, device=images.device
-    )
-    if share is not None:
-        moves = moves[:, share.index]
+        -reach, reach + 1, (2, share.size, 1), generator=generator, device=images.device
+    )[:, share.index]
     rows = _reflected(torch.arange(height, device=images.device) + moves[0], height)
     columns = _reflected(torch.arange(width, device=images.device) + moves[1], width)
     images = images.gather(2, rows[:, None, :, None].expand_as(images))
@@ -54,18 +43,21 @@ def shift(images: Tensor, generator: torch.Generator, share: Share | None = None
 def flip_shift(images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Apply :func:`shift`, then mirror every image left to right with probability 1/2."""
     images = shift(images, generator, share)
-    count = len(images) if share is None else share.size
-    flipped = torch.rand(count, generator=generator, device=images.device) < 0.5
-    if share is not None:
-        flipped = flipped[share.index]
-    return torch.where(flipped[:, None, None, None], images.flip(3), images)
+    share = share or _whole(images)
+    flipped = torch.rand(share.size, generator=generator, device=images.device) < 0.5
+    return torch.where(flipped[share.index][:, None, None, None], images.flip(3), images)
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {
+# Each changes images [m, 3, H, W]; without a share, they are the whole batch.
+AUGMENTATIONS = {
     "none": unchanged,
     "shift": shift,
     "flip_shift": flip_shift,
 }
+
+
+def _whole(images: Tensor) -> Share:
+    return Share(torch.arange(len(images), device=images.device), len(images))
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:

@@ -1,16 +1,101 @@
-"""A data set ready for a run: its splits, what an encoder must know of them, a fingerprint."""
+"""A data set ready for a run: its splits, their fingerprint, and its place in the cache."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from data.errors import DataError
-from data.points import Images
-from data.split import Split, fingerprint
+from data.files.cache import cached
+from data.points import Documents, Images, Points, Sentences, offsets_of
 
 ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Points sorted by class: class c holds the points offsets[c] .. offsets[c + 1] - 1.
+
+    offsets: int64 [N + 1]. ``rho``: float64 [N], summing to 1, the distribution that classes are
+    drawn from; None means in proportion to their points.
+    """
+
+    points: Points
+    offsets: Tensor
+    rho: Tensor | None = None
+
+    @classmethod
+    def from_labels(cls, points: Points, labels: Tensor, classes: int) -> "Split":
+        """Sort points by their labels [n]; the order inside a class stays."""
+        order = labels.argsort(stable=True)
+        return cls(points.select(order), offsets_of(torch.bincount(labels, minlength=classes)))
+
+    @classmethod
+    def from_groups(cls, points: Points, groups: Sequence[Sized]) -> "Split":
+        """Points that are in order already: class c holds as many as groups[c]."""
+        sizes = torch.tensor([len(group) for group in groups], dtype=torch.int64)
+        return cls(points, offsets_of(sizes))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def sizes(self) -> Tensor:
+        """Number of points per class: int64 [N]."""
+        return self.offsets.diff()
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of every point: int64 [n]."""
+        classes = torch.arange(len(self.offsets) - 1, device=self.offsets.device)
+        return classes.repeat_interleave(self.sizes)
+
+    def take(self, counts: Tensor) -> "Split":
+        """The first counts[c] points of every class c: counts int64 [N]."""
+        return self._where(self._ranks() < counts.repeat_interleave(self.sizes))
+
+    def drop(self, counts: Tensor) -> "Split":
+        """All but the first counts[c] points of every class c: counts int64 [N]."""
+        return self._where(self._ranks() >= counts.repeat_interleave(self.sizes))
+
+    def fraction(self, fraction: float) -> "Split":
+        """The first points of every class, a fraction of them and at least one.
+
+        Smaller fractions are subsets of larger ones.
+        """
+        return self.take((self.sizes * fraction).round().long().clamp(min=1).minimum(self.sizes))
+
+    def first_classes(self, count: int) -> "Split":
+        """The first ``count`` classes, or all if there are fewer."""
+        offsets = self.offsets[: count + 1]
+        rho = None if self.rho is None else self.rho[:count] / self.rho[:count].sum()
+        points = self.points.select(torch.arange(int(offsets[-1]), device=offsets.device))
+        return Split(points, offsets, rho)
+
+    def shuffled(self, seed: int) -> "Split":
+        """The split with the points of every class in an order that the seed alone decides."""
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        order = order[self.labels[order].argsort(stable=True)]
+        return replace(self, points=self.points.select(order))
+
+    def to(self, device: torch.device) -> "Split":
+        """The same split on another device."""
+        rho = None if self.rho is None else self.rho.to(device)
+        return Split(self.points.to(device), self.offsets.to(device), rho)
+
+    def _ranks(self) -> Tensor:
+        """The place of every point inside its class, from 0: int64 [n]."""
+        places = torch.arange(len(self), device=self.offsets.device)
+        return places - self.offsets[:-1].repeat_interleave(self.sizes)
+
+    def _where(self, mask: Tensor) -> "Split":
+        """The points where the mask [n] is true."""
+        index = mask.nonzero().squeeze(1)
+        counts = torch.bincount(self.labels[index], minlength=len(self.offsets) - 1)
+        return Split(self.points.select(index), offsets_of(counts), self.rho)
 
 
 @dataclass(frozen=True)
@@ -75,13 +160,12 @@ def pixel_statistics(split: Split) -> tuple[list[float], list[float]]:
     if not isinstance(split.points, Images):
         raise TypeError("pixel statistics need images")
     # Histograms are exact and need no copy of the pixels as floats.
-    pixels = split.points.pixels
+    pixels = split.points.rows
     levels = torch.arange(256, dtype=torch.float64) / 255
     counts = torch.stack(
         [torch.bincount(pixels[:, channel].flatten(), minlength=256) for channel in range(3)]
-    )
-    counts = counts.cpu().double()
-    weights = counts / counts.sum(1, keepdim=True)
+    ).cpu()
+    weights = counts.double() / counts.sum(1, keepdim=True)
     mean = weights @ levels
     std = ((weights @ levels**2) - mean**2).clamp(min=1e-6).sqrt()
     return mean.tolist(), std.tolist()
@@ -93,13 +177,52 @@ def split_off(split: Split, share: float) -> tuple[Split, Split]:
     return split.take(counts), split.drop(counts)
 
 
-def shuffled_by(split: Split, seed: int) -> Split:
-    """The split with the points of every class in an order that depends on the seed alone."""
-    return split.shuffled(torch.Generator().manual_seed(seed))
+def fingerprint(splits: list[Split]) -> str:
+    """16 hexadecimal digits that change when any point, label or its place changes."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for tensor in (*split.points.tensors(), split.offsets):
+            digest.update(f"{tensor.dtype}{[*tensor.shape]}".encode())
+            digest.update(tensor.contiguous().cpu().numpy().data)
+    return digest.hexdigest()[:16]
 
 
-def labels_of(groups: Sequence[Sequence[object]]) -> Tensor:
-    """The number of its group for every item of groups laid end to end: int64 [n]."""
-    return torch.arange(len(groups)).repeat_interleave(
-        torch.tensor([len(group) for group in groups])
+def cached_dataset(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
+    """Return the data set that ``make()`` built at the first call with this name and key.
+
+    The key holds all that the data depend on; see :func:`data.files.cache.cached`.
+    """
+    stored: dict[str, Any] = cached(name, key, lambda: _pack(make()))
+    splits = {role: _unpack(stored[role]) for role in ROLES if role in stored}
+    return Dataset(
+        stored["name"],
+        stored["classes"],
+        vocabulary=stored["vocabulary"],
+        notes=stored["notes"],
+        **splits,
     )
+
+
+def _pack(dataset: Dataset) -> dict[str, object]:
+    """The data set as tensors and plain types."""
+    splits = {
+        role: (*split.points.tensors(), split.offsets) for role, split in dataset.splits().items()
+    }
+    return {
+        "name": dataset.name,
+        "classes": dataset.classes,
+        "notes": dataset.notes,
+        "vocabulary": dataset.vocabulary,
+        **splits,
+    }
+
+
+def _unpack(tensors: tuple[Tensor, ...]) -> Split:
+    """A split from its tensors; their number tells the kind of points."""
+    *rest, offsets = tensors
+    kinds: dict[int, Callable[..., Points]] = {
+        1: Images,
+        2: Sentences,
+        3: lambda words, ends, of_documents: Documents(Sentences(words, ends), of_documents),
+    }
+    return Split(kinds[len(rest)](*rest), offsets)

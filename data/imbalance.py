@@ -91,8 +91,7 @@ def _note(classes: list[str], rho: Tensor) -> str:
         return f"all {len(classes)} classes are drawn equally often"
     names = [classes[c] for c in groups[0].tolist()]
     shown = ", ".join(names if len(names) <= 3 else [*names[:2], "...", names[-1]])
-    ratio = float(rho.max() / rho.min())
     return (
-        f"the most frequent class is drawn {ratio:g} times as often as the rarest; "
-        f"{len(names)} majority classes: {shown}"
+        f"the most frequent class is drawn {float(rho.max() / rho.min()):g} times as often as "
+        f"the rarest; {len(names)} majority classes: {shown}"
     )

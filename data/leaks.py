@@ -10,9 +10,6 @@ from torch import Tensor
 
 from data.dataset import Dataset
 from data.points import Documents, Images, Points, Sentences, Vectors
-from data.split import Split
-
-_LABELLED_PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
 
 class Leak(NamedTuple):
@@ -34,10 +31,13 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
     these are held as sentences too.
     """
     points = {
-        role: _as_documents(split) if role.startswith("unlabelled") else split.points
+        # The classes of unlabelled sentences are documents.
+        role: Documents(split.points, split.offsets)
+        if role.startswith("unlabelled") and isinstance(split.points, Sentences)
+        else split.points
         for role, split in dataset.splits().items()
     }
-    pairs = list(_LABELLED_PAIRS)
+    pairs = [("train", "test"), ("train", "dev"), ("dev", "test")]
     if dataset.unlabelled_train is not None:
         pairs.append(("unlabelled_train", "unlabelled_dev"))
         if isinstance(dataset.test.points, Documents):
@@ -49,13 +49,6 @@ def find_leaks(dataset: Dataset) -> list[Leak]:
         for seen, asked in pairs
     )
     return [leak for leak in leaks if leak.shared]
-
-
-def _as_documents(split: Split) -> Points:
-    """The classes of a split of sentences as points; other points as they are."""
-    if isinstance(split.points, Sentences):
-        return Documents(split.points, split.offsets)
-    return split.points
 
 
 def _digests(points: Points) -> Iterator[bytes]:

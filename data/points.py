@@ -58,21 +58,11 @@ class _Rows:
 
 
 class Images(_Rows):
-    """Images: uint8 [n, 3, H, W]."""
-
-    @property
-    def pixels(self) -> Tensor:
-        """uint8 [n, 3, H, W]."""
-        return self.rows
+    """Images: rows uint8 [n, 3, H, W]."""
 
 
 class Vectors(_Rows):
-    """Feature vectors: float32 [n, d], or [n, T, d] for T tokens of each point."""
-
-    @property
-    def features(self) -> Tensor:
-        """float32 [n, d] or [n, T, d]."""
-        return self.rows
+    """Feature vectors: rows float32 [n, d], or [n, T, d] for T tokens of each point."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class TupleSampler:
 
     ``negatives``: new blocks per tuple (k), the paper's literal procedure. It is 0 where tuples
     serve one another as negatives (``crl.losses.pooled.pooled_contrastive_loss``).
+    ``points_per_tuple``: the number of points of a tuple that are encoded.
 
     Raises ValueError if rho does not fit the classes, or gives a class without points a chance.
     """
@@ -65,8 +66,9 @@ class TupleSampler:
     ) -> None:
         self.starts = offsets[:-1].contiguous()
         self.sizes = offsets.diff()
-        classes = torch.arange(len(self.sizes), device=offsets.device)
-        self.labels = classes.repeat_interleave(self.sizes)
+        self.labels = torch.arange(len(self.sizes), device=offsets.device).repeat_interleave(
+            self.sizes
+        )
         # To draw a class is to draw a place. Each class has a span of places: those of its points,
         # or its share of 2**31.
         self._by_points = rho is None
@@ -76,11 +78,7 @@ class TupleSampler:
         self.negatives = negatives
         self.collisions = collisions
         self._blocks = 1 + negatives  # of a tuple: the positive one, then the negative ones
-
-    @property
-    def points_per_tuple(self) -> int:
-        """Number of points of a tuple that are encoded."""
-        return self.block_size * self._blocks + 1
+        self.points_per_tuple = block_size * self._blocks + 1
 
     def draw(self, tuples: int, generator: torch.Generator) -> TupleBatch:
         """Draw one batch of tuples."""
@@ -146,8 +144,8 @@ class TupleStream:
         call, place = divmod(step, self._steps)
         if call != self._call:
             random = generator(self.seed, self.stream, call, self.sampler.sizes.device)
-            batches = self.sampler.draw_many(self._steps, self.batch_size, random)
-            self._call, self._batches = call, batches
+            self._batches = self.sampler.draw_many(self._steps, self.batch_size, random)
+            self._call = call
         return self._batches[place]
 
 

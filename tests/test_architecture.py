@@ -12,7 +12,7 @@ LINTER = Path(sys.executable).with_name("lint-imports")
 
 PLANTED = {
     "the method knows an experiment": ("crl/scoring/chunks.py", "experiments.run"),
-    "the method knows the data": ("crl/scoring/chunks.py", "data.split"),
+    "the method knows the data": ("crl/scoring/chunks.py", "data.dataset"),
     "a room knows one above it": ("experiments/storage/results.py", "experiments.launch.sweep"),
     "an experiment knows the command line": ("experiments/run.py", "cli.main"),
     "a cycle inside a room": ("data/seeding.py", "data.tuples"),

@@ -5,13 +5,12 @@ from pathlib import Path
 import torch
 from torchvision.datasets import CIFAR100
 
-from data.dataset import Dataset, shuffled_by, split_off
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
 from data.files.archive import unpack
 from data.files.cache import data_home, find, locked
 from data.files.download import Source, fetch
 from data.points import Images
-from data.split import Split
 
 SOURCE = Source(
     url=CIFAR100.url,
@@ -54,8 +53,7 @@ def load_cifar100(*, root: str | None, dev_fraction: float, split_seed: int) -> 
         ) from error
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give another copy") from error
-    whole = shuffled_by(_split(train_set), split_seed)
-    dev, train = split_off(whole, dev_fraction)
+    dev, train = split_off(_split(train_set).shuffled(split_seed), dev_fraction)
     return Dataset("cifar100", list(train_set.classes), train, dev, _split(test_set))
 
 
@@ -64,9 +62,8 @@ def _downloaded() -> Path:
     folder = data_home() / _FOLDER
     with locked(folder):
         if not folder.exists():
-            archive = fetch(SOURCE)
             try:
-                unpack(archive, MD5S, folder, SOURCE.name)
+                unpack(fetch(SOURCE), MD5S, folder, SOURCE.name)
             except OSError as error:
                 raise DataError(
                     f"{folder} cannot be written ({error.strerror}); set CRL_DATA to another folder"
@@ -75,5 +72,5 @@ def _downloaded() -> Path:
 
 
 def _split(images: CIFAR100) -> Split:
-    pixels = torch.from_numpy(images.data).permute(0, 3, 1, 2)
-    return Split.from_labels(Images(pixels), torch.tensor(images.targets), len(images.classes))
+    points = Images(torch.from_numpy(images.data).permute(0, 3, 1, 2))
+    return Split.from_labels(points, torch.tensor(images.targets), len(images.classes))

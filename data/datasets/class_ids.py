@@ -7,9 +7,8 @@ where it goes.
 
 import torch
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.points import Sentences
-from data.split import Split
 from data.text.tokens import SPECIAL
 
 _HELD_OUT = 2  # dev points of every class, and test points

@@ -18,8 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.datasets.documents import keep_large
 from data.errors import DataError
 from data.text.sentences import split_sentences
@@ -51,11 +50,12 @@ def load_docstrings(*, sentences_per_document: int, **options: Any) -> Dataset:
     the options and the installed versions alone. Raises DataError for fewer than two modules.
     """
     text_options = TextOptions(**options)
-    versions = {
-        "python": sys.version,
-        **{package: _version(PACKAGES[package]) for package in PACKAGES},
+    versions = {package: _version(distribution) for package, distribution in PACKAGES.items()}
+    key = {
+        "versions": {"python": sys.version, **versions},
+        "sentences": sentences_per_document,
+        "text": vars(text_options),
     }
-    key = {"versions": versions, "sentences": sentences_per_document, "text": vars(text_options)}
 
     def make() -> Dataset:
         modules = tqdm(
@@ -103,13 +103,13 @@ def _modules() -> list[tuple[str, Path]]:
         (Path(sysconfig.get_path("stdlib")), ""),
         *((Path(s.origin).parent, f"{name}.") for name, s in specs if s is not None and s.origin),
     ]
-    modules = []
-    for root, prefix in roots:
-        for path in sorted(root.rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
-            if not _SKIPPED.intersection(parts):
-                modules.append((prefix + ".".join(parts), path))
-    return modules
+    return [
+        (prefix + ".".join(parts), path)
+        for root, prefix in roots
+        for path in sorted(root.rglob("*.py"))
+        for parts in [path.relative_to(root).with_suffix("").parts]
+        if not _SKIPPED.intersection(parts)
+    ]
 
 
 def _sentences(source: bytes, least: int) -> list[str]:
@@ -126,11 +126,10 @@ def _sentences(source: bytes, least: int) -> list[str]:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return []
-    docstrings = [docstring for node in _documented(tree) if (docstring := ast.get_docstring(node))]
     sentences = (
         s
-        for docstring in docstrings
-        for s in split_sentences(_prose(docstring))
+        for node in _documented(tree)
+        for s in split_sentences(_prose(ast.get_docstring(node) or ""))
         if len(s.split()) in _WORDS
     )
     return list(dict.fromkeys(s for s in sentences if s[0].isalpha() and s[-1] in ".!?"))
@@ -146,17 +145,16 @@ def _documented(node: Documented) -> Iterator[Documented]:
 
 def _prose(docstring: str) -> str:
     """The docstring without examples, underlines, directives, tables and markup."""
-    lines = []
-    for line in docstring.splitlines():
-        text = line.strip()
-        code = text.startswith((">>>", "...", "..", "|", "+-", "@", ":")) or (
-            text and not any(c.isalpha() for c in text)
-        )
-        header = re.fullmatch(r"[\w*, ]+ ?:( .*)?", text)  # "name : type", "Returns:"
-        lines.append(
-            "" if code or header else _MARKUP.sub(lambda m: m[1] or m[2] or m[3] or "", text)
-        )
-    return "\n".join(lines)
+    return "\n".join(_prose_line(line.strip()) for line in docstring.splitlines())
+
+
+def _prose_line(text: str) -> str:
+    """The line without markup; nothing of a line that is no prose."""
+    code = text.startswith((">>>", "..", "|", "+-", "@", ":"))
+    header = re.fullmatch(r"[\w*, ]+ ?:( .*)?", text)  # "name : type", "Returns:"
+    if code or header or not any(c.isalpha() for c in text):
+        return ""
+    return _MARKUP.sub(lambda m: m[1] or m[2] or m[3] or "", text)
 
 
 def _spread(sentences: list[str], count: int) -> list[str]:

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.errors import DataError
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.text.sentences import split_sentences
 from data.text.tokens import TextOptions, text_dataset
 
@@ -25,10 +24,7 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
 
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
-    if root is None:
-        raise DataError("dataset.root: missing; give a folder of .txt files, one document each")
-    folder = find(root, ".")
-    assert folder is not None  # find has checked that root exists
+    folder = existing_root(root, "a folder of .txt files, one document each")
     files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
     if not files:
         raise DataError(

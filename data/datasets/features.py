@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset, shuffled_by, split_off
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
-from data.files.cache import expand_user
+from data.files.cache import existing_root
 from data.points import Vectors
-from data.split import Split
 
 _MOST_CLASSES = 1_000_000
 _LARGEST = 64 * 2**30  # bytes; ImageNet's 1.3 million points in 4096 dimensions are 21 GB
@@ -31,9 +30,7 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
 
     Nothing in the file is executed. Raises DataError for a file that does not hold these arrays.
     """
-    if root is None:
-        raise DataError(f"dataset.root: missing; give an NPZ or safetensors file with {_WANTED}")
-    path = expand_user(root)
+    path = existing_root(root, f"an NPZ or safetensors file with {_WANTED}")
     if not path.is_file():
         raise DataError(
             f"dataset.root: {root} is no file; give an NPZ or safetensors file with {_WANTED}"
@@ -49,14 +46,13 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
             raise DataError(f"{path} holds no {role}_labels; {_WANTED} are expected")
     count = 1 + max(int(numbers.max()) for numbers in labels.values())
     vectors = {role: _vectors(path, arrays, role, len(labels[role])) for role in labels}
-    shapes = {tuple(points.features.shape[1:]) for points in vectors.values()}
+    shapes = {tuple(points.rows.shape[1:]) for points in vectors.values()}
     if len(shapes) > 1:
-        shown = ", ".join(map(str, sorted(shapes)))
-        raise DataError(f"{path}: features of different shapes in its splits ({shown})")
+        raise DataError(f"{path}: features of different shapes in its splits: {sorted(shapes)}")
     splits = {role: Split.from_labels(vectors[role], labels[role], count) for role in labels}
     if "dev" not in splits:
         splits["dev"], splits["train"] = split_off(
-            shuffled_by(splits["train"], split_seed), dev_fraction
+            splits["train"].shuffled(split_seed), dev_fraction
         )
     names = (
         [str(name) for name in arrays["classes"].ravel().tolist()]
@@ -83,8 +79,7 @@ def _npz(path: Path) -> Mapping[str, np.ndarray]:
 
 def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        import safetensors.torch
     except ImportError as error:
         raise DataError(
             f"{path}: to read safetensors, pip install safetensors; or give an NPZ file"
@@ -92,9 +87,9 @@ def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
     try:
         return {
             name: (t.float() if t.is_floating_point() else t).numpy()
-            for name, t in load_file(path).items()
+            for name, t in safetensors.torch.load_file(path).items()
         }
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         why = str(error).split("\n")[0]
         raise DataError(
             f"{path} is not a readable safetensors file ({why}); give one with {_WANTED}"
@@ -103,8 +98,13 @@ def _safetensors(path: Path) -> Mapping[str, np.ndarray]:
 
 def _labels(path: Path, arrays: Mapping[str, np.ndarray], role: str) -> Tensor:
     labels = arrays[f"{role}_labels"]
-    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and len(labels) > 0
-    if not whole or labels.min() < 0 or labels.max() > _MOST_CLASSES:
+    if (
+        labels.ndim != 1
+        or len(labels) == 0
+        or not np.issubdtype(labels.dtype, np.integer)
+        or labels.min() < 0
+        or labels.max() > _MOST_CLASSES
+    ):
         raise DataError(
             f"{path}: {role}_labels must be whole numbers from 0 to {_MOST_CLASSES} in one "
             "dimension, one for each point; number your classes from 0"
@@ -117,8 +117,12 @@ def _vectors(path: Path, arrays: Mapping[str, np.ndarray], role: str, count: int
     array = arrays.get(name)
     if array is None:
         raise DataError(f"{path} holds {role}_labels, but no {name}; {_WANTED} are expected")
-    shaped = array.ndim in (2, 3) and len(array) == count and array.size
-    if not shaped or not np.issubdtype(array.dtype, np.floating):
+    if (
+        array.ndim not in (2, 3)
+        or len(array) != count
+        or array.size == 0
+        or not np.issubdtype(array.dtype, np.floating)
+    ):
         raise DataError(
             f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, "
             f"with n = {count} as in {role}_labels; it is {array.dtype} {[*array.shape]}"

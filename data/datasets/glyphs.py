@@ -10,10 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from data.dataset import Dataset, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.points import Images
-from data.split import Split
 
 CHARACTERS = "".join(
     [
@@ -47,13 +45,13 @@ def load_glyphs(
     points_per_class. split_seed: decides what is drawn. The images depend on these options and the
     installed versions alone.
     """
-    key: dict[str, object] = {
+    key = {
         "points": points_per_class,
         "test": test_per_class,
         "dev": dev_fraction,
         "seed": split_seed,
+        **{package: version(package) for package in ("matplotlib", "numpy", "pillow")},
     }
-    key |= {package: version(package) for package in ("matplotlib", "numpy", "pillow")}
     return cached_dataset(
         "glyphs", key, lambda: _make(points_per_class, test_per_class, dev_fraction, split_seed)
     )
@@ -75,9 +73,8 @@ def _make(
         size = int(random.integers(sizes.start, sizes.stop))
         pixels[index] = _render(CHARACTERS[index // count], fonts[face, size], random)
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
-    labels = torch.arange(len(CHARACTERS)).repeat_interleave(count)
-    whole = shuffled_by(Split.from_labels(images, labels, len(CHARACTERS)), split_seed)
-    test, rest = split_off(whole, test_per_class / count)
+    whole = Split(images, torch.arange(len(CHARACTERS) + 1) * count)
+    test, rest = split_off(whole.shuffled(split_seed), test_per_class / count)
     dev, train = split_off(rest, dev_fraction)
     return Dataset("glyphs", list(CHARACTERS), train, dev, test)
 

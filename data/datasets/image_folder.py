@@ -9,12 +9,10 @@ from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.errors import DataError
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.points import Images
-from data.split import Split
 
 # Only formats that the extensions name, whatever a file is called: for EPS, say, Pillow would start
 # an interpreter.
@@ -38,18 +36,12 @@ def load_image_folder(
 
     Raises DataError for missing or empty folders, and for files that are no images.
     """
-    if root is None:
-        raise DataError(
-            "dataset.root: missing; give a folder with one subfolder of images per class"
-        )
-    folder = find(root, ".")
-    assert folder is not None  # find has checked that root exists
+    folder = existing_root(root, "a folder with one subfolder of images per class")
     official = (folder / "train").is_dir() and (folder / "test").is_dir()
-    trees = [folder / "train", folder / "test"] if official else [folder]
-    files = [_files(tree) for tree in trees]
+    files = [_files(folder / name) for name in (("train", "test") if official else (".",))]
     classes = sorted(files[0])
     if official and sorted(files[1]) != classes:
-        odd = sorted(set(files[0]) ^ set(files[1]))[0]
+        odd = min(set(files[0]) ^ set(files[1]))
         raise DataError(
             f"dataset.root: class folder {odd!r} is in only one of {folder}/train and {folder}/test"
         )
@@ -57,15 +49,14 @@ def load_image_folder(
     def make() -> Dataset:
         splits = [_read(tree_files, image_size) for tree_files in files]
         if official:
-            train, test = shuffled_by(splits[0], split_seed), splits[1]
+            train, test = splits[0].shuffled(split_seed), splits[1]
         else:
-            test, train = split_off(shuffled_by(splits[0], split_seed), test_fraction)
+            test, train = split_off(splits[0].shuffled(split_seed), test_fraction)
         dev, train = split_off(train, dev_fraction)
         return Dataset("image_folder", classes, train, dev, test)
 
-    paths = [path for tree in files for name in classes for path in tree[name]]
     key = {
-        "files": stamps(paths),
+        "files": stamps(path for tree in files for name in classes for path in tree[name]),
         "size": image_size,
         "dev": dev_fraction,
         "test": test_fraction,
@@ -112,7 +103,7 @@ def _read(files: dict[str, list[Path]], size: int) -> Split:
                 f"{path} cannot be read as an image ({why}); remove or replace it"
             ) from error
     images = Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous())
-    return Split.from_labels(images, labels_of(groups), len(groups))
+    return Split.from_groups(images, groups)
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:

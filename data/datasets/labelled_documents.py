@@ -13,14 +13,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from data.dataset import Dataset, labels_of, shuffled_by, split_off
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset, split_off
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
-from data.files.cache import find, stamps
+from data.files.cache import existing_root, stamps
 from data.points import Documents, Sentences, offsets_of
-from data.split import Split
 from data.text.sentences import split_sentences
 from data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
@@ -55,10 +53,7 @@ def load_labelled_documents(*, root: str | None, **options: Any) -> Dataset:
     ``train/unsup``, ``unsup``, ``train/unlabelled`` or ``unlabelled``. options: see
     :class:`ReviewOptions`. Raises DataError as :func:`labelled_documents` does.
     """
-    if root is None:
-        raise DataError(f"dataset.root: missing; give a folder or archive with {_LAYOUT}")
-    source = find(root, ".")
-    assert source is not None  # find has checked that root exists
+    source = existing_root(root, f"a folder or archive with {_LAYOUT}")
     wanted = "an archive of such documents"
     return labelled_documents("labelled_documents", source, wanted, ReviewOptions(**options))
 
@@ -73,47 +68,44 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
     Raises DataError for missing folders, classes or texts, empty labelled documents, too few
     unlabelled ones, and a damaged archive.
     """
-    files = [source] if source.is_file() else _files(source)
+    files = {source.name: source} if source.is_file() else _files(source)
 
     def make() -> Dataset:
-        names, read = _archived(source, wanted) if source.is_file() else _in_folder(source, files)
+        names, read = (
+            _archived(source, wanted)
+            if source.is_file()
+            else (list(files), lambda name: read_text(files[name]))
+        )
         train, test, unlabelled = _sort_names(source, names)
         ids = growing_ids()
         documents = _documents(_texts(unlabelled, read, "unlabelled"), ids, options)
         notes, similar_train, similar_dev = _similar(source, documents, options)
-        labelled_train = _labelled(source, train, read, ids, options)
-        labelled_test = _labelled(source, test, read, ids, options)
-        dev, rest = split_off(shuffled_by(labelled_train, options.split_seed), options.dev_fraction)
+        labelled = _labelled(source, train, read, ids, options).shuffled(options.split_seed)
+        dev, rest = split_off(labelled, options.dev_fraction)
         dataset = Dataset(
             name,
             sorted(train),
             train=rest,
             dev=dev,
-            test=labelled_test,
+            test=_labelled(source, test, read, ids, options),
             notes=notes,
             unlabelled_train=similar_train,
             unlabelled_dev=similar_dev,
         )
         return build_vocabulary(dataset, ids, options.min_count)
 
-    return cached_dataset(name, {"files": stamps(files), "options": asdict(options)}, make)
+    return cached_dataset(name, {"files": stamps(files.values()), "options": asdict(options)}, make)
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files whose names match :data:`_PLACE`, sorted by name."""
+def _files(folder: Path) -> dict[str, Path]:
+    """Name below the folder -> file, sorted, for the names that match :data:`_PLACE`."""
     patterns = ("train/*/*.txt", "test/*/*.txt", *(f"{name}/*.txt" for name in _UNLABELLED))
     by_name = {
         path.relative_to(folder).as_posix(): path
         for pattern in patterns
         for path in folder.glob(pattern)
     }
-    return [by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)]
-
-
-def _in_folder(folder: Path, files: list[Path]) -> tuple[list[str], Callable[[str], str]]:
-    """(names of the files below the folder, a function that reads one)."""
-    names = [path.relative_to(folder).as_posix() for path in files]
-    return names, lambda name: read_text(folder / name)
+    return {name: by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)}
 
 
 def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]:
@@ -145,8 +137,7 @@ def _sort_names(
             unlabelled.append(name)
         else:
             labelled[role][label].append(name)
-    train, test = labelled["train"], labelled["test"]
-    kinds = {"train": train, "test": test, "unlabelled": unlabelled}
+    kinds = {**labelled, "unlabelled": unlabelled}
     if missing := [kind for kind, documents in kinds.items() if not documents]:
         raise DataError(
             f"{source} holds no {' and no '.join(missing)} documents; {_LAYOUT} are expected"
@@ -157,7 +148,7 @@ def _sort_names(
                 f"{source}: class {alone[0]!r} has documents in {role} but none in {other}; "
                 "give it some in both"
             )
-    return train, test, unlabelled
+    return labelled["train"], labelled["test"], unlabelled
 
 
 def _texts(names: list[str], read: Callable[[str], str], kind: str) -> Iterator[str]:
@@ -203,7 +194,7 @@ def _labelled(
         raise DataError(
             f"{source}: {names[int(lengths.argmin())]} is empty; remove it or give it text"
         )
-    return Split.from_labels(points, labels_of(groups), len(groups))
+    return Split.from_groups(points, groups)
 
 
 def _similar(

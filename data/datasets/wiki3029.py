@@ -4,11 +4,9 @@ Data in the same format can be loaded too: one file per article, one sentence a 
 (``crl data build-wiki`` makes it from a Wikipedia dump).
 """
 
-from pathlib import Path
 from typing import Any
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, cached_dataset
 from data.datasets.documents import read_text
 from data.errors import DataError
 from data.files.archive import read_texts
@@ -20,7 +18,6 @@ from data.text.tokens import TextOptions, text_dataset
 SOURCE = Source(
     "https://nlp.cs.princeton.edu/CURL/Wiki-3029.tar.gz", "Wiki-3029.tar.gz", "Wiki-3029"
 )
-_NAMES = ("Wiki-3029", SOURCE.name)
 _LEAST = 10  # sentences; with fewer, a split 70/10/20 may leave a class without a point
 
 
@@ -36,12 +33,23 @@ def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
     Raises DataError if the articles are missing, damaged, too short, or cannot be had.
     """
     text_options = TextOptions(**options)
-    source = find_or_fetch(root, SOURCE, *_NAMES)
+    source = find_or_fetch(root, SOURCE, "Wiki-3029", SOURCE.name)
+    files = (
+        [source]
+        if source.is_file()
+        else sorted(f for f in source.glob("*.txt") if not f.name.startswith("."))
+    )
 
     def make() -> Dataset:
+        # A title is the last part of a name, wherever it lies in an archive.
+        texts = (
+            read_texts(source, lambda name: name.stem, SOURCE.name)
+            if source.is_file()
+            else {file.stem: read_text(file) for file in files}
+        )
         documents = {
-            name: [line for line in text.split("\n") if line.strip()]
-            for name, text in _texts(source).items()
+            title: [line for line in text.split("\n") if line.strip()]
+            for title, text in texts.items()
         }
         if not documents:
             raise DataError(
@@ -57,16 +65,4 @@ def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
                 )
         return text_dataset("wiki3029", documents, text_options)
 
-    files = [source] if source.is_file() else _files(source)
     return cached_dataset("wiki3029", {"files": stamps(files), "text": vars(text_options)}, make)
-
-
-def _texts(source: Path) -> dict[str, str]:
-    """Text by title. A title is the last part of a name, wherever in an archive it lies."""
-    if source.is_file():
-        return read_texts(source, lambda name: name.stem, SOURCE.name)
-    return {file.stem: read_text(file) for file in _files(source)}
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.glob("*.txt") if not f.name.startswith("."))

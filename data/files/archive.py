@@ -62,8 +62,8 @@ def read_texts(
             if not member.isfile() or name.suffix != ".txt" or name.name.startswith("."):
                 continue
             if (title := key(name)) is not None:
-                content = io.BytesIO(_content(archive, member, _LARGEST_FILE))
-                texts[title] = io.TextIOWrapper(content, "utf-8", "replace").read()
+                content = _content(archive, member, _LARGEST_FILE)
+                texts[title] = io.TextIOWrapper(io.BytesIO(content), "utf-8", "replace").read()
     return texts
 
 

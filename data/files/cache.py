@@ -27,10 +27,20 @@ def data_home() -> Path:
 
 def expand_user(path: str | Path) -> Path:
     """Replace ``~`` or ``~user`` in a path; without such a user, the path stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises without the user
+
+
+def existing_root(root: str | None, wanted: str) -> Path:
+    """The path of ``dataset.root``. Raises DataError if it is missing or nothing is there.
+
+    ``wanted``: what the message asks for.
+    """
+    if root is None:
+        raise DataError(f"dataset.root: missing; give {wanted}")
+    path = expand_user(root)
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for too long a name
+        raise DataError(f"dataset.root: {root} does not exist; give {wanted}")
+    return path
 
 
 def find(root: str | None, *names: str) -> Path | None:
@@ -38,10 +48,8 @@ def find(root: str | None, *names: str) -> Path | None:
 
     Raises DataError if root does not exist.
     """
-    if root is not None and not _exists(expand_user(root)):
-        wanted = "an existing folder" if names[0] == "." else f"the folder that holds {names[0]}"
-        raise DataError(f"dataset.root: {root} does not exist; give {wanted}")
-    base = data_home() if root is None else expand_user(root)
+    wanted = f"the folder that holds {names[0]}"
+    base = data_home() if root is None else existing_root(root, wanted)
     return next((base / name for name in names if (base / name).exists()), None)
 
 
@@ -76,7 +84,10 @@ def cached(
     path = data_home() / "prepared" / f"{name}-{digest}.pt"
     with locked(path):
         if path.exists():
-            return _load(path)
+            try:
+                return load_tensors(path)
+            except DamagedFile as error:
+                raise DataError(f"cache {error}; delete it and start again") from error
         remove_leftovers(path.parent, path.name)
         value = make()
         try:
@@ -110,20 +121,6 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # the name is too long, or the folder is not ours to read
-        return False
-
-
 def _unwritable(folder: Path, error: OSError) -> DataError:
     why = error.strerror or error
     return DataError(f"cache {folder}: {why}; set CRL_DATA to a writable folder")
-
-
-def _load(path: Path) -> dict[str, object]:
-    try:
-        return load_tensors(path)
-    except DamagedFile as error:
-        raise DataError(f"cache {error}; delete it and start again") from error

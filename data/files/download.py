@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
@@ -52,10 +53,7 @@ def find_or_fetch(root: str | None, source: Source, *names: str) -> Path:
 
     Raises DataError if root does not exist, or the download fails.
     """
-    path = find(root, *names)
-    if path is not None:
-        return path
-    return fetch(source) if root is None else expand_user(root)
+    return find(root, *names) or (fetch(source) if root is None else expand_user(root))
 
 
 def fetch(source: Source) -> Path:
@@ -112,27 +110,30 @@ def _complete(source: Source, part: Path) -> None:
 
     Raises _Broken after too many failures in a row.
     """
-    with part.open("ab") as stream:
-        unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-        with tqdm(
+    with (
+        part.open("ab") as stream,
+        tqdm(
             desc=f"downloading {source.what}",
             initial=stream.tell(),
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
             disable=None,
             leave=False,
-            **unit,
-        ) as bar:
-            failures, ranged = 0, True
-            while True:
-                before = stream.tell()
-                try:
-                    _append(source, stream, bar, ranged)
-                    break
-                except _Broken as error:
-                    failures = failures + 1 if stream.tell() - before < _NEXT_TO_NOTHING else 1
-                    if failures == _TRIES:
-                        raise _Broken(f"{error}; {stream.tell()} bytes are here") from error
-                    ranged = ranged and not isinstance(error, _BadRange)
-                    time.sleep(_WAIT * 2 ** (failures - 1))
+        ) as bar,
+    ):
+        failures, ranged = 0, True
+        while True:
+            before = stream.tell()
+            try:
+                _append(source, stream, bar, ranged)
+                break
+            except _Broken as error:
+                failures = failures + 1 if stream.tell() - before < _NEXT_TO_NOTHING else 1
+                if failures == _TRIES:
+                    raise _Broken(f"{error}; {stream.tell()} bytes are here") from error
+                ranged = ranged and not isinstance(error, _BadRange)
+                time.sleep(_WAIT * 2 ** (failures - 1))
         os.fsync(stream.fileno())
 
 
@@ -207,14 +208,10 @@ def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
 
 def _blocks(response: HTTPResponse) -> Iterator[bytes]:
     """Yield the bytes of a response as they arrive. Raises _Broken."""
-    while True:
-        try:
-            block = response.read1(_BLOCK)
-        except (OSError, HTTPException) as error:
-            raise _Broken(f"{response.url}: {_reason(error)}") from error
-        if not block:
-            return
-        yield block
+    try:
+        yield from iter(partial(response.read1, _BLOCK), b"")
+    except (OSError, HTTPException) as error:
+        raise _Broken(f"{response.url}: {_reason(error)}") from error
 
 
 def _fault(source: Source, path: Path) -> str | None:

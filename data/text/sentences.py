@@ -30,8 +30,7 @@ def _paragraph(text: str) -> list[str]:
     start = 0
     for match in _END.finditer(text):
         end = match.end(1)
-        if _ABBREVIATION.search(text, max(start, end - 12), end):
-            continue
-        sentences.append(text[start:end])
-        start = match.end()
+        if not _ABBREVIATION.search(text, max(start, end - 12), end):
+            sentences.append(text[start:end])
+            start = match.end()
     return [*sentences, text[start:]] if text[start:] else sentences

@@ -9,10 +9,9 @@ from itertools import islice
 import numpy as np
 import torch
 
-from data.dataset import Dataset, labels_of, shuffled_by
+from data.dataset import Dataset, Split, split_off
 from data.errors import DataError
 from data.points import Documents, Points, Sentences
-from data.split import Split
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
@@ -54,11 +53,9 @@ def text_dataset(
     classes = sorted(documents)
     ids = growing_ids()
     sentences = encode((s for c in classes for s in documents[c]), ids, options)
-    labels = labels_of([documents[c] for c in classes])
-    whole = shuffled_by(Split.from_labels(sentences, labels, len(classes)), options.split_seed)
-    test_sizes = (whole.sizes * options.test_fraction).round().long()
+    whole = Split.from_groups(sentences, [documents[c] for c in classes])
+    test, rest = split_off(whole.shuffled(options.split_seed), options.test_fraction)
     dev_sizes = (whole.sizes * options.dev_fraction).round().long()
-    test, rest = whole.take(test_sizes), whole.drop(test_sizes)
     dev, train = rest.take(dev_sizes), rest.drop(dev_sizes)
     dataset = Dataset(name, classes, train, dev, test, notes=list(notes))
     return build_vocabulary(dataset, ids, options.min_count)
@@ -101,26 +98,12 @@ def encode(sentences: Iterable[str], ids: dict[str, int], options: WordOptions) 
 def build_vocabulary(dataset: Dataset, ids: dict[str, int], min_count: int) -> Dataset:
     """Give sentences that were encoded with these ids a vocabulary, and ids in it.
 
-    The vocabulary is that of the training split that similar points are drawn from. A word that
-    occurs fewer than ``min_count`` times there is unknown. Raises DataError if all words are.
+    The vocabulary holds the words of the training split that similar points are drawn from, in the
+    order of falling count, then alphabetical. A word that occurs fewer than ``min_count`` times
+    there is unknown. Raises DataError if all words are.
     """
-    vocabulary, new_ids = _vocabulary(dataset.contrastive_splits()[0], list(ids), min_count)
-    return _map_words(dataset, vocabulary, new_ids)
-
-
-def replace_vocabulary(dataset: Dataset, vocabulary: list[str]) -> Dataset:
-    """The same sentences with the ids of another vocabulary; words that it lacks are unknown."""
-    assert dataset.vocabulary is not None
-    ids = {word: index for index, word in enumerate(vocabulary)}
-    new_ids = [ids.get(word, UNKNOWN) for word in dataset.vocabulary]
-    return _map_words(dataset, vocabulary, torch.tensor(new_ids, dtype=torch.int32))
-
-
-def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[str], torch.Tensor]:
-    """(vocabulary, the new id of every old one).
-
-    Words are in the order of falling count in the training split, then alphabetical.
-    """
+    train, _ = dataset.contrastive_splits()
+    words = list(ids)
     counts = torch.bincount(as_sentences(train.points).words.long(), minlength=len(words)).tolist()
     frequent = sorted(
         (i for i in range(1, len(words)) if counts[i] >= min_count),
@@ -135,7 +118,15 @@ def _vocabulary(train: Split, words: list[str], min_count: int) -> tuple[list[st
     new_ids[torch.tensor(frequent)] = torch.arange(
         len(SPECIAL), len(SPECIAL) + len(frequent), dtype=torch.int32
     )
-    return SPECIAL + [words[i] for i in frequent], new_ids
+    return _map_words(dataset, SPECIAL + [words[i] for i in frequent], new_ids)
+
+
+def replace_vocabulary(dataset: Dataset, vocabulary: list[str]) -> Dataset:
+    """The same sentences with the ids of another vocabulary; words that it lacks are unknown."""
+    assert dataset.vocabulary is not None
+    ids = {word: index for index, word in enumerate(vocabulary)}
+    new_ids = [ids.get(word, UNKNOWN) for word in dataset.vocabulary]
+    return _map_words(dataset, vocabulary, torch.tensor(new_ids, dtype=torch.int32))
 
 
 def _map_words(dataset: Dataset, vocabulary: list[str], new_ids: torch.Tensor) -> Dataset:

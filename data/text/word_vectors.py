@@ -11,9 +11,9 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from data.dataset import Split
 from data.errors import DataError
 from data.files.cache import expand_user
-from data.split import Split
 from data.text.tokens import SPECIAL, as_sentences
 
 _HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
@@ -46,12 +46,12 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
                         )
                     if header:
                         continue
-                # A word may hold spaces; the numbers are the last `width` fields.
-                index = wanted.get(" ".join(fields[:-width])) if 0 < width < len(fields) else None
                 if width < 1 or len(fields) <= width:
                     raise DataError(
                         f"{path}, line {number}: expected a word and {max(width, 1)} numbers"
                     )
+                # A word may hold spaces; the numbers are the last `width` fields.
+                index = wanted.get(" ".join(fields[:-width]))
                 if index is not None and index not in rows:
                     rows[index] = _numbers(fields[-width:], path, number)
     except OSError as error:
@@ -62,8 +62,7 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
             "of this data set"
         )
     vectors = torch.zeros(len(vocabulary), width)
-    for index, values in rows.items():
-        vectors[index] = torch.from_numpy(values)
+    vectors[list(rows)] = torch.from_numpy(np.stack([*rows.values()]))
     return vectors, len(rows) / len(wanted)
 
 
@@ -82,8 +81,8 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
     for distance in range(1, window + 1):
         same_sentence = sentence[distance:] == sentence[:-distance]
         left, right = words[:-distance][same_sentence], words[distance:][same_sentence]
-        weight = np.full(len(left), 1 / distance, np.float32)
-        counts += sparse.coo_matrix((weight, (left, right)), shape=counts.shape).tocsr()
+        weights = np.full(len(left), 1 / distance, np.float32)
+        counts += sparse.coo_matrix((weights, (left, right)), shape=counts.shape).tocsr()
     counts = (counts + counts.T).tocoo()
     rows = np.bincount(counts.row, counts.data, vocabulary_size)
     columns = np.bincount(counts.col, counts.data, vocabulary_size) ** 0.75

@@ -32,7 +32,6 @@ _LIST = re.compile(
 _DISAMBIGUATION = re.compile(
     r"\((?:disambiguation|Begriffsklärung|homonymie|desambiguación|disambigua)\)$", re.IGNORECASE
 )
-_ENDS = re.compile(r"[.!?]")
 # 10 sentences, because dataset=wiki3029 splits an article into train, dev and test.
 _LEAST = {"min_sections": 1, "sentences": 10, "max_page_bytes": 1024}
 # Namespaces whose links show no text, under the names that every wiki knows.
@@ -128,20 +127,18 @@ def draw_sentences(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] 
     least = max(rule.section_sentences, 1)
     # Every sentence ends in . ! or ?. Sections with too few of these need no parser, which takes
     # most of the time.
-    long = [section for section in split_sections(page.text or "") if _ends(section) >= least]
+    long = [
+        section
+        for section in split_sections(page.text or "")
+        if sum(map(section.count, ".!?")) >= least
+    ]
     if len(long) < rule.min_sections:
         return "too few sections"
-    sections = [
-        list(dict.fromkeys(prose_sentences(section, rule.min_words, hidden))) for section in long
-    ]
-    sections = [sentences for sentences in sections if len(sentences) >= least]
+    parsed = (prose_sentences(section, rule.min_words, hidden) for section in long)
+    sections = [sentences for sentences in parsed if len(set(sentences)) >= least]
     if len(sections) < rule.min_sections:
         return "too few sections"
     distinct = list(dict.fromkeys(sentence for section in sections for sentence in section))
     if len(distinct) < rule.sentences:
         return "too few sentences"
     return random.Random(f"{rule.seed} {page.title}").sample(distinct, rule.sentences)
-
-
-def _ends(section: str) -> int:
-    return sum(1 for _ in _ENDS.finditer(section))

@@ -25,7 +25,6 @@ from data.wikipedia.file_names import ArticleNames
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
 _DUMP = {"size": int, "head": int, "sha256": str}  # what identifies a dump, and its types
 _HEAD = 2**20  # bytes at the beginning of a dump that identify it
-_SAVE_SECONDS = 10.0
 
 
 @dataclass
@@ -37,7 +36,7 @@ class _State:
     pages: int
     dropped: dict[str, int]
     articles: dict[str, str]  # file name -> title
-    status: str = "running"  # "broken" after a dump that ended too early; "complete"
+    status: str = "running"  # or "broken", after a dump that ended too early; or "complete"
 
 
 def build_wiki(
@@ -45,7 +44,7 @@ def build_wiki(
     out: Path,
     rule: Rule,
     say: Callable[[str], None],
-    save_seconds: float = _SAVE_SECONDS,
+    save_seconds: float = 10.0,
 ) -> dict[str, Any]:
     """Write every article of the dump that passes the rule to ``out/<Title>.txt``.
 
@@ -70,29 +69,25 @@ def build_wiki(
                 f"with {len(state.articles):,} articles in {out}"
             )
         remove_leftovers(out)
-        state.status = "running"
-        _save(out, state)
+        _save(out, state, "running")
         try:
             _build(dump, out, rule, state, save_seconds)
         except BrokenDump as error:
-            state.status = "broken"
-            _save(out, state)
+            _save(out, state, "broken")
             raise DataError(
                 f"{error}; {len(state.articles):,} articles are kept in {out}, "
                 "and with a whole copy of the same dump the same command goes on from there"
             ) from error
         report = _report(dump, rule, state)
         write_json(out / REPORT, report)
-        state.status = "complete"
-        _save(out, state)
+        _save(out, state, "complete")
         return report
 
 
 def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float) -> None:
     """Process the pages from state.pages on. Raises BrokenDump after the last whole page."""
-    size = dump.stat().st_size
     with tqdm(
-        total=size,
+        total=dump.stat().st_size,
         desc=f"reading {dump.name}",
         unit="B",
         unit_scale=True,
@@ -103,30 +98,28 @@ def _build(dump: Path, out: Path, rule: Rule, state: _State, save_seconds: float
             dump, rule.max_page_bytes, state.pages, lambda position: bar.update(position - bar.n)
         )
         names = ArticleNames(state.articles)
-        hidden: frozenset[str] | None = None
         saved = time.monotonic()
         for page in reader:
-            hidden = hidden_namespaces(reader.namespaces) if hidden is None else hidden
-            outcome = reason_to_drop(page, rule, names) or draw_sentences(page, rule, hidden)
+            outcome = reason_to_drop(page, rule, names) or draw_sentences(
+                page, rule, hidden_namespaces(reader.namespaces)
+            )
             if isinstance(outcome, str):
                 state.dropped[outcome] += 1
             else:
-                name = names.choose(page.title)
-                with atomic_write(out / name) as stream:
+                # If this write fails, the build ends, and no state with the name is saved.
+                with atomic_write(out / names.add(page.title)) as stream:
                     stream.write("".join(f"{sentence}\n" for sentence in outcome).encode())
-                names.add(name, page.title)
                 bar.set_postfix(articles=len(state.articles), refresh=False)
             state.pages += 1
             if time.monotonic() - saved >= save_seconds:
-                _save(out, state)
+                _save(out, state, "running")
                 saved = time.monotonic()
 
 
 def _report(dump: Path, rule: Rule, state: _State) -> dict[str, Any]:
-    titles = None if rule.titles is None else len(rule.titles)
     return {
         "dump": dump.name,
-        "rule": asdict(rule) | {"titles": titles},
+        "rule": asdict(rule) | {"titles": None if rule.titles is None else len(rule.titles)},
         "pages": state.pages,
         "dropped": state.dropped,
         "articles": len(state.articles),
@@ -166,11 +159,9 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
     chosen = asdict(rule) | {
         "titles": None if rule.titles is None else _digest("\n".join(sorted(rule.titles)).encode())
     }
-    try:
-        text = (out / STATE).read_bytes()
-    except FileNotFoundError:
+    if not (out / STATE).exists():
         return _State(_identity(dump, _HEAD), chosen, 0, dict.fromkeys(REASONS, 0), {})
-    state = _parsed(text, out)
+    state = _read_state(out)
     for name, value in chosen.items():
         if state.rule[name] != value:
             earlier = "another list" if name == "titles" else f"{name}={state.rule[name]}"
@@ -187,10 +178,10 @@ def _resumed(dump: Path, out: Path, rule: Rule) -> _State:
     return replace(state, dump=_identity(dump, _HEAD))
 
 
-def _parsed(text: bytes, out: Path) -> _State:
-    """The state in a file. Raises DataError if it is damaged, or if articles are missing."""
+def _read_state(out: Path) -> _State:
+    """The state in the folder. Raises DataError if it is damaged, or if articles are missing."""
     try:
-        state = _State(**json.loads(text))
+        state = _State(**json.loads((out / STATE).read_bytes()))
         whole = (
             state.pages == sum(state.dropped.values()) + len(state.articles.values())
             and {name: type(value) for name, value in state.dump.items()} == _DUMP
@@ -223,5 +214,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _save(out: Path, state: _State) -> None:
+def _save(out: Path, state: _State, status: str) -> None:
+    state.status = status
     write_json(out / STATE, vars(state))

@@ -4,6 +4,7 @@ import bz2
 import codecs
 import gzip
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +70,14 @@ class PageReader:
         self._max_bytes = max_bytes
         self._skip = skip
         self._advanced = advanced
-        self._parsed = 0  # bytes of XML
         self._pages = 0  # whole pages that the parser has seen
         self._last = ""  # the title of the last of them
-        self._ready: list[Page] = []
+        self._ready = deque[Page]()
         self._open_tags: list[str] = []
         self._values: dict[str, str | None] = {}  # of this page: element -> its text
         self._pieces: list[str] = []  # of the text of this element
         self._size = 0  # bytes
         self._key = ""
-        self._redirect = False
         self._is_dump = False  # the outermost element is that of a dump
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
@@ -88,37 +87,41 @@ class PageReader:
         parser.StartDoctypeDeclHandler = self._refuse_document_type
 
     def __iter__(self) -> Iterator[Page]:
-        with self._open_file() as raw:
-            try:
-                for clean, position in _clean(raw):
-                    self._parse(clean)
-                    yield from self._take_ready()
-                    self._advanced(position)
-                self._parser.Parse(b"", True)
-            except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
-                yield from self._take_ready()
-                self._break(_reason(error), raw.tell())
+        for position in self._parsed_up_to():
+            while self._ready:
+                yield self._ready.popleft()
+            self._advanced(position)
 
     def check(self) -> None:
         """Raise DataError unless the file begins as a dump does. Use another reader to iterate."""
-        with self._open_file() as raw:
-            try:
-                for clean, _ in _clean(raw):
-                    self._parse(clean)
-                    if self._is_dump:
-                        return
-                self._parser.Parse(b"", True)
-            except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
-                if not self._is_dump:  # __iter__ raises what comes later
-                    self._break(_reason(error), raw.tell())
+        for _ in self._parsed_up_to():
+            if self._is_dump:  # __iter__ raises what comes later
+                return
 
-    def _open_file(self) -> BinaryIO:
+    def _parsed_up_to(self) -> Iterator[int]:
+        """Parse the file; yield the number of its bytes that are read after every piece.
+
+        Where it breaks, yield once more before raising, since a piece may hold whole pages.
+        """
         try:
-            return self.path.open("rb")
+            raw = self.path.open("rb")
         except OSError as error:
             raise DataError(
                 f"{self.path} cannot be read ({error.strerror}); give a Wikipedia dump"
             ) from error
+        parsed = 0  # bytes of XML
+        with raw:
+            try:
+                for clean in _clean(raw):
+                    self._parser.Parse(clean)
+                    parsed += len(clean)
+                    if parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
+                        raise expat.ExpatError("a tag without an end")
+                    yield raw.tell()
+                self._parser.Parse(b"", True)
+            except (expat.ExpatError, OSError, EOFError, zlib.error) as error:
+                yield raw.tell()
+                self._break(_reason(error), raw.tell())
 
     def _break(self, why: str, position: int) -> NoReturn:
         if not self._is_dump:
@@ -126,26 +129,15 @@ class PageReader:
                 f"{self.path} is no Wikipedia dump ({why}); "
                 "give a pages-articles .xml, .xml.bz2 or .xml.gz file"
             )
-        size = self.path.stat().st_size
         after = (
             f"after page {self._pages:,} ({self._last!r})"
             if self._pages
             else "before the first page"
         )
         raise BrokenDump(
-            f"{self.path} is cut off or damaged near byte {position:,} of {size:,}, {after}: {why}"
+            f"{self.path} is cut off or damaged near byte {position:,} of "
+            f"{self.path.stat().st_size:,}, {after}: {why}"
         )
-
-    def _take_ready(self) -> Iterator[Page]:
-        ready, self._ready = self._ready, []
-        yield from ready
-
-    def _parse(self, clean: bytes) -> None:
-        """Give the parser the next piece of XML. Raises ExpatError."""
-        self._parser.Parse(clean)
-        self._parsed += len(clean)
-        if self._parsed - self._parser.CurrentByteIndex > _LONGEST_TAG:
-            raise expat.ExpatError("a tag without an end")
 
     def _refuse_document_type(self, *declaration: object) -> NoReturn:
         raise expat.ExpatError("it declares a document type, which no dump has")
@@ -160,9 +152,9 @@ class PageReader:
             raise expat.ExpatError(f"more than {_DEEPEST} elements inside each other")
         self._open_tags.append(tag)
         if depth == 1 and tag == "page":
-            self._values, self._redirect = {}, False
+            self._values = {}
         elif depth == 2 and tag == "redirect":
-            self._redirect = True
+            self._values[tag] = ""
         elif _FIELDS.get(tag) == depth and (
             self._pages >= self._skip or tag in ("title", "namespace")
         ):
@@ -182,7 +174,7 @@ class PageReader:
             value = None if self._size > self._max_bytes else "".join(self._pieces)
             self._parser.CharacterDataHandler = None
             if tag == "namespace":
-                self.namespaces[_number(self._key, -1)] = value or ""
+                self.namespaces[_number(self._key)] = value or ""
             else:
                 self._values[tag] = value
         if tag == "page" and len(self._open_tags) == 1:
@@ -195,23 +187,24 @@ class PageReader:
     def _page(self) -> Page:
         title = " ".join((self._values.get("title") or "").replace("_", " ").split())
         if (number_text := self._values.get("ns")) is not None:
-            namespace = _number(number_text, -1)
+            namespace = _number(number_text)
         else:  # dumps from before 2012 have the namespace in the title alone
             prefix = title.partition(":")[0] if ":" in title else ""
             namespace = next(
                 (number for number, name in self.namespaces.items() if name and name == prefix), 0
             )
         text = self._values.get("text", "")
-        return Page(title, namespace, self._redirect, self._values.get("model") or "wikitext", text)
+        model = self._values.get("model") or "wikitext"
+        return Page(title, namespace, "redirect" in self._values, model, text)
 
 
-def _clean(raw: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield (the next piece of XML in UTF-8, the number of bytes of the file that are read)."""
+def _clean(raw: BinaryIO) -> Iterator[bytes]:
+    """Yield the XML piece by piece, in UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     stream = _decompressed(raw)
     while chunk := stream.read(_CHUNK):
-        yield _encoded(decoder.decode(chunk.translate(_CONTROL))), raw.tell()
-    yield _encoded(decoder.decode(b"", True)), raw.tell()
+        yield _encoded(decoder.decode(chunk.translate(_CONTROL)))
+    yield _encoded(decoder.decode(b"", True))
 
 
 def _encoded(text: str) -> bytes:
@@ -239,8 +232,9 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _number(text: str, otherwise: int) -> int:
+def _number(text: str) -> int:
+    """The number of a namespace; -1, which no page has, if it is none."""
     try:
         return int(text)
     except ValueError:
-        return otherwise
+        return -1

@@ -39,20 +39,17 @@ class ArticleNames:
     def __contains__(self, title: object) -> bool:
         return title in self._titles
 
-    def choose(self, title: str) -> str:
-        """Return a name that no earlier title has; it stays free until :meth:`add`."""
+    def add(self, title: str) -> str:
+        """Give the title a name that no earlier title has, and return the name."""
         name = file_name(title)
         attempt = 0
         while _folded(name) in self._folded:
             name = f"{_cut(name.removesuffix('.txt'), 100, '')}-{_digest(f'{attempt} {title}')}.txt"
             attempt += 1
-        return name
-
-    def add(self, name: str, title: str) -> None:
-        """Record that the title has this name."""
         self.named[name] = title
         self._titles.add(title)
         self._folded.add(_folded(name))
+        return name
 
 
 def _safe(character: str) -> str:

@@ -10,10 +10,7 @@ from data.errors import DataError
 from data.text.sentences import split_sentences
 
 try:
-    import mwparserfromhell
-    from mwparserfromhell import nodes
-    from mwparserfromhell.definitions import is_single_only, is_visible
-    from mwparserfromhell.wikicode import Wikicode
+    from mwparserfromhell import definitions, nodes, parse, wikicode
 except ImportError as _error:
     raise DataError(
         "wikitext needs the package mwparserfromhell; pip install mwparserfromhell"
@@ -66,10 +63,8 @@ def is_disambiguation(wikitext: str) -> bool:
 
 def split_sections(wikitext: str) -> list[str]:
     """The wikitext of the lead and of every top-level section, in order, without comments."""
-    text = _COMMENT.sub("", wikitext)
-    starts = [0, *(match.end() for match in _HEADING.finditer(text))]
-    ends = [*(match.start() for match in _HEADING.finditer(text)), len(text)]
-    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    # Between the sections stands what the pattern's group matched.
+    return _HEADING.split(_COMMENT.sub("", wikitext))[::2]
 
 
 def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
@@ -82,19 +77,18 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
     """
     if _unclosed(wikitext) * len(wikitext) > _MOST_WORK:
         return []
-    sentences = (
-        s for s in split_sentences(plain_text(wikitext, hidden)) if len(s.split()) >= min_words
-    )
     return [
         s
-        for s in sentences
-        if s.rstrip(_CLOSING).endswith((".", "!", "?")) and not _RESIDUE.search(s)
+        for s in split_sentences(plain_text(wikitext, hidden))
+        if len(s.split()) >= min_words
+        and s.rstrip(_CLOSING).endswith((".", "!", "?"))
+        and not _RESIDUE.search(s)
     ]
 
 
 def plain_text(wikitext: str, hidden: frozenset[str]) -> str:
     """Return the running text that a reader sees, with blank lines between paragraphs."""
-    code = mwparserfromhell.parse(wikitext, skip_style_tags=True)
+    code = parse(wikitext, skip_style_tags=True)
     lines = ("" if line.startswith(_ITEM) else line for line in _shown(code, hidden).split("\n"))
     text = _QUOTES.sub("", _SWITCH.sub("", "\n".join(lines)))
     return _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
@@ -110,31 +104,25 @@ def _unclosed(wikitext: str) -> int:
         text = mark[0]
         if text in ("{", "["):
             left[text] += 1
-        elif text in ("}", "]"):
-            left["{" if text == "}" else "["] = max(left["{" if text == "}" else "["] - 1, 0)
-        elif mark[1]:
-            left["<"] = max(left["<"] - 1, 0)
-        elif not text.endswith("/>") and not is_single_only(mark[2]):
+        elif text in ("}", "]") or mark[1]:
+            opening = {"}": "{", "]": "["}.get(text, "<")
+            left[opening] = max(left[opening] - 1, 0)
+        elif not text.endswith("/>") and not definitions.is_single_only(mark[2]):
             left["<"] += 1
     return left.total()
 
 
-def _shown(code: Wikicode | None, hidden: frozenset[str]) -> str:
-    return "" if code is None else "".join(_node(node, hidden) for node in code.nodes)
-
-
-def _node(node: nodes.Node, hidden: frozenset[str]) -> str:
-    if isinstance(node, nodes.Text):
-        return str(node.value)
-    if isinstance(node, nodes.HTMLEntity):
-        return html.unescape(str(node))
-    shown = _SHOWN_BY.get(type(node))
-    return "" if shown is None else shown(node, hidden)
+def _shown(code: wikicode.Wikicode | None, hidden: frozenset[str]) -> str:
+    """The text that a reader sees; nodes without an entry, such as comments, show nothing."""
+    return "".join(
+        _SHOWN_BY[type(node)](node, hidden)
+        for node in (() if code is None else code.nodes)
+        if type(node) in _SHOWN_BY
+    )
 
 
 def _link(node: nodes.Wikilink, hidden: frozenset[str]) -> str:
-    title = str(node.title).strip()
-    namespace, colon, _ = title.partition(":")
+    namespace, colon, _ = str(node.title).strip().partition(":")
     # [[:File:X]] shows its name; the part before its first colon is empty.
     if colon and namespace.strip().casefold() in hidden:
         return ""
@@ -149,7 +137,7 @@ def _tag(node: nodes.Tag, hidden: frozenset[str]) -> str:
         return " "
     if name in _FORMULAS:
         return _FORMULA
-    if name in _HIDDEN_TAGS or not is_visible(name):
+    if name in _HIDDEN_TAGS or not definitions.is_visible(name):
         return "\n\n" if name in ("table", "gallery", "pre") else ""
     shown = _shown(node.contents, hidden)
     return f"\n\n{shown}\n\n" if name in _BLOCKS else shown
@@ -181,7 +169,8 @@ def _measure(arguments: list[str]) -> str:
 
 
 _SHOWN_BY: dict[type[nodes.Node], Callable[[Any, frozenset[str]], str]] = {
-    # Nodes of other kinds, such as comments, show nothing.
+    nodes.Text: lambda node, hidden: str(node.value),
+    nodes.HTMLEntity: lambda node, hidden: html.unescape(str(node)),
     nodes.Wikilink: _link,
     nodes.Template: _template,
     nodes.Tag: _tag,

@@ -12,8 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from crl.scoring.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
+from data.dataset import fingerprint
 from data.seeding import generator
-from data.split import fingerprint
 from experiments.analysis.output import finished_runs, write_analysis
 from experiments.config.identity import flat_options
 from experiments.drawing import COLOURS, Figure, draw, legend

@@ -17,10 +17,10 @@ from crl.scoring.task_accuracy import (
     top_r_accuracy,
     weighted_average_accuracies,
 )
+from data.dataset import Split
 from data.imbalance import majority_and_minority
 from data.points import Vectors
 from data.seeding import generator
-from data.split import Split
 from experiments.config.schema import EvaluationConfig
 from experiments.evaluation.encode import Features
 

@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from crl.scoring.attentive_probe import attend, fit_attentive_probe, linear_part
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.seeding import generator
-from data.split import Split
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.evaluation.accuracy import scores

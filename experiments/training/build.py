@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from crl.encoders.wrappers import EncoderPair, UnitLength
-from data.dataset import Dataset, pixel_statistics
+from data.dataset import Dataset, Split, fingerprint, pixel_statistics
 from data.files.cache import cached
 from data.imbalance import imbalanced
 from data.seeding import generator, seed_of
-from data.split import Split, fingerprint
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 from experiments.config.checks import check_data
 from experiments.config.datasets import DATASETS

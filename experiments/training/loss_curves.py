@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from crl.losses.contrastive import contrastive_loss
 from crl.scoring.classifiers import mean_classifier, mean_classifier_loss
+from data.dataset import Split
 from data.seeding import generator
-from data.split import Split
 from data.tuples import TupleSampler
 from experiments.config.schema import Config
 from experiments.evaluation.encode import encode

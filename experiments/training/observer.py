@@ -7,8 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from data.dataset import Split
 from data.seeding import generator
-from data.split import Split
 from experiments.config.schema import Config
 from experiments.errors import RunError
 from experiments.evaluation.encode import encode

@@ -8,8 +8,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from data.augment import AUGMENTATIONS, Share
+from data.dataset import Split
 from data.seeding import generator, seed_of
-from data.split import Split
 from data.tuples import TupleBatch, TupleStream
 from experiments.config.objectives import OBJECTIVES
 from experiments.config.schema import Config

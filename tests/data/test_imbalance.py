@@ -4,11 +4,10 @@ import pytest
 import torch
 from dataset_defaults import imbalance
 
-from data.dataset import Dataset, shuffled_by
+from data.dataset import Dataset, Split
 from data.errors import DataError
 from data.imbalance import majority_and_minority, profile
 from data.points import Images
-from data.split import Split
 
 
 def split(sizes: list[int], first: int = 0) -> Split:
@@ -27,7 +26,7 @@ def split(sizes: list[int], first: int = 0) -> Split:
 def dataset(sizes: list[int]) -> Dataset:
     few = [2] * len(sizes)
     names = [f"class {c}" for c in range(len(sizes))]
-    return Dataset("made", names, shuffled_by(split(sizes), 0), split(few, 100), split(few, 200))
+    return Dataset("made", names, split(sizes).shuffled(0), split(few, 100), split(few, 200))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 101])
@@ -73,9 +72,9 @@ def test_sizes_keep_the_first_points_of_each_class_and_rho_follows_them_or_does_
     found = imbalance(made, class_sizes="longtail", imbalance=4)
     assert found.train.sizes.tolist() == [16, 8, 4]
     for c, size in enumerate([16, 8, 4]):
-        whole = made.train.points.pixels[made.train.offsets[c] :][:size]
+        whole = made.train.points.rows[made.train.offsets[c] :][:size]
         assert torch.equal(
-            found.train.points.pixels[found.train.offsets[c] : found.train.offsets[c + 1]], whole
+            found.train.points.rows[found.train.offsets[c] : found.train.offsets[c + 1]], whole
         )
     assert found.test.sizes.tolist() == found.dev.sizes.tolist() == [2, 2, 2]
     for part in (
@@ -98,8 +97,8 @@ def test_smaller_classes_keep_prefixes_of_what_larger_ratios_leave():
     made = dataset([16] * 3)
     mild, strong = (imbalance(made, class_sizes="longtail", imbalance=r).train for r in (2, 8))
     for c in range(3):
-        few = strong.points.pixels[strong.offsets[c] : strong.offsets[c + 1]]
-        assert torch.equal(few, mild.points.pixels[mild.offsets[c] :][: len(few)])
+        few = strong.points.rows[strong.offsets[c] : strong.offsets[c + 1]]
+        assert torch.equal(few, mild.points.rows[mild.offsets[c] :][: len(few)])
 
 
 def test_a_class_that_is_smaller_already_keeps_what_it_has():

@@ -6,10 +6,9 @@ from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.leaks import find_leaks
 from data.points import Documents, Images, Points, Sentences, Vectors
-from data.split import Split
 
 Words = list[int]
 

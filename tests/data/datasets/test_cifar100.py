@@ -63,7 +63,7 @@ def test_dev_is_a_share_of_every_training_class(fake, tmp_path):
         [2],
     ]
     for split in (dataset.train, dataset.dev, dataset.test):
-        pixels = split.points.pixels
+        pixels = split.points.rows
         assert pixels.shape[1:] == (3, 4, 5) and pixels.dtype == torch.uint8
         assert torch.equal(pixels[:, 0, 0, 0].long(), split.labels)
         assert torch.equal(
@@ -74,7 +74,7 @@ def test_dev_is_a_share_of_every_training_class(fake, tmp_path):
         load_cifar100(root=str(tmp_path), dev_fraction=0.2, split_seed=seed) for seed in (0, 1)
     ]
     assert seeds[0].fingerprint() == dataset.fingerprint() != seeds[1].fingerprint()
-    assert torch.equal(seeds[1].test.points.pixels, dataset.test.points.pixels)
+    assert torch.equal(seeds[1].test.points.rows, dataset.test.points.rows)
 
 
 def archive(path: Path, files: dict[str, bytes]) -> bytes:
@@ -230,7 +230,7 @@ def test_the_real_one(real_data):
         "aquarium_fish",
         "baby",
     ]
-    assert dataset.train.points.pixels.shape == (45_000, 3, 32, 32)
+    assert dataset.train.points.rows.shape == (45_000, 3, 32, 32)
     mean, std = pixel_statistics(dataset.train)  # as published for the training set
     assert mean == pytest.approx([0.5071, 0.4867, 0.4408], abs=2e-3)
     assert std == pytest.approx([0.2675, 0.2565, 0.2761], abs=2e-3)

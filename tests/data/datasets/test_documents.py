@@ -189,7 +189,9 @@ def test_a_bad_root_is_refused(tmp_path):
     (tmp_path / "file").write_text("One. Two.")
     absent = str(tmp_path / "absent")
     assert refused(None) == "dataset.root: missing; give a folder of .txt files, one document each"
-    assert refused(absent) == f"dataset.root: {absent} does not exist; give an existing folder"
+    assert refused(absent) == (
+        f"dataset.root: {absent} does not exist; give a folder of .txt files, one document each"
+    )
     for name in ("empty", "file"):
         root = str(tmp_path / name)
         assert (

@@ -23,14 +23,12 @@ def test_glyphs_have_the_shape_of_cifar_100():
     assert dataset.vocabulary is None
     for split, size in ((dataset.train, 6), (dataset.dev, 2), (dataset.test, 2)):
         assert split.sizes.tolist() == [size] * 100
-        assert split.points.pixels.shape == (100 * size, 3, 32, 32)
-        assert split.points.pixels.dtype == torch.uint8
+        assert split.points.rows.shape == (100 * size, 3, 32, 32)
+        assert split.points.rows.dtype == torch.uint8
 
 
 def pictures(dataset):
-    pixels = torch.cat(
-        [split.points.pixels for split in (dataset.train, dataset.dev, dataset.test)]
-    )
+    pixels = torch.cat([split.points.rows for split in (dataset.train, dataset.dev, dataset.test)])
     return [picture.numpy().tobytes() for picture in pixels]
 
 

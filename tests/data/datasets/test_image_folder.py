@@ -35,7 +35,7 @@ def load(root, image_size=8, dev_fraction=0.25, test_fraction=0.2, split_seed=0)
 
 def blues(split, label):
     """The blue value of every image of a class in a split; each image has one colour."""
-    pixels = split.points.pixels[split.labels == label]
+    pixels = split.points.rows[split.labels == label]
     assert torch.equal(pixels, pixels[..., :1, :1].expand_as(pixels))
     return pixels[:, 2, 0, 0].tolist()
 
@@ -62,7 +62,7 @@ def test_a_single_tree_is_split_class_by_class(tmp_path):
         blue = COLOURS[name][2]
         assert sorted(found) == list(range(blue, blue + len(found)))
         assert found != sorted(found)  # shuffled before it is cut
-    pixels = dataset.train.points.pixels
+    pixels = dataset.train.points.rows
     assert pixels.dtype == torch.uint8 and pixels.shape == (24, 3, 8, 8) and pixels.is_contiguous()
     assert pixels[0, :2, 0, 0].tolist() == [250, 10]  # red, green, blue
 
@@ -94,7 +94,7 @@ def test_every_mode_becomes_the_colours_that_one_sees(tmp_path, mode):
         (tmp_path / "images" / "cat" / f"{i:03}.png").unlink()
         colours.convert(mode).save(tmp_path / "images" / "cat" / f"{i}.{suffix}")
     dataset = load(tmp_path / "images")
-    cats = dataset.train.points.pixels[dataset.train.labels == 0]
+    cats = dataset.train.points.rows[dataset.train.labels == 0]
     assert cats[..., :3].unique().tolist() == [255] and cats[..., 5:].unique().tolist() == [0]
 
 
@@ -113,7 +113,7 @@ def test_images_of_any_size_are_resized_as_pillow_does(tmp_path):
     for path in (tmp_path / "cat").iterdir():
         resized = Image.open(path).resize((16, 16), Image.Resampling.BILINEAR)
         expected.add(np.asarray(resized).transpose(2, 0, 1).tobytes())
-    found = [s.points.pixels[s.labels == 0] for s in (dataset.train, dataset.dev, dataset.test)]
+    found = [s.points.rows[s.labels == 0] for s in (dataset.train, dataset.dev, dataset.test)]
     assert {image.numpy().tobytes() for image in torch.cat(found)} == expected
 
 
@@ -153,7 +153,10 @@ def test_a_bad_root_is_refused(tmp_path):
         refused(None)
         == "dataset.root: missing; give a folder with one subfolder of images per class"
     )
-    assert refused(absent) == f"dataset.root: {absent} does not exist; give an existing folder"
+    assert refused(absent) == (
+        f"dataset.root: {absent} does not exist; "
+        "give a folder with one subfolder of images per class"
+    )
     for root in (tmp_path / "file", tmp_path / "empty"):
         assert (
             refused(root)

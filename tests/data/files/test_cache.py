@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.dataset import Dataset
-from data.datasets.cached import cached_dataset
+from data.dataset import Dataset, Split, cached_dataset
 from data.errors import DataError
 from data.files.atomic import save_tensors
-from data.files.cache import cached, data_home, find, stamps
+from data.files.cache import cached, data_home, existing_root, find, stamps
 from data.points import Documents, Images, Sentences
-from data.split import Split
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 VALUE = {
@@ -66,10 +64,25 @@ def test_find(home, tmp_path):
     (home / "two").mkdir(parents=True)
     assert find(None, "one", "two") == home / "two"
     absent = str(tmp_path / "absent")
-    for name, wanted in (("one", "the folder that holds one"), (".", "an existing folder")):
+    with pytest.raises(DataError) as error:
+        find(absent, "one")
+    assert (
+        str(error.value) == f"dataset.root: {absent} does not exist; give the folder that holds one"
+    )
+
+
+def test_an_existing_root(tmp_path):
+    assert existing_root(str(tmp_path), "a folder") == tmp_path
+    absent = str(tmp_path / "absent")
+    too_long = str(tmp_path / ("x" * 1000))
+    for root, why in (
+        (None, "missing"),
+        (absent, f"{absent} does not exist"),
+        (too_long, f"{too_long} does not exist"),
+    ):
         with pytest.raises(DataError) as error:
-            find(absent, name)
-        assert str(error.value) == f"dataset.root: {absent} does not exist; give {wanted}"
+            existing_root(root, "a folder")
+        assert str(error.value) == f"dataset.root: {why}; give a folder"
 
 
 def test_stamps_change_with_place_size_and_time(tmp_path):

@@ -11,10 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import data.text.tokens
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.errors import DataError
 from data.points import Images
-from data.split import Split
 from data.text.tokens import (
     PADDING,
     SPECIAL,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from data.dataset import Split
 from data.errors import DataError
 from data.points import Images, Sentences
-from data.split import Split
 from data.text.tokens import SPECIAL, text_dataset
 from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.dataset import Split
 from data.points import Vectors
-from data.split import Split
 from experiments.config.schema import EvaluationConfig
 from experiments.evaluation.accuracy import evaluate
 

@@ -8,9 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.points import Documents, Sentences
-from data.split import Split
 from experiments.config.compose import compose_config
 from experiments.errors import ConfigError
 from experiments.evaluation.encode import encode, encode_splits

@@ -14,10 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from cli.main import main
-from data.dataset import Dataset
+from data.dataset import Dataset, Split
 from data.files.atomic import write_checked_json
 from data.points import Images
-from data.split import Split
 from experiments.errors import RunError
 from experiments.evaluation import score as scoring
 from experiments.evaluation.warnings import check_features, check_numbers, warnings

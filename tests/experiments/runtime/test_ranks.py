@@ -22,8 +22,8 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 from cli.main import main
 from crl.encoders.small_cnn import SmallCNN
 from crl.encoders.wrappers import EncoderPair
+from data.dataset import Split
 from data.points import Images, Sentences
-from data.split import Split
 from experiments.config.compose import compose_config
 from experiments.config.encoders import ENCODERS
 from experiments.errors import ConfigError

@@ -7,8 +7,8 @@ import torch
 from lightning_fabric import Fabric
 
 from crl.encoders.bag_of_words import BagOfWords
+from data.dataset import Split
 from data.points import Sentences
-from data.split import Split
 from experiments.config.compose import compose_config
 from experiments.training.step import TrainingStep
 
