@@ -4,6 +4,9 @@ import re
 
 AVG2 = "test.mean.avg2"
 
+# The classifiers fitted on 10 % of the labels: key in the metrics -> printed name.
+TEN_PERCENT = {"linear10pct": "TR", "mean10pct": "μ"}
+
 # The theory's bounds: key in result.json -> title. Every bound reads left <= right.
 BOUNDS = {
     "same_at_least_one": "1 ≤ L_un^= (Jensen)",

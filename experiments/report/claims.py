@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -13,8 +12,7 @@ from experiments.report.table_formats import Row, Table
 from experiments.report.verdicts import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Finding
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """``statement``: what is tested; ``paper``: what the paper says, with its figures."""
 
     number: str
@@ -162,7 +160,7 @@ def judge_claims(datasets: Sequence[DatasetStudies]) -> list[JudgedClaim]:
 
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """Return a table with a row for each claim and data set."""
-    rows = [
+    rows = tuple(
         Row(
             (
                 claim.number,
@@ -177,9 +175,9 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
         )
         for claim, findings in judged
         for label, finding in findings.items()
-    ]
+    )
     columns = ("claim", "what", "data", "verdict", "measured", "95 % interval", "why")
-    return Table("claims", "Claims", RULE, columns, tuple(rows))
+    return Table("claims", "Claims", RULE, columns, rows)
 
 
 def verdict_counts(judged: Sequence[JudgedClaim]) -> dict[str, int]:

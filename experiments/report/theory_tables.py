@@ -1,24 +1,21 @@
 """The tables of the theory's quantities and bounds, and of the runs' warnings."""
 
-from collections.abc import Callable
-
 from experiments.metric_names import BOUNDS
 from experiments.report.configurations import configuration_names, describe
 from experiments.report.load_runs import ReportData
 from experiments.report.table_formats import Row, Table, measure
 from experiments.storage.results import Run
 
-_QUANTITIES: dict[str, Callable[[Run, str], float | None]] = {
-    "τ": lambda run, split: run.theory("tau", split=split),
-    "τ_k": lambda run, split: run.theory("tau_k", split=split),
-    "s(f)": lambda run, split: run.theory("intraclass_deviation", split=split),
-    "L_un, k = 1": lambda run, split: run.theory("unsupervised_loss", "total", split=split),
-    "L_un, own k and b": lambda run, split: run.theory(
-        "unsupervised_loss", "sampled", "mean", split=split
-    ),
-    "L_un^=": lambda run, split: run.theory("unsupervised_loss", "same", split=split),
-    "L_un^≠": lambda run, split: run.theory("unsupervised_loss", "different", split=split),
-    "L_sup^μ": lambda run, split: run.theory("supervised_mean_loss", "pairs", split=split),
+# Title -> where a run's result has the number.
+_QUANTITIES = {
+    "τ": ("tau",),
+    "τ_k": ("tau_k",),
+    "s(f)": ("intraclass_deviation",),
+    "L_un, k = 1": ("unsupervised_loss", "total"),
+    "L_un, own k and b": ("unsupervised_loss", "sampled", "mean"),
+    "L_un^=": ("unsupervised_loss", "same"),
+    "L_un^≠": ("unsupervised_loss", "different"),
+    "L_sup^μ": ("supervised_mean_loss", "pairs"),
 }
 
 
@@ -28,8 +25,8 @@ def theory_quantities(report_data: ReportData) -> Table:
     for name, group in report_data.configurations.items():
         for split in ("test", "train"):
             values = (
-                measure((quantity(run, split) for run in group.runs), 1, 3)
-                for quantity in _QUANTITIES.values()
+                measure((run.theory(*path, split=split) for run in group.runs), 1, 3)
+                for path in _QUANTITIES.values()
             )
             rows.append(Row((describe(group.runs[0]), split, *values), (name,)))
     return Table(
@@ -75,19 +72,18 @@ def warnings_table(report_data: ReportData) -> Table | None:
     for group in report_data.configurations.values():
         for run in group.runs:
             for warning in run.warnings:
-                message = f"{run.dataset}: {warning['message']}"
-                runs_with.setdefault((warning["kind"], message), []).append(run)
+                key = (warning["kind"], f"{run.dataset}: {warning['message']}")
+                runs_with.setdefault(key, []).append(run)
     if not runs_with:
         return None
-    rows = tuple(
-        Row((*warning, str(len(runs))), configuration_names(runs))
-        for warning, runs in sorted(runs_with.items())
-    )
     return Table(
         "warnings",
         "Doubtful numbers",
         "The runs' own warnings about their numbers. On the page, ! marks these configurations in "
         "every table.",
         ("kind", "what", "how many runs"),
-        rows,
+        tuple(
+            Row((*warning, str(len(runs))), configuration_names(runs))
+            for warning, runs in sorted(runs_with.items())
+        ),
     )
