@@ -23,8 +23,7 @@ def few_shot(metrics: dict[str, float]) -> str:
 
     It is ``mean5`` where the metrics hold none.
     """
-    matches = (re.match(r"test\.(mean\d+)\.", name) for name in metrics)
-    return next((match[1] for match in matches if match), "mean5")
+    return next((m[1] for name in metrics if (m := re.match(r"test\.(mean\d+)\.", name))), "mean5")
 
 
 def few_shot_title(classifier: str) -> str:

@@ -82,13 +82,8 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
 
     Raises ConfigError for a path that is no folder, a damaged run or manifest, or no finished run.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise ConfigError(
-                f"{folder} is not a folder; crl report takes folders with runs of crl train"
-            )
-    report_data = ReportData(folders[0].resolve())
     runs = {run.path: run for run in find_runs(folders)}
+    report_data = ReportData(folders[0].resolve())
     in_studies: set[Path] = set()
     for path in find_manifests(folders):
         manifest = read_manifest(path)
@@ -105,12 +100,11 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
         raise ConfigError(
             f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
         )
-    for folder in folders:
-        report_data.notes += [
-            f"{report_data.printed(path)}: {why_unfinished(path)}"
-            for path in sorted(run_folders([folder]))
-            if path not in runs and path not in in_studies
-        ]
+    report_data.notes += [
+        f"{report_data.printed(path)}: {why_unfinished(path)}"
+        for path in run_folders(folders)
+        if path not in runs and path not in in_studies
+    ]
     _group_by_configuration(report_data, runs.values())
     _add_runs_without_manifest(report_data, [r for r in runs.values() if r.path not in in_studies])
     return report_data
