@@ -213,8 +213,8 @@ def heat_map(comparison: Comparison, measure: str) -> Figure:
     return draw(
         f"alignment-{measure}",
         f"Alignment: {MEASURES[measure]}",
-        f"{MEASURES[measure]} between the features of {comparison.points} test points of every two "
-        f"of {count} runs.",
+        f"{MEASURES[measure]} of every two of {count} runs, measured on their features of "
+        f"{comparison.points} test points.",
         paint,
         height=300,
     )
@@ -242,8 +242,8 @@ def against_accuracy(comparison: Comparison) -> Figure:
     return draw(
         "alignment-accuracy",
         "Do better encoders agree more?",
-        "Alignment of every two runs against the lower of their accuracies, with the mean of "
-        "random pairings of points.",
+        "Alignment of every two runs against the lower of their accuracies; null: the mean over "
+        "random pairings of the points.",
         paint,
         height=320,
     )

@@ -105,7 +105,7 @@ def budget(studies: DatasetStudies, axis: str) -> Figure | None:
         f"budget-{slug(axis)}-{slug(studies.label)}",
         f"Budget on {studies.label}: {x} at equal cost",
         _accuracies(runs, AVG2),
-        Labels(x, "AVG-2 of μ", "what is held equal"),
+        Labels(x, "AVG-2 of μ", "cost that is held equal"),
     )
 
 
@@ -170,7 +170,7 @@ def _accuracy_figure(name: str, title: str, curves: Curves, labels: Labels) -> F
     return draw(
         name,
         title,
-        f"{labels.y} in % against {labels.x}, one curve per {labels.curves}; "
+        f"{labels.y} in % against {labels.x}; one curve per {labels.curves}; "
         f"error bars: standard deviation over seeds. {values}.",
         paint,
     )

@@ -94,9 +94,9 @@ def bounds(studies: DatasetStudies) -> Figure | None:
     return draw(
         f"bounds-{slug(studies.label)}",
         f"Bounds on {studies.label}: right side against left side",
-        f"Each mark is one of {len(runs)} runs, on test features; each of the six panels is a "
-        "bound; dotted: equality. On or above the dotted line the bound holds; the height above "
-        "the line is the slack.",
+        f"Each of the six panels shows a bound, each mark one of {len(runs)} runs (test points). "
+        "The bound holds on and above the dotted line, where both sides are equal; the height "
+        "above the line is the slack.",
         paint,
         520,
     )

@@ -28,12 +28,12 @@ from experiments.report.verdicts import RULE
 TITLE = "Contrastive unsupervised representation learning: the paper's claims, measured again"
 ABOUT = (
     "Arora et al. (ICML 2019) learn an encoder f without labels: f(x) must have a larger inner "
-    "product with another point of the same latent class than with k points drawn at random, and "
-    "the paper proves that such features serve to tell the classes apart. Here encoders are "
-    "trained again, with and without labels. Features are scored by the mean classifier (μ: the "
-    "mean of each class's training features; μ-5: of five labelled points) and by a trained linear "
-    "classifier (TR), on AVG-k (average accuracy over all tasks of k classes) and TOP-R (true "
-    "class among the R best)."
+    "product with another point of the same latent class than with k points drawn at random. The "
+    "paper proves that such features can tell the classes apart. This report trains encoders "
+    "again, with and without labels, and scores their features by two classifiers. The mean "
+    "classifier (μ) takes the mean of each class's training features (μ-5: of five labelled "
+    "points); the linear classifier (TR) is trained. AVG-k is the average accuracy over all tasks "
+    "of k classes. TOP-R is the share of points whose true class is among the R best."
 )
 
 

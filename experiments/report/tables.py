@@ -28,7 +28,7 @@ from experiments.storage.results import Run
 
 METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"
-PAPERS = "The paper's figures are of one run, without error bars."
+PAPERS = "The paper's figures come from one run each and have no error bars."
 
 
 def table_1(studies: DatasetStudies) -> Table | None:
@@ -50,7 +50,7 @@ def table_1(studies: DatasetStudies) -> Table | None:
         f"table1-{slug(studies.label)}",
         f"Table 1 on {studies.label}",
         f"Accuracy in %; {OURS}. {PAPERS} "
-        "A row “paper, other setting” is its nearest data set and encoder.",
+        "A row “paper, other setting” shows the paper's nearest data set and encoder.",
         (
             "metric",
             "whose",
@@ -100,7 +100,7 @@ def table_2(studies: DatasetStudies) -> Table | None:
         f"table2-{slug(studies.label)}",
         f"Table 2 on {studies.label}",
         f"{title} in %; {OURS}. {PAPERS} On IMDb its figures are accuracies of sentiment. Our QT "
-        "takes an anchor and its b positives for a block of 1 + b similar points, so that both "
+        "treats an anchor and its b positives as a block of 1 + b similar points, so that both "
         "methods see the same points.",
         ("method", "whose", *(f"b = {b}" for b in sizes)),
         tuple(rows),
@@ -139,9 +139,10 @@ def labels_table(studies: DatasetStudies) -> Table | None:
     return Table(
         f"labels-{slug(studies.label)}",
         f"10 % of the labels, {studies.label}",
-        f"Accuracy in %; {OURS}. Unsupervised: encoder from all points without labels, classifier "
-        "from 10 % of the labels. Supervised: both from those 10 %. The dev points' labels, about "
-        "as many, choose the supervised checkpoint and TR's penalty.",
+        f"Accuracy in %; {OURS}. Unsupervised: the encoder is trained on all points without "
+        "labels, the classifier on 10 % of the labels. Supervised: both are trained on those 10 %. "
+        "The labels of the dev points, about as many, choose the supervised checkpoint and TR's "
+        "penalty.",
         ("encoder", "classifier", *map(metric_title, metrics)),
         tuple(rows),
     )
@@ -157,11 +158,11 @@ _STUDIES = {
     "fig2b": ("Figure 2b in numbers", _SHARE_AND_K),
     "collisions": (
         "Collisions",
-        "Negatives that may have the anchor's class (as in the paper) or may not.",
+        "Allowed: a negative may have the anchor's class, as in the paper. Removed: it never has.",
     ),
     "budget": (
         "Budget",
-        "Block size b and negatives k at an equal number of tuples or of encoded points.",
+        "Block sizes b and numbers of negatives k at an equal number of tuples or encoded points.",
     ),
 }
 

@@ -33,10 +33,10 @@ def theory_quantities(report_data: ReportData) -> Table:
         "theory",
         "Quantities of the theory",
         "Mean ± standard deviation over seeds (number of seeds), on the finite split of test or "
-        "training features. τ: probability that a negative has the anchor's class, τ_k: that one "
-        "of k has; s(f): intraclass deviation; L_un: unsupervised loss, L_un^= and L_un^≠ its "
-        "parts with and without such a collision (k = 1); L_sup^μ: loss of the mean classifier "
-        "over pairs of classes.",
+        "training features. τ: probability that a negative has the anchor's class; τ_k: "
+        "probability that at least one of k negatives has it; s(f): intraclass deviation; L_un: "
+        "unsupervised loss; L_un^= and L_un^≠: its parts with and without such a collision "
+        "(k = 1); L_sup^μ: loss of the mean classifier over pairs of classes.",
         ("configuration", "points", *_QUANTITIES),
         tuple(rows),
     )
@@ -57,10 +57,11 @@ def theory_bounds(report_data: ReportData) -> Table:
     return Table(
         "bounds",
         "Bounds of the theory",
-        "Left ≤ right, and slack = right − left: mean ± standard deviation over seeds (number of "
-        "seeds). The standard error is that of one run's slack: 0 where the bound is evaluated "
-        "exactly. Lemma 4.3, 4.4 and Theorem 4.5 at k = b = 1, Theorem 6.1 at the run's k, "
-        "Proposition 6.2 at its b: left the bound from blocks, right the one from L_un.",
+        "A bound says left ≤ right; slack = right − left. Mean ± standard deviation over seeds "
+        "(number of seeds). The standard error is that of one run's slack; it is 0 where the bound "
+        "is evaluated exactly. Lemmas 4.3 and 4.4 and Theorem 4.5 are evaluated at k = b = 1, "
+        "Theorem 6.1 at the run's k, Proposition 6.2 at the run's b. In Proposition 6.2, left is "
+        "the bound from blocks, right the bound from L_un.",
         ("configuration", "bound", "points", "left", "right", "slack", "standard error"),
         tuple(rows),
     )
@@ -79,8 +80,8 @@ def warnings_table(report_data: ReportData) -> Table | None:
     return Table(
         "warnings",
         "Doubtful numbers",
-        "The runs' own warnings about their numbers. On the page, ! marks these configurations in "
-        "every table.",
+        "What the runs themselves warn about. On the page, ! marks their configurations in every "
+        "table.",
         ("kind", "what", "how many runs"),
         tuple(
             Row((*warning, str(len(runs))), configuration_names(runs))

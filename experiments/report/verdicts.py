@@ -10,11 +10,11 @@ from experiments.storage.results import Run
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = "confirmed", "not confirmed", "not testable here"
 
 RULE = (
-    "Each comparison is paired over seeds: the difference is taken seed by seed, and its 95 % "
-    "Student t interval over the seeds decides. A claim is confirmed if the whole interval lies on "
-    "the claim's side, and not confirmed otherwise. If the whole interval lies on the other side, "
-    "the opposite holds. A claim with several comparisons is confirmed if all of them are. One "
-    "seed gives no interval, so it can test nothing. Points are percentage points of accuracy."
+    "Runs are compared seed by seed; the 95 % Student t interval of the differences decides. A "
+    "claim is confirmed if the whole interval lies on the claim's side, and not confirmed "
+    "otherwise. If the whole interval lies on the other side, the opposite holds. A claim with "
+    "several comparisons is confirmed if all of them are. One seed gives no interval, so it can "
+    "test nothing. Points are percentage points of accuracy."
 )
 
 
