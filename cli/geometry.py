@@ -55,8 +55,7 @@ def run(arguments: list[str]) -> None:
     if not parsed.folders:
         raise ConfigError("crl geometry needs run folders: crl geometry RUN_DIR [RUN_DIR ...]")
 
-    from experiments.analysis.class_geometry import measure_runs, rows
-    from experiments.analysis.geometry_files import write
+    from experiments.analysis.class_geometry import measure_runs, rows, write
 
     out = parsed[_OUT] or Path(parsed.folders[0]) / "geometry"
     geometries = measure_runs(parsed.folders, parsed.overrides, say)

@@ -62,14 +62,10 @@ class Figure:
 
     def standalone(self) -> str:
         """Return the SVG as a file of its own: fixed colours, on white."""
-        text = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", self.svg)
-        text = text.replace("currentColor", INK)
+        svg = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", self.svg)
         white = '<rect width="100%" height="100%" fill="#ffffff"/>'
-        return (
-            '<?xml version="1.0" encoding="utf-8"?>\n'
-            + text.replace("</desc>", f"</desc>{white}", 1)
-            + "\n"
-        )
+        svg = svg.replace("currentColor", INK).replace("</desc>", f"</desc>{white}", 1)
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{svg}\n'
 
 
 def draw(
@@ -96,28 +92,28 @@ def _adapt(svg: str, slug: str, title: str, description: str) -> str:
 
     The ids carry the slug, since a page holds many figures.
     """
-    body = svg[svg.index("<svg") :]
-    head, _, body = body.partition(">")
-    box = re.search(r'viewBox="[^"]+"', head)
-    assert box is not None
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = (
-        re.sub(r'\bid="', f'id="{slug}-', body)
-        .replace('href="#', f'href="#{slug}-')
-        .replace("url(#", f"url(#{slug}-")
-    )
-    body = re.sub(
-        r"(font(?:-family)?: [^;\"]*?)'DejaVu Sans'", lambda m: m[1] + _FONT, body
-    ).replace(INK, "currentColor")
-    for number, colour in enumerate((GRID, *COLOURS)):
-        body = body.replace(colour, f"var(--figure-{number}, {colour})")
+    head, _, body = svg[svg.index("<svg") :].partition(">")
+    (box,) = re.findall(r'viewBox="[^"]+"', head)
+    for pattern, replacement in {
+        r"(?s)<metadata>.*?</metadata>": "",
+        r'\bid="': f'id="{slug}-',
+        'href="#': f'href="#{slug}-',
+        r"url\(#": f"url(#{slug}-",
+        r"(font(?:-family)?: [^;\"]*?)'DejaVu Sans'": rf"\g<1>{_FONT}",
+        INK: "currentColor",
+        **{
+            colour: f"var(--figure-{number}, {colour})"
+            for number, colour in enumerate((GRID, *COLOURS))
+        },
+    }.items():
+        body = re.sub(pattern, replacement, body)
     space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    head = f'<svg {space} {box[0]} role="img" aria-labelledby="{slug}-title {slug}-desc">'
-    words = (
+    return (
+        f'<svg {space} {box} role="img" aria-labelledby="{slug}-title {slug}-desc">'
         f'<title id="{slug}-title">{escape(title)}</title>'
         f'<desc id="{slug}-desc">{escape(description)}</desc>'
+        f"{body.rstrip()}"
     )
-    return (head + words + body).strip()
 
 
 def curve(

@@ -4,6 +4,9 @@ import re
 
 AVG2 = "test.mean.avg2"
 
+# The classifiers fitted on 10 % of the labels: key in the metrics -> printed name.
+TEN_PERCENT = {"linear10pct": "TR", "mean10pct": "μ"}
+
 # The theory's bounds: key in result.json -> title. Every bound reads left <= right.
 BOUNDS = {
     "same_at_least_one": "1 ≤ L_un^= (Jensen)",
@@ -20,8 +23,7 @@ def few_shot(metrics: dict[str, float]) -> str:
 
     It is ``mean5`` where the metrics hold none.
     """
-    matches = (re.match(r"test\.(mean\d+)\.", name) for name in metrics)
-    return next((match[1] for match in matches if match), "mean5")
+    return next((m[1] for name in metrics if (m := re.match(r"test\.(mean\d+)\.", name))), "mean5")
 
 
 def few_shot_title(classifier: str) -> str:

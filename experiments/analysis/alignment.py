@@ -115,18 +115,16 @@ def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) 
     for run in runs:
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "compare", lambda line: None)
-        vectors, labels = finished.test_features()
+        vectors = finished.test_features()[0].cpu()
         data = fingerprint([finished.dataset.test])
-        if not features:
-            first_data = data
-            order = torch.randperm(len(labels), generator=generator(0, "points", 0))
-            chosen = order[:points].sort().values
-        elif data != first_data:
+        first_data = first_data or data
+        if data != first_data:
             raise ConfigError(
                 f"{run.path} has other test points than {runs[0].path}; "
                 "only runs on the same data compare"
             )
-        features.append(vectors.cpu()[chosen])
+        order = torch.randperm(len(vectors), generator=generator(0, "points", 0))
+        features.append(vectors[order[:points].sort().values])
     return features
 
 
@@ -140,8 +138,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
         and all(name in options for options in configurations)
         and len({str(options[name]) for options in configurations}) > 1
     ]
-    names = names or ["seed"]
-    return [", ".join(_label(name, o[name]) for name in names) for o in configurations]
+    return [", ".join(_label(name, o[name]) for name in names or ["seed"]) for o in configurations]
 
 
 def _label(name: str, value: object) -> str:
@@ -154,7 +151,6 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
 
     Raises ConfigError if the folder cannot be written.
     """
-    figures = [heat_map(comparison, measure) for measure in MEASURES]
     runs = zip(comparison.runs, comparison.labels, comparison.accuracy, strict=True)
     numbers = {
         "runs": [
@@ -169,7 +165,8 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
             for pair in comparison.pairs
         ],
     }
-    return write_analysis(out, "comparison", numbers, [*figures, against_accuracy(comparison)])
+    figures = [*(heat_map(comparison, m) for m in MEASURES), against_accuracy(comparison)]
+    return write_analysis(out, "comparison", numbers, figures)
 
 
 def run_lines(comparison: Comparison) -> list[str]:
@@ -185,11 +182,10 @@ def run_lines(comparison: Comparison) -> list[str]:
 
 def pair_rows(comparison: Comparison) -> list[list[str]]:
     """Return the rows of the table of pairs, header first."""
-    rows = [["pair", *MEASURES.values()]]
-    for pair in comparison.pairs:
-        cells = (_shown(pair.alignment[measure]) for measure in MEASURES)
-        rows.append([f"{pair.first + 1}-{pair.second + 1}", *cells])
-    return rows
+    return [["pair", *MEASURES.values()]] + [
+        [f"{pair.first + 1}-{pair.second + 1}", *(_shown(pair.alignment[m]) for m in MEASURES)]
+        for pair in comparison.pairs
+    ]
 
 
 def _shown(a: Alignment) -> str:
@@ -217,8 +213,8 @@ def heat_map(comparison: Comparison, measure: str) -> Figure:
     return draw(
         f"alignment-{measure}",
         f"Alignment: {MEASURES[measure]}",
-        f"{MEASURES[measure]} between the features of {comparison.points} test points of every two "
-        f"of {count} runs.",
+        f"{MEASURES[measure]} of every two of {count} runs, measured on their features of "
+        f"{comparison.points} test points.",
         paint,
         height=300,
     )
@@ -237,15 +233,17 @@ def against_accuracy(comparison: Comparison) -> Figure:
             null = [pair.alignment[measure].null_mean for pair in pairs]
             axes.plot(lower, values, "os"[number], color=COLOURS[number], label=label)
             axes.plot(lower, null, "_", color=COLOURS[number], markersize=9, label="null")
-        axes.set_xlabel(f"{title} of the mean classifier, %: the lower of the two runs")
-        axes.set_ylabel("alignment")
+        axes.set(
+            xlabel=f"{title} of the mean classifier, %: the lower of the two runs",
+            ylabel="alignment",
+        )
         legend(drawing, axes, 2)
 
     return draw(
         "alignment-accuracy",
         "Do better encoders agree more?",
-        "Alignment of every two runs against the lower of their accuracies, with the mean of "
-        "random pairings of points.",
+        "Alignment of every two runs against the lower of their accuracies; null: the mean over "
+        "random pairings of the points.",
         paint,
         height=320,
     )

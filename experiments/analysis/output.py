@@ -15,11 +15,6 @@ def finished_runs(folders: Sequence[Path], least: int = 1) -> list[Run]:
 
     Raises ConfigError for a path that is no folder, or for fewer than ``least`` runs.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise ConfigError(
-                f"{folder} is not a folder; give run folders, or folders that hold some"
-            )
     runs = find_runs(folders)
     if len(runs) < least:
         raise ConfigError(

@@ -1,13 +1,23 @@
-"""How the claims about accuracy are judged: paired differences between runs of a study."""
+"""How accuracies are compared: the claims about accuracy, and the ablations.
 
-from collections.abc import Sequence
+Every comparison is a difference between runs of a study, paired by seed.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from experiments.metric_names import AVG2, few_shot, few_shot_title, metric_title
+from experiments.metric_names import AVG2, TEN_PERCENT, few_shot, few_shot_title, metric_title
 from experiments.report.load_runs import DatasetStudies
 from experiments.report.paper_numbers import FIGURE_METRICS
 from experiments.report.table_formats import accuracy, table_2_metric, text
-from experiments.report.verdicts import Comparison, Finding, differences_above, not_testable
+from experiments.report.verdicts import (
+    NOT_TESTABLE,
+    Comparison,
+    Finding,
+    differences_above,
+    in_points,
+)
+from experiments.statistics import Interval
 from experiments.storage.results import Run, paired_difference
 
 MARGIN = 0.03  # "nearly as good", in accuracy
@@ -19,9 +29,12 @@ LINEAR_AVG2 = "test.linear.avg2"
 def mean_close_to_linear(studies: DatasetStudies) -> Finding:
     """Judge claim 1: μ against TR, on unsupervised features."""
     runs = studies.runs("table1", method="unsupervised")
-    difference = Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, LINEAR_AVG2))
-    measured = f"AVG-2: μ {_mean(runs, AVG2)}, TR {_mean(runs, LINEAR_AVG2)}"
-    return differences_above(-MARGIN, [difference], measured, runs)
+    return differences_above(
+        -MARGIN,
+        [Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, LINEAR_AVG2))],
+        f"AVG-2: μ {_mean(runs, AVG2)}, TR {_mean(runs, LINEAR_AVG2)}",
+        runs,
+    )
 
 
 def unsupervised_close_to_supervised(studies: DatasetStudies) -> Finding:
@@ -29,11 +42,13 @@ def unsupervised_close_to_supervised(studies: DatasetStudies) -> Finding:
     ours, theirs = (
         studies.runs("table1", method=method) for method in ("unsupervised", "supervised")
     )
-    difference = Comparison(
-        "unsupervised − supervised, μ, AVG-2", paired_difference(ours, theirs, AVG2)
+    title = "unsupervised − supervised, μ, AVG-2"
+    return differences_above(
+        -MARGIN,
+        [Comparison(title, paired_difference(ours, theirs, AVG2))],
+        f"AVG-2 of μ: unsupervised {_mean(ours, AVG2)}, supervised {_mean(theirs, AVG2)}",
+        [*ours, *theirs],
     )
-    measured = f"AVG-2 of μ: unsupervised {_mean(ours, AVG2)}, supervised {_mean(theirs, AVG2)}"
-    return differences_above(-MARGIN, [difference], measured, [*ours, *theirs])
 
 
 def few_labels_close_to_all(studies: DatasetStudies) -> Finding:
@@ -41,41 +56,46 @@ def few_labels_close_to_all(studies: DatasetStudies) -> Finding:
     runs = studies.runs("table1", method="unsupervised")
     few = next((few_shot(run.metrics) for run in runs), "mean5")
     title, metric = few_shot_title(few), f"test.{few}.avg2"
-    difference = Comparison(f"{title} − μ, AVG-2", paired_difference(runs, runs, metric, AVG2))
-    measured = f"AVG-2: {title} {_mean(runs, metric)}, μ {_mean(runs, AVG2)}"
-    return differences_above(-MARGIN, [difference], measured, runs)
+    return differences_above(
+        -MARGIN,
+        [Comparison(f"{title} − μ, AVG-2", paired_difference(runs, runs, metric, AVG2))],
+        f"AVG-2: {title} {_mean(runs, metric)}, μ {_mean(runs, AVG2)}",
+        runs,
+    )
 
 
 def larger_blocks(studies: DatasetStudies, bar: float) -> Finding:
     """Judge claims 4 and 4b: the gain from the smallest b to the largest, against the bar."""
-    sizes = studies.values("table2", "block_size", method="CURL")
-    if len(sizes) < 2:
-        return not_testable("no runs at two block sizes (study table2)")
-    cells = {b: studies.runs("table2", method="CURL", block_size=b) for b in sizes}
-    least, most = sizes[0], sizes[-1]
+    by_size = studies.runs_by("block_size", "table2", method="CURL")
+    if len(by_size) < 2:
+        return Finding(NOT_TESTABLE, "no runs at two block sizes (study table2)")
+    (least, small), *_, (most, large) = by_size.items()
     metric, title = table_2_metric(studies.dataset)
-    difference = Comparison(
-        f"b = {most} − b = {least}, {title}", paired_difference(cells[most], cells[least], metric)
+    return differences_above(
+        bar,
+        [Comparison(f"b = {most} − b = {least}, {title}", paired_difference(large, small, metric))],
+        f"{title} at {_means('b', by_size, metric)}",
+        [*small, *large],
     )
-    runs = [*cells[least], *cells[most]]
-    return differences_above(bar, [difference], f"{title} at {_along('b', cells, metric)}", runs)
 
 
 def curl_beats_quick_thoughts(studies: DatasetStudies) -> Finding:
     """Judge claim 5: CURL against QT at every b."""
-    sizes = studies.values("table2", "block_size", method="QT")
-    if not sizes:
-        return not_testable("no QT runs (study table2)")
+    qt = studies.runs_by("block_size", "table2", method="QT")
+    if not qt:
+        return Finding(NOT_TESTABLE, "no QT runs (study table2)")
+    curl = {b: studies.runs("table2", method="CURL", block_size=b) for b in qt}
     metric, title = table_2_metric(studies.dataset)
-    differences, runs, measured = [], [], []
-    for b in sizes:
-        curl, qt = (studies.runs("table2", method=m, block_size=b) for m in ("CURL", "QT"))
-        differences.append(
-            Comparison(f"CURL − QT at b = {b}, {title}", paired_difference(curl, qt, metric))
-        )
-        measured.append(f"b = {b}: CURL {_mean(curl, metric)}, QT {_mean(qt, metric)}")
-        runs += [*curl, *qt]
-    return differences_above(0, differences, f"{title} at " + "; ".join(measured), runs)
+    measured = (f"b = {b}: CURL {_mean(curl[b], metric)}, QT {_mean(qt[b], metric)}" for b in qt)
+    return differences_above(
+        0,
+        [
+            Comparison(f"CURL − QT at b = {b}, {title}", paired_difference(curl[b], qt[b], metric))
+            for b in qt
+        ],
+        f"{title} at " + "; ".join(measured),
+        [run for b in qt for run in (*curl[b], *qt[b])],
+    )
 
 
 def more_data_helps(studies: DatasetStudies) -> Finding:
@@ -83,17 +103,16 @@ def more_data_helps(studies: DatasetStudies) -> Finding:
     study, metric = _figure_2(studies)
     differences, runs = [], []
     for k in studies.values(study, "negatives"):
-        shares = studies.values(study, "fraction", negatives=k)
-        if len(shares) > 1:
-            least, most = (
-                studies.runs(study, negatives=k, fraction=share)
-                for share in (shares[0], shares[-1])
-            )
-            title = f"{100 * shares[-1]:g} % of the points against {100 * shares[0]:g} %, k = {k}"
-            differences.append(Comparison(title, paired_difference(most, least, metric)))
-            runs += [*least, *most]
+        by_share = studies.runs_by("fraction", study, negatives=k)
+        if len(by_share) > 1:
+            (least, few), *_, (most, many) = by_share.items()
+            title = f"{100 * most:g} % of the points against {100 * least:g} %, k = {k}"
+            differences.append(Comparison(title, paired_difference(many, few, metric)))
+            runs += [*few, *many]
     if not differences:
-        return not_testable("no runs on two amounts of unlabelled data (study fig2a or fig2b)")
+        return Finding(
+            NOT_TESTABLE, "no runs on two amounts of unlabelled data (study fig2a or fig2b)"
+        )
     return differences_above(0, differences, f"gain in {metric_title(metric)} of μ", runs)
 
 
@@ -105,35 +124,49 @@ def more_negatives(studies: DatasetStudies, hurt: bool) -> Finding:
     """
     study, metric = _figure_2(studies)
     share = max(studies.values(study, "fraction"), default=None)
-    counts = studies.values(study, "negatives", fraction=share)
-    if len(counts) < 3 or counts[0] != 1:
-        return not_testable("no runs at k = 1 and two larger k (study fig2a or fig2b)")
-    cells = {k: studies.runs(study, negatives=k, fraction=share) for k in counts}
-    few, many = counts[-2:] if hurt else counts[:2]
+    by_k = studies.runs_by("negatives", study, fraction=share)
+    if len(by_k) < 3 or min(by_k) != 1:
+        return Finding(NOT_TESTABLE, "no runs at k = 1 and two larger k (study fig2a or fig2b)")
+    few, many = [*by_k][-2:] if hurt else [*by_k][:2]
     better, worse = (few, many) if hurt else (many, few)
     title = f"k = {better} − k = {worse}, {metric_title(metric)}"
-    difference = Comparison(title, paired_difference(cells[better], cells[worse], metric))
-    measured = f"{metric_title(metric)} of μ at {_along('k', cells, metric)}"
-    return differences_above(0, [difference], measured, [*cells[few], *cells[many]])
+    return differences_above(
+        0,
+        [Comparison(title, paired_difference(by_k[better], by_k[worse], metric))],
+        f"{metric_title(metric)} of μ at {_means('k', by_k, metric)}",
+        [*by_k[few], *by_k[many]],
+    )
 
 
 def ten_percent_of_labels(studies: DatasetStudies, metric: str) -> Finding:
     """Judge claims 10a and 10b: unsupervised μ against supervised TR and μ, 10 % of the labels."""
     if "labels" not in studies.cells:
-        return not_testable("no runs on 10 % of the labels (study labels)")
+        return Finding(NOT_TESTABLE, "no runs on 10 % of the labels (study labels)")
     ours = studies.runs("labels", method="unsupervised", classifier="mean10pct")
     our_metric = f"test.mean10pct.{metric}"
-    differences, runs = [], [*ours]
-    measured = [f"unsupervised, μ {_mean(ours, our_metric)}"]
-    for classifier, title in (("linear10pct", "TR"), ("mean10pct", "μ")):
-        theirs = studies.runs("labels", method="supervised", classifier=classifier)
-        their_metric = f"test.{classifier}.{metric}"
-        difference = paired_difference(ours, theirs, our_metric, their_metric)
-        differences.append(Comparison(f"above supervised with {title}", difference))
-        measured.append(f"supervised, {title} {_mean(theirs, their_metric)}")
-        runs += theirs
-    values = f"{metric_title(our_metric)}: " + "; ".join(measured)
-    return differences_above(0, differences, values, runs)
+    supervised = [
+        (
+            title,
+            studies.runs("labels", method="supervised", classifier=classifier),
+            f"test.{classifier}.{metric}",
+        )
+        for classifier, title in TEN_PERCENT.items()
+    ]
+    measured = [
+        f"unsupervised, μ {_mean(ours, our_metric)}",
+        *(f"supervised, {title} {_mean(runs, name)}" for title, runs, name in supervised),
+    ]
+    return differences_above(
+        0,
+        [
+            Comparison(
+                f"above supervised with {title}", paired_difference(ours, runs, our_metric, name)
+            )
+            for title, runs, name in supervised
+        ],
+        f"{metric_title(our_metric)}: " + "; ".join(measured),
+        [*ours, *(run for _, runs, _ in supervised for run in runs)],
+    )
 
 
 def _figure_2(studies: DatasetStudies) -> tuple[str, str]:
@@ -146,5 +179,45 @@ def _mean(runs: Sequence[Run], metric: str) -> str:
     return text(accuracy(runs, metric))
 
 
-def _along(letter: str, cells: dict[Any, tuple[Run, ...]], metric: str) -> str:
+def _means(letter: str, cells: dict[Any, tuple[Run, ...]], metric: str) -> str:
     return "; ".join(f"{letter} = {key}: {_mean(runs, metric)}" for key, runs in cells.items())
+
+
+def ablations(studies: DatasetStudies) -> Iterator[str]:
+    """Yield a sentence for each comparison of the studies ``collisions`` and ``budget``.
+
+    The paper leaves these questions open, so there is no verdict.
+    """
+    for k in studies.values("collisions", "negatives"):
+        removed, allowed = (
+            studies.runs("collisions", collisions=kind, negatives=k)
+            for kind in ("removed", "allowed")
+        )
+        if difference := paired_difference(removed, allowed, AVG2):
+            shown = in_points(Comparison("without − with collisions, AVG-2", difference))
+            yield (
+                f"At k = {k}, negatives that never have the anchor's class {_effect(difference)} "
+                f"accuracy ({shown})."
+            )
+    for axis, letter, change in (
+        ("block_size", "b", "larger blocks"),
+        ("negatives", "k", "more negatives"),
+    ):
+        for cost in studies.values("budget", "equal", axis=axis):
+            by_value = studies.runs_by("value", "budget", axis=axis, equal=cost)
+            if len(by_value) < 2:
+                continue
+            (least, small), *_, (most, large) = by_value.items()
+            if difference := paired_difference(large, small, AVG2):
+                title = f"{letter} = {most} − {letter} = {least}, AVG-2"
+                yield (
+                    f"At an equal number of {cost}, {change} {_effect(difference)} accuracy "
+                    f"({in_points(Comparison(title, difference))})."
+                )
+
+
+def _effect(difference: Interval) -> str:
+    """Return the verb that the interval allows."""
+    if difference.low > 0:
+        return "raise"
+    return "lower" if difference.high < 0 else "do not clearly change"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -13,8 +12,7 @@ from experiments.report.table_formats import Row, Table
 from experiments.report.verdicts import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Finding
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """``statement``: what is tested; ``paper``: what the paper says, with its figures."""
 
     number: str
@@ -30,35 +28,35 @@ CLAIMS = (
     Claim(
         "1",
         "On unsupervised features the mean classifier is nearly as good as a trained linear one",
-        f"AVG-2 of μ at most {_MARGIN} below that of TR",
+        f"the AVG-2 of μ is at most {_MARGIN} below that of TR",
         "CIFAR-100: TR 93.2, μ 92.0; Wiki-3029: TR 97.3, μ 97.7 (AVG-2, Table 1)",
         accuracy.mean_close_to_linear,
     ),
     Claim(
         "2",
         "Unsupervised features come close to supervised ones",
-        f"AVG-2 of unsupervised μ at most {_MARGIN} below that of supervised μ",
-        "gap of 3.9 points on CIFAR-100 (95.9, 92.0), 0.0 on Wiki-3029 (97.7, 97.7) (Table 1)",
+        f"unsupervised features give μ an AVG-2 at most {_MARGIN} below that of supervised ones",
+        "the gap is 3.9 points on CIFAR-100 (95.9, 92.0), 0.0 on Wiki-3029 (97.7, 97.7) (Table 1)",
         accuracy.unsupervised_close_to_supervised,
     ),
     Claim(
         "3",
         "Five labelled points per class are nearly enough",
-        f"AVG-2 of μ-5 at most {_MARGIN} below that of μ, unsupervised features",
+        f"on unsupervised features, the AVG-2 of μ-5 is at most {_MARGIN} below that of μ",
         "CIFAR-100: μ 92.0, μ-5 90.6; Wiki-3029: μ 97.7, μ-5 96.9 (AVG-2, Table 1)",
         accuracy.few_labels_close_to_all,
     ),
     Claim(
         "4",
         "Larger blocks of similar points help",
-        "AVG-2 (IMDb: sentiment accuracy) at the largest b above that at the smallest",
+        "AVG-2 (IMDb: sentiment accuracy) is higher at the largest b than at the smallest",
         "b = 2, 5, 10: CIFAR-100 88.1, 89.6, 89.7; Wiki-3029 96.6, 97.5, 97.7 (Table 2)",
         partial(accuracy.larger_blocks, bar=0),
     ),
     Claim(
         "4b",
         "Larger blocks do not hurt",
-        "AVG-2 (IMDb: sentiment accuracy) at the largest b at most "
+        "AVG-2 (IMDb: sentiment accuracy) at the largest b is at most "
         f"{100 * accuracy.FALL:.1f} points below that at the smallest",
         "no fall from b = 2 to b = 10 on any data set; the smallest rise is 0.5 points (Table 2)",
         partial(accuracy.larger_blocks, bar=-accuracy.FALL),
@@ -66,29 +64,30 @@ CLAIMS = (
     Claim(
         "5",
         "The block objective CURL beats Quick Thoughts (QT)",
-        "AVG-2 (IMDb: sentiment accuracy) of CURL above that of QT at every b",
+        "at every b, CURL has a higher AVG-2 (IMDb: sentiment accuracy) than QT",
         "IMDb, b = 2, 5, 10: CURL 89.2, 89.6, 89.7; QT 86.5, 87.7, 86.7 (Table 2)",
         accuracy.curl_beats_quick_thoughts,
     ),
     Claim(
         "6",
         "More unlabelled data helps",
-        "accuracy of μ on all points above that on the smallest share, at every k",
-        "curves rise with the amount of data for every k (Figures 2a and 2b)",
+        "at every k, μ is more accurate with all unlabelled points than with the smallest share",
+        "the curves rise with the amount of data for every k (Figures 2a and 2b)",
         accuracy.more_data_helps,
     ),
     Claim(
         "7a",
         "More negatives help at first",
-        "accuracy of μ at the second k above that at k = 1, on all points",
-        "k = 4 above k = 1 (Figures 2a and 2b)",
+        "with all points, μ is more accurate at the second k than at k = 1",
+        "the curve of k = 4 lies above that of k = 1 (Figures 2a and 2b)",
         partial(accuracy.more_negatives, hurt=False),
     ),
     Claim(
         "7b",
         "Too many negatives hurt",
-        "accuracy of μ at the largest k below that at the k before it, on all points",
-        "CIFAR-100: k = 10 below k = 4; Wiki-3029: k = 50 below k = 8 (Figures 2a and 2b). "
+        "with all points, μ is less accurate at the largest k than at the k before it",
+        "k = 10 is worse than k = 4 on CIFAR-100, and k = 50 than k = 8 on Wiki-3029 (Figures 2a "
+        "and 2b). "
         "Later work disputes this: more negatives usually help there (Nozawa & Sato 2021; "
         "Bao et al. 2022; Awasthi et al. 2022; Ash et al. 2022)",
         partial(accuracy.more_negatives, hurt=True),
@@ -96,7 +95,7 @@ CLAIMS = (
     Claim(
         "8",
         "The supervised loss follows the unsupervised test loss",
-        "correlation of the two over the epochs of training above 0 "
+        "over the epochs of training, the two have a correlation above 0 "
         "(interval over seeds, on Fisher's scale)",
         "the curves fall together (Figure 2c)",
         loss.losses_fall_together,
@@ -104,31 +103,31 @@ CLAIMS = (
     Claim(
         "9",
         "Supervised features reach a low unsupervised loss",
-        "L_un of supervised features below 1, the loss of features that say nothing "
+        "L_un of supervised features is below 1, the loss of features that say nothing "
         "(k = 1, test points)",
-        "about 0.4",
+        "L_un is about 0.4",
         loss.supervised_features_have_low_loss,
     ),
     Claim(
         "10a",
         "With 10 % of the labels, unsupervised features beat a supervised model: all classes",
-        "TOP-1 of the mean classifier on unsupervised features above that of a model trained on "
+        "the mean classifier on unsupervised features has a higher TOP-1 than a model trained on "
         "those labels alone",
-        "about 4 points on CIFAR-100 (100-way)",
+        "it is about 4 points better on CIFAR-100 (100-way)",
         partial(accuracy.ten_percent_of_labels, metric="top1"),
     ),
     Claim(
         "10b",
         "With 10 % of the labels, unsupervised features beat a supervised model: pairs of classes",
-        "AVG-2 of the mean classifier on unsupervised features above that of a model trained on "
+        "the mean classifier on unsupervised features has a higher AVG-2 than a model trained on "
         "those labels alone",
-        "about 5 points on CIFAR-100 (binary)",
+        "it is about 5 points better on CIFAR-100 (binary)",
         partial(accuracy.ten_percent_of_labels, metric="avg2"),
     ),
     Claim(
         "11",
         "The bounds hold",
-        "no bound violated on any run: exact ones beyond rounding, sampled ones by more than "
+        "no run violates a bound: exact bounds hold up to rounding, sampled ones up to "
         f"{loss.ERRORS} standard errors",
         "proved for every encoder (Lemmas 4.3 and 4.4, Theorems 4.5 and 6.1 at the same encoder, "
         "Proposition 6.2)",
@@ -137,8 +136,8 @@ CLAIMS = (
     Claim(
         "12",
         "The block bound is tighter than that of L_un",
-        "(L_un − τ) / (1 − τ) above (L_un^block − τ) / (1 − τ) by more than "
-        f"{loss.ERRORS} standard errors on every run, b > 1",
+        "on every run with b > 1, (L_un − τ) / (1 − τ) exceeds (L_un^block − τ) / (1 − τ) by more "
+        f"than {loss.ERRORS} standard errors",
         "proved (Proposition 6.2)",
         loss.block_bound_is_tighter,
     ),
@@ -162,7 +161,7 @@ def judge_claims(datasets: Sequence[DatasetStudies]) -> list[JudgedClaim]:
 
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """Return a table with a row for each claim and data set."""
-    rows = [
+    rows = tuple(
         Row(
             (
                 claim.number,
@@ -177,9 +176,9 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
         )
         for claim, findings in judged
         for label, finding in findings.items()
-    ]
+    )
     columns = ("claim", "what", "data", "verdict", "measured", "95 % interval", "why")
-    return Table("claims", "Claims", RULE, columns, tuple(rows))
+    return Table("claims", "Claims", RULE, columns, rows)
 
 
 def verdict_counts(judged: Sequence[JudgedClaim]) -> dict[str, int]:

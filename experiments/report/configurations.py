@@ -31,9 +31,8 @@ class SeedGroup:
 
 def one_per_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
     """Return the first run of each seed, ordered by seed."""
-    by_seed: dict[int, Run] = {}
-    for run in runs:
-        by_seed.setdefault(run.seed, run)
+    # Of two runs with one seed the later entry stays, which is the first run of the reversed list.
+    by_seed = {run.seed: run for run in reversed([*runs])}
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
 
@@ -47,9 +46,10 @@ def result_options(config: dict[str, Any]) -> dict[str, Any]:
 def differing(groups: Sequence[SeedGroup]) -> list[str]:
     """Return the names of the options in which these configurations differ."""
     configurations = [result_options(group.runs[0].config) for group in groups]
-    names = dict.fromkeys(name for options in configurations for name in options)
     return [
-        name for name in names if len({str(options.get(name)) for options in configurations}) > 1
+        name
+        for name in dict.fromkeys(name for options in configurations for name in options)
+        if len({str(options.get(name)) for options in configurations}) > 1
     ]
 
 

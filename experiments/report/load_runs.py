@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.errors import ConfigError
 from experiments.report.configurations import SeedGroup, one_per_seed
-from experiments.storage.manifest import Cell, Study, find_manifests, read_manifest
+from experiments.storage.manifest import Study, find_manifests, read_manifest
 from experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
@@ -32,17 +32,26 @@ class DatasetStudies:
 
     def values(self, study: str, label: str, **labels: Any) -> list[Any]:
         """Return the sorted values of one label among the study's cells with these labels."""
-        cells = self._matching(study, labels)
-        return sorted({cell.labels[label] for cell in cells if label in cell.labels})
+        return sorted(
+            {cell.labels[label] for cell in self._matching(study, labels) if label in cell.labels}
+        )
+
+    def runs_by(self, label: str, study: str, **labels: Any) -> dict[Any, tuple[Run, ...]]:
+        """Return value of one label -> runs, in the order of the values."""
+        return {
+            value: self.runs(study, **labels, **{label: value})
+            for value in self.values(study, label, **labels)
+        }
 
     def every_run(self) -> list[Run]:
         """Return all runs of all studies, each once."""
-        runs = (run for cells in self.cells.values() for cell in cells for run in cell.runs)
-        return list({run.path: run for run in runs}.values())
+        every = {
+            run.path: run for cells in self.cells.values() for cell in cells for run in cell.runs
+        }
+        return [*every.values()]
 
     def _matching(self, study: str, labels: dict[str, Any]) -> Iterable[SeedGroup]:
-        cells = self.cells.get(study, ())
-        return (cell for cell in cells if labels.items() <= cell.labels.items())
+        return (cell for cell in self.cells.get(study, ()) if labels.items() <= cell.labels.items())
 
 
 @dataclass
@@ -73,13 +82,8 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
 
     Raises ConfigError for a path that is no folder, a damaged run or manifest, or no finished run.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise ConfigError(
-                f"{folder} is not a folder; crl report takes folders with runs of crl train"
-            )
-    report_data = ReportData(folders[0].resolve())
     runs = {run.path: run for run in find_runs(folders)}
+    report_data = ReportData(folders[0].resolve())
     in_studies: set[Path] = set()
     for path in find_manifests(folders):
         manifest = read_manifest(path)
@@ -89,19 +93,18 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
             if study.name == _SWEEP:
                 report_data.sweeps.append((f"{manifest.title}, {study.dataset}", cells))
             else:
-                studies = by_dataset.setdefault(study.dataset, {})
-                studies.setdefault(study.name, []).extend(cells)
+                by_dataset.setdefault(study.dataset, {}).setdefault(study.name, []).extend(cells)
         for dataset, studies in by_dataset.items():
             _studies_on(report_data, dataset, manifest.title, studies).cells.update(studies)
     if not runs:
-        where = ", ".join(map(str, folders))
-        raise ConfigError(f"no finished run under {where}; crl train makes one")
-    for folder in folders:
-        report_data.notes += [
-            f"{report_data.printed(path)}: {why_unfinished(path)}"
-            for path in sorted(run_folders([folder]))
-            if path not in runs and path not in in_studies
-        ]
+        raise ConfigError(
+            f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
+        )
+    report_data.notes += [
+        f"{report_data.printed(path)}: {why_unfinished(path)}"
+        for path in run_folders(folders)
+        if path not in runs and path not in in_studies
+    ]
     _group_by_configuration(report_data, runs.values())
     _add_runs_without_manifest(report_data, [r for r in runs.values() if r.path not in in_studies])
     return report_data
@@ -114,23 +117,20 @@ def _read_cells(
 
     Runs outside the report's folders are added to ``runs``, every path to ``in_studies``.
     """
-
-    def read(path: Path, cell: Cell) -> Run | None:
-        run = runs.get(path) or read_run(path)
-        if run is not None:
-            runs[path] = run
-        elif path not in in_studies:
-            labels = [f"{name} = {value}" for name, value in cell.labels.items()]
-            where = ", ".join([study.name, study.dataset, *labels])
-            report_data.notes.append(
-                f"{report_data.printed(path)}: {why_unfinished(path)} ({where})"
-            )
-        in_studies.add(path)
-        return run
-
     cells = []
     for cell in study.cells:
-        finished = [run for path in cell.runs if (run := read(path, cell)) is not None]
+        finished = []
+        for path in cell.runs:
+            if run := runs.get(path) or read_run(path):
+                runs[path] = run
+                finished.append(run)
+            elif path not in in_studies:
+                labels = (f"{name} = {value}" for name, value in cell.labels.items())
+                report_data.notes.append(
+                    f"{report_data.printed(path)}: {why_unfinished(path)} "
+                    f"({', '.join([study.name, study.dataset, *labels])})"
+                )
+            in_studies.add(path)
         cells.append(SeedGroup(cell.labels, one_per_seed(finished)))
     return cells
 

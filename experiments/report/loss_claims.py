@@ -15,7 +15,6 @@ from experiments.report.verdicts import (
     Finding,
     decide,
     in_units,
-    not_testable,
 )
 from experiments.statistics import Interval, interval
 from experiments.storage.results import Run
@@ -28,14 +27,14 @@ ERRORS = 4
 def losses_fall_together(studies: DatasetStudies) -> Finding:
     """Judge claim 8: the correlation of supervised and unsupervised test loss over epochs."""
     if "fig2c" not in studies.cells:
-        return not_testable("no curves of both losses (study fig2c)")
+        return Finding(NOT_TESTABLE, "no curves of both losses (study fig2c)")
     runs = studies.runs("fig2c")
     test, train = (
         [r for run in runs if (r := _correlation(run, f"unsupervised_{split}_loss")) is not None]
         for split in ("test", "train")
     )
     if not test:
-        return not_testable("no finished run has both losses at three epochs that differ")
+        return Finding(NOT_TESTABLE, "no finished run has both losses at three epochs that differ")
     measured = f"mean correlation over epochs {statistics.fmean(test):.3f}"
     if train:
         measured += f" (with the unsupervised training loss {statistics.fmean(train):.3f})"
@@ -49,9 +48,10 @@ def _correlation(run: Run, loss: str) -> float | None:
     It is None where there is none: for a single epoch or a flat curve.
     """
     lines = [line for line in run.curve() if loss in line and "supervised_test_loss" in line]
-    supervised = [line["supervised_test_loss"] for line in lines]
     try:
-        return statistics.correlation(supervised, [line[loss] for line in lines])
+        return statistics.correlation(
+            [line["supervised_test_loss"] for line in lines], [line[loss] for line in lines]
+        )
     except statistics.StatisticsError:
         return None
 
@@ -69,12 +69,13 @@ def _fisher_interval(correlations: Sequence[float]) -> Interval:
 def supervised_features_have_low_loss(studies: DatasetStudies) -> Finding:
     """Judge claim 9: L_un of supervised features against 1."""
     runs = studies.runs("table1", method="supervised")
-    losses = [run.theory("unsupervised_loss", "total") for run in runs]
-    known = [loss for loss in losses if loss is not None]
-    if not known:
-        return not_testable("no finished supervised run (study table1)")
-    loss = Comparison("L_un of supervised features (k = 1, test)", interval(known))
-    return _finding(loss, f"L_un = {statistics.fmean(known):.3f}", runs, bar=1, below=True)
+    losses = [
+        loss for run in runs if (loss := run.theory("unsupervised_loss", "total")) is not None
+    ]
+    if not losses:
+        return Finding(NOT_TESTABLE, "no finished supervised run (study table1)")
+    comparison = Comparison("L_un of supervised features (k = 1, test)", interval(losses))
+    return _finding(comparison, f"L_un = {statistics.fmean(losses):.3f}", runs, bar=1, below=True)
 
 
 def _finding(
@@ -93,31 +94,29 @@ def bounds_hold(studies: DatasetStudies) -> Finding:
 
     Every run is judged by itself: the bounds are theorems about the features at hand.
     """
-    smallest, violated, runs = [], [], []
-    for bound, title in BOUNDS.items():
-        slacks = []
-        for run in studies.every_run():
-            for split in ("test", "train"):
-                slack, error = _slack(run, bound, split)
-                if slack is None:
-                    continue
-                runs.append(run)
-                slacks.append((slack, error))
-                scale = max(1.0, run.theory("largest_squared_norm", split=split) or 0.0)
-                if slack < -(ERRORS * error if error else 1e-9 * scale):
-                    violated.append(f"{title} in {run.name} (seed {run.seed}, {split})")
-        if slacks:
-            slack, error = min(slacks)
-            shown = f"{slack:.2g}" + (f" ± {error:.1g} (standard error)" if error else "")
-            smallest.append(f"{title}: smallest slack {shown.replace('-', '−')}")
-    if not smallest:
-        return not_testable("no finished run has the theory's numbers")
+    slacks = {
+        title: _slacks(studies.every_run(), bound, ("test", "train"))
+        for bound, title in BOUNDS.items()
+    }
+    runs = [run for known in slacks.values() for *_, run in known]
+    if not runs:
+        return Finding(NOT_TESTABLE, "no finished run has the theory's numbers")
+    violated = [
+        f"{title} in {run.name} (seed {run.seed}, {split})"
+        for title, known in slacks.items()
+        for slack, error, split, run in known
+        if slack < -(ERRORS * error or _rounding(run, split))
+    ]
     count = len({run.path for run in runs})
     return Finding(
         NOT_CONFIRMED if violated else CONFIRMED,
         f"violated: {'; '.join(violated)}" if violated else "",
         f"{count} {'run' if count == 1 else 'runs'}, train and test features",
-        tuple(smallest),
+        tuple(
+            f"{title}: smallest slack {_smallest(known)}"
+            for title, known in slacks.items()
+            if known
+        ),
         configuration_names(runs),
     )
 
@@ -127,35 +126,56 @@ def block_bound_is_tighter(studies: DatasetStudies) -> Finding:
 
     Every run is judged by itself: its slack is sampled and has a standard error of its own.
     """
-    slacks = []
-    for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed)):
-        objective = run.config["objective"]
-        slack, error = _slack(run, "proposition_6_2", "test")
-        if objective["name"] == "contrastive" and objective["block_size"] > 1 and slack is not None:
-            slacks.append((slack, error, run))
+    runs = [
+        run
+        for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed))
+        if run.config["objective"]["name"] == "contrastive"
+        and run.config["objective"]["block_size"] > 1
+    ]
+    slacks = _slacks(runs, "proposition_6_2", ("test",))
     if not slacks:
-        return not_testable("no finished contrastive run with b > 1")
+        return Finding(NOT_TESTABLE, "no finished contrastive run with b > 1")
     unresolved = [
         f"{short(run.name)} (seed {run.seed})"
-        for slack, error, run in slacks
+        for slack, error, _, run in slacks
         if slack <= ERRORS * error
     ]
     verdict = NOT_TESTABLE if unresolved else CONFIRMED
-    if any(slack < -ERRORS * error for slack, error, _ in slacks):
+    if any(slack < -ERRORS * error for slack, error, *_ in slacks):
         verdict = NOT_CONFIRMED
-    slack, error, run = min(slacks, key=lambda entry: entry[0] - ERRORS * entry[1])
+    slack, error, _, run = min(slacks, key=lambda entry: entry[0] - ERRORS * entry[1])
     where = f"{short(run.name)}, seed {run.seed}"
-    shown = f"smallest: {slack:.3f} ± {error:.3f} (standard error; {where})"
+    smallest = f"smallest: {slack:.3f} ± {error:.3f} (standard error; {where})"
     return Finding(
         verdict,
         f"the sample does not resolve it in {', '.join(unresolved)}" if unresolved else "",
         f"L_un bound − block bound on {len(slacks)} runs with b > 1",
-        (shown.replace("-", "−"),),
+        (smallest.replace("-", "−"),),
         configuration_names(run for *_, run in slacks),
     )
 
 
-def _slack(run: Run, bound: str, split: str) -> tuple[float | None, float]:
-    """Return (slack, its standard error) of a bound on a run; the error is 0 for an exact slack."""
-    slack, error = (run.theory(bound, key, split=split) for key in ("slack", "standard_error"))
-    return slack, error or 0.0
+def _slacks(
+    runs: Sequence[Run], bound: str, splits: Sequence[str]
+) -> list[tuple[float, float, str, Run]]:
+    """Return (slack, standard error, split, run) wherever a bound was evaluated.
+
+    The standard error of an exact slack is 0.
+    """
+    return [
+        (slack, run.theory(bound, "standard_error", split=split) or 0.0, split, run)
+        for run in runs
+        for split in splits
+        if (slack := run.theory(bound, "slack", split=split)) is not None
+    ]
+
+
+def _rounding(run: Run, split: str) -> float:
+    """Return the error of rounding that an exact slack may have."""
+    return 1e-9 * max(1.0, run.theory("largest_squared_norm", split=split) or 0.0)
+
+
+def _smallest(slacks: Sequence[tuple[float, float, str, Run]]) -> str:
+    slack, error = min((slack, error) for slack, error, *_ in slacks)
+    shown = f"{slack:.2g}" + (f" ± {error:.1g} (standard error)" if error else "")
+    return shown.replace("-", "−")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import NullFormatter
@@ -39,15 +40,11 @@ def losses(studies: DatasetStudies) -> Figure | None:
             axes.fill_between(epochs, low, high, color=COLOURS[number], alpha=0.2, linewidth=0)
             curve(axes, number, epochs, [s.mean for s in summaries], None, label)
         axes.locator_params(axis="x", integer=True)
-        axes.set_xlabel("passes over the training points (epochs)")
-        axes.set_ylabel("loss")
+        axes.set(xlabel="passes over the training points (epochs)", ylabel="loss")
         legend(drawing, axes, 1)
 
-    values = (
-        f"{label}: from {means[0]:.3f} to {means[-1]:.3f}"
-        for label, by_epoch in curves.items()
-        if (means := [summary.mean for summary in by_epoch.values()])
-    )
+    means = {label: [s.mean for s in by_epoch.values()] for label, by_epoch in curves.items()}
+    values = (f"{label}: from {m[0]:.3f} to {m[-1]:.3f}" for label, m in means.items())
     return draw(
         f"fig2c-{slug(studies.label)}",
         f"Figure 2c on {studies.label}: the supervised loss and the unsupervised ones",
@@ -71,14 +68,17 @@ def _by_epoch(runs: Sequence[Run], name: str) -> dict[float, list[float]]:
 
 def bounds(studies: DatasetStudies) -> Figure | None:
     """Draw the sides of every bound, one mark per run; above the diagonal the bound holds."""
-    kinds: dict[str, list[Run]] = {"supervised": [], "unsupervised": []}
-    for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed)):
-        if run.theory("lemma_4_3", "slack") is not None:
-            supervised = run.config["objective"]["name"] == "supervised"
-            kinds["supervised" if supervised else "unsupervised"].append(run)
-    count = sum(map(len, kinds.values()))
-    if not count:
+    runs = [
+        run
+        for run in sorted(studies.every_run(), key=lambda run: (run.name, run.seed))
+        if run.theory("lemma_4_3", "slack") is not None
+    ]
+    if not runs:
         return None
+    kinds = {
+        kind: [run for run in runs if (run.config["objective"]["name"] == "supervised") == is_kind]
+        for kind, is_kind in (("supervised", True), ("unsupervised", False))
+    }
 
     def paint(drawing: Drawing) -> None:
         panels: Any = drawing.subplots(3, 2)
@@ -88,17 +88,15 @@ def bounds(studies: DatasetStudies) -> Figure | None:
             if axes.get_xscale() == "linear":
                 axes.locator_params(nbins=3)
         legend(drawing, panels[0, 0], 2)
-        for axes in panels[-1]:
-            axes.set_xlabel("left side")
-        for axes in panels[:, 0]:
-            axes.set_ylabel("right side")
+        setp(panels[-1], xlabel="left side")
+        setp(panels[:, 0], ylabel="right side")
 
     return draw(
         f"bounds-{slug(studies.label)}",
         f"Bounds on {studies.label}: right side against left side",
-        f"Each mark is one of {count} runs, on test features; each of the six panels is a bound; "
-        "dotted: equality. On or above the dotted line the bound holds; the height above the line "
-        "is the slack.",
+        f"Each of the six panels shows a bound, each mark one of {len(runs)} runs (test points). "
+        "The bound holds on and above the dotted line, where both sides are equal; the height "
+        "above the line is the slack.",
         paint,
         520,
     )
@@ -107,8 +105,12 @@ def bounds(studies: DatasetStudies) -> Figure | None:
 def _bound_panel(axes: Axes, bound: str, kinds: dict[str, list[Run]]) -> None:
     sides: list[float] = []
     for number, (kind, runs) in enumerate(kinds.items()):
-        pairs = [(run.theory(bound, "left"), run.theory(bound, "right")) for run in runs]
-        known = [(left, right) for left, right in pairs if left is not None and right is not None]
+        known = [
+            (left, right)
+            for run in runs
+            if (left := run.theory(bound, "left")) is not None
+            and (right := run.theory(bound, "right")) is not None
+        ]
         sides += [side for pair in known for side in pair]
         axes.plot(
             [left for left, _ in known],

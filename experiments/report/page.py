@@ -1,18 +1,19 @@
 """The report put together, then written as a page (HTML) and as Markdown."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from experiments.drawing import Figure
-from experiments.report.ablations import observations
+from experiments.report.accuracy_claims import ablations
 from experiments.report.claims import JudgedClaim, claims_table, judge_claims, verdict_counts
 from experiments.report.configurations import short
 from experiments.report.figures import figures, imbalance
 from experiments.report.load_runs import DatasetStudies, ReportData
 from experiments.report.protocol import protocol, setup_line
-from experiments.report.table_formats import Table, markdown, slug, text
+from experiments.report.table_formats import Table, markdown, present, slug, text
 from experiments.report.tables import (
     labels_table,
     other_runs,
@@ -27,12 +28,12 @@ from experiments.report.verdicts import RULE
 TITLE = "Contrastive unsupervised representation learning: the paper's claims, measured again"
 ABOUT = (
     "Arora et al. (ICML 2019) learn an encoder f without labels: f(x) must have a larger inner "
-    "product with another point of the same latent class than with k points drawn at random, and "
-    "the paper proves that such features serve to tell the classes apart. Here encoders are "
-    "trained again, with and without labels. Features are scored by the mean classifier (μ: the "
-    "mean of each class's training features; μ-5: of five labelled points) and by a trained linear "
-    "classifier (TR), on AVG-k (average accuracy over all tasks of k classes) and TOP-R (true "
-    "class among the R best)."
+    "product with another point of the same latent class than with k points drawn at random. The "
+    "paper proves that such features can tell the classes apart. This report trains encoders "
+    "again, with and without labels, and scores their features by two classifiers. The mean "
+    "classifier (μ) takes the mean of each class's training features (μ-5: of five labelled "
+    "points); the linear classifier (TR) is trained. AVG-k is the average accuracy over all tasks "
+    "of k classes. TOP-R is the share of points whose true class is among the R best."
 )
 
 
@@ -75,7 +76,7 @@ class Report:
 def compose_report(report_data: ReportData) -> Report:
     """Judge every claim, fill every table, draw every figure."""
     sections = [
-        Section("warnings", "Warnings", _present(warnings_table(report_data))),
+        Section("warnings", "Warnings", present(warnings_table(report_data))),
         *map(_dataset_section, report_data.datasets),
         _sweeps_section(report_data),
         Section(
@@ -83,7 +84,7 @@ def compose_report(report_data: ReportData) -> Report:
             "Theory",
             folded=(theory_quantities(report_data), theory_bounds(report_data)),
         ),
-        Section("other", "Other runs", tuple(other_runs(report_data))),
+        Section("other", "Other runs", other_runs(report_data)),
     ]
     judged = judge_claims(report_data.datasets)
     return Report(report_data, judged, [section for section in sections if section])
@@ -93,10 +94,10 @@ def _dataset_section(studies: DatasetStudies) -> Section:
     return Section(
         f"on-{slug(studies.label)}",
         f"Results on {studies.label}",
-        _present(table_1(studies), table_2(studies), labels_table(studies)),
+        present(table_1(studies), table_2(studies), labels_table(studies)),
         tuple(figures(studies)),
-        tuple(study_tables(studies)),
-        observations(studies),
+        study_tables(studies),
+        tuple(ablations(studies)),
     )
 
 
@@ -107,11 +108,7 @@ def _sweeps_section(report_data: ReportData) -> Section:
         tables.append(study_table(f"sweep-{name}", f"Sweep: {title}", note, cells))
         drawings.append(imbalance(f"imbalance-{name}", f"Imbalanced classes: {title}", cells))
     shown = tuple(figure for figure in drawings if figure is not None)
-    return Section("sweeps", "Sweeps", _present(*tables), shown)
-
-
-def _present(*tables: Table | None) -> tuple[Table, ...]:
-    return tuple(table for table in tables if table is not None)
+    return Section("sweeps", "Sweeps", present(*tables), shown)
 
 
 def with_warnings(report_data: ReportData) -> set[str]:
@@ -152,20 +149,20 @@ def markdown_report(report: Report) -> str:
     """Return the report in Markdown: claims, tables, links to figures, commands."""
     parts = [f"# {TITLE}", ABOUT, setup_line(report.data) + "."]
     if report.data.notes:
-        parts.append("## Missing\n\n" + "\n".join(f"- `{note}`" for note in report.data.notes))
-    parts.append("## Claims\n\n" + markdown(claims_table(report.claims)))
-    parts.append(
-        "\n".join(
-            f"- {claim.number}: {claim.statement}. Paper: {claim.paper}."
-            for claim, _ in report.claims
-        )
-    )
+        parts += ["## Missing", _bullets(f"`{note}`" for note in report.data.notes)]
+    parts += [
+        "## Claims",
+        markdown(claims_table(report.claims)),
+        _bullets(f"{c.number}: {c.statement}. Paper: {c.paper}." for c, _ in report.claims),
+    ]
     for section in report.sections:
-        parts.append(f"## {section.title}")
-        parts += [markdown(table) for table in section.tables]
-        parts += [f"![{_link_text(f.title)}](figures/{f.slug}.svg)" for f in section.figures]
-        parts.append("\n".join(f"- {sentence}" for sentence in section.sentences))
-        parts += [markdown(table) for table in section.folded]
+        parts += [
+            f"## {section.title}",
+            *map(markdown, section.tables),
+            *(f"![{_link_text(f.title)}](figures/{f.slug}.svg)" for f in section.figures),
+            _bullets(section.sentences),
+            *map(markdown, section.folded),
+        ]
     parts.append("## Protocol")
     for block in protocol(report.data):
         commands = "\n".join(
@@ -173,6 +170,10 @@ def markdown_report(report: Report) -> str:
         )
         parts.append(f"`{block['name']}` ({block['title']}):\n\n{commands}")
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _link_text(title: str) -> str:

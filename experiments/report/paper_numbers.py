@@ -71,8 +71,8 @@ def table_2(options: Mapping[str, Any], result: dict[str, Any]) -> float | None:
     On CIFAR-100 it never is: Table 2 gives 88.1 at b = 2, Table 1 gives 92.0, so the setting of
     Table 2 is unknown.
     """
-    setting = ("wiki3029", "contrastive", _SETTINGS["wiki3029"][3])
     names = ("dataset.name", "objective.name", "objective.negatives")
+    setting = ("wiki3029", "contrastive", _SETTINGS["wiki3029"][3])
     if tuple(map(options.get, names)) != setting or not _same_data_and_encoder(options, result):
         return None
     return TABLE_2["wiki3029", "CURL"].get(options.get("objective.block_size", 0))

@@ -32,7 +32,7 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
     first = group.runs[0]
     options = result_options(first.config)
     dataset = first.result["dataset"]
-    head, rows = seeds_table(group)
+    head, rows = _seeds_table(group)
     return {
         "name": name,
         "title": describe(first),
@@ -68,10 +68,9 @@ def _run(run: Run, report_data: ReportData) -> dict[str, Any]:
     }
 
 
-def seeds_table(group: SeedGroup) -> tuple[list[str], list[list[str]]]:
+def _seeds_table(group: SeedGroup) -> tuple[list[str], list[list[str]]]:
     """Return (head, rows): every test accuracy of every seed in %, and the dev losses."""
     names = dict.fromkeys(name for run in group.runs for name in run.metrics)
-    accuracies = [n for n in names if n.startswith("test.") and not n.endswith(".std")]
 
     def values(metric: str, scale: float, digits: int) -> list[str]:
         return [
@@ -79,9 +78,13 @@ def seeds_table(group: SeedGroup) -> tuple[list[str], list[list[str]]]:
             for run in group.runs
         ]
 
-    rows = [[metric.removeprefix("test."), *values(metric, 100, 2)] for metric in accuracies]
-    head = ["accuracy, %", *(f"seed {run.seed}" for run in group.runs)]
-    return head, [*rows, ["dev loss", *values("dev.loss", 1, 4)]]
+    rows = [
+        [name.removeprefix("test."), *values(name, 100, 2)]
+        for name in names
+        if name.startswith("test.") and not name.endswith(".std")
+    ]
+    rows.append(["dev loss", *values("dev.loss", 1, 4)])
+    return ["accuracy, %", *(f"seed {run.seed}" for run in group.runs)], rows
 
 
 def setup_line(report_data: ReportData) -> str:
@@ -96,13 +99,12 @@ def setup_line(report_data: ReportData) -> str:
         )
         for environment in environments
     )
-    commits = map(_commit, environments)
     devices = (str(environment.get("device", "unknown device")) for environment in environments)
-    counts = (
+    return (
         f"{_counted(len(runs), 'run')} of "
-        f"{_counted(len(report_data.configurations), 'configuration')}"
+        f"{_counted(len(report_data.configurations), 'configuration')}; {_distinct(versions)}; "
+        f"commit {_distinct(map(_commit, environments))}; {_distinct(devices)}"
     )
-    return f"{counts}; {_distinct(versions)}; commit {_distinct(commits)}; {_distinct(devices)}"
 
 
 def _commit(environment: dict[str, Any]) -> str:

@@ -50,6 +50,11 @@ class Table:
     rows: tuple[Row, ...]
 
 
+def present(*tables: Table | None) -> tuple[Table, ...]:
+    """Return the tables that are not None."""
+    return tuple(table for table in tables if table is not None)
+
+
 def measure(values: Iterable[float | None], scale: float = 100, digits: int = 1) -> Measure | None:
     """Summarise the values that are not None, times the scale; return None if there are none."""
     known = [scale * value for value in values if value is not None]
@@ -74,8 +79,11 @@ def text(value: Value) -> str:
 
 def markdown(table: Table) -> str:
     """Return title, note and table in Markdown; the last column names the runs by their hashes."""
-    lines = [[*table.columns, "runs"], ["---"] * (len(table.columns) + 1)]
-    lines += [[*map(text, row.cells), " ".join(map(short, row.sources))] for row in table.rows]
+    lines = [
+        [*table.columns, "runs"],
+        ["---"] * (len(table.columns) + 1),
+        *([*map(text, row.cells), " ".join(map(short, row.sources))] for row in table.rows),
+    ]
     body = "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines)
     return f"**{table.title}.** {table.note}\n\n{body}\n"
 
@@ -99,9 +107,9 @@ def csv_text(table: Table) -> str:
         line: list[object] = []
         for cell, split in zip(row.cells, measured, strict=True):
             if isinstance(cell, Measure):
-                line += ["" if part is None else part for part in cell.summary]
+                line += cell.summary
             else:
-                line += ["" if cell is None else cell, *([""] * 2 if split else [])]
+                line += [cell, None, None] if split else [cell]
         writer.writerow([*line, " ".join(row.sources)])
     return out.getvalue()
 
@@ -109,13 +117,15 @@ def csv_text(table: Table) -> str:
 def latex(table: Table) -> str:
     """Return a booktabs tabular; a comment behind each row names its configurations."""
     lines = [
-        f"% {_comment(table.title)}. {_comment(table.note)}",
+        f"% {_one_line(table.title)}. {_one_line(table.note)}",
         rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+        r"\toprule",
+        " & ".join(map(latex_escape, table.columns)) + r" \\",
+        r"\midrule",
     ]
-    lines += [r"\toprule", " & ".join(map(latex_escape, table.columns)) + r" \\", r"\midrule"]
     for row in table.rows:
         cells = " & ".join(latex_escape(text(cell)) for cell in row.cells)
-        lines.append(rf"{cells} \\ % {_comment(' '.join(row.sources))}".rstrip(" %"))
+        lines.append(rf"{cells} \\ % {_one_line(' '.join(row.sources))}".rstrip(" %"))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -141,7 +151,7 @@ _LATEX = {
 
 def latex_escape(plain: str) -> str:
     """Return plain text with LaTeX's special characters escaped."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(plain.split()))
+    return "".join(_LATEX.get(character, character) for character in _one_line(plain))
 
 
 def slug(plain: str) -> str:
@@ -150,8 +160,8 @@ def slug(plain: str) -> str:
 
 
 def _markdown_cell(plain: str) -> str:
-    return " ".join(re.sub(r"([\\|`*_<>\[\]])", r"\\\1", plain).split())
+    return _one_line(re.sub(r"([\\|`*_<>\[\]])", r"\\\1", plain))
 
 
-def _comment(plain: str) -> str:
+def _one_line(plain: str) -> str:
     return " ".join(plain.split())

@@ -1,10 +1,10 @@
 """The accuracy tables: the paper's Tables 1 and 2 beside ours, and one table per study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments.config.identity import flat_options
-from experiments.metric_names import few_shot, few_shot_title, metric_title
+from experiments.metric_names import TEN_PERCENT, few_shot, few_shot_title, metric_title
 from experiments.report import paper_numbers as paper
 from experiments.report.configurations import (
     SeedGroup,
@@ -20,6 +20,7 @@ from experiments.report.table_formats import (
     Value,
     accuracy,
     measure,
+    present,
     slug,
     table_2_metric,
 )
@@ -27,7 +28,7 @@ from experiments.storage.results import Run
 
 METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"
-PAPERS = "The paper's figures are of one run, without error bars."
+PAPERS = "The paper's figures come from one run each and have no error bars."
 
 
 def table_1(studies: DatasetStudies) -> Table | None:
@@ -38,64 +39,68 @@ def table_1(studies: DatasetStudies) -> Table | None:
         return None
     few = few_shot(all_runs[0].metrics)
     classifiers = {"TR": "linear", "μ": "mean", few_shot_title(few): few}
-    columns = (f"{METHODS[m][0]} {title}" for m in METHODS for title in classifiers)
     rows = []
     for metric in _metrics(all_runs):
-        ours = [
+        ours = (
             accuracy(runs[m], f"test.{c}.{metric}") for m in METHODS for c in classifiers.values()
-        ]
+        )
         rows.append(Row((metric_title(metric), "ours", *ours), configuration_names(all_runs)))
-        rows += _paper_rows_1(runs, metric)
+        rows += _paper_rows_1(runs, metric, "wiki3029" if reads_text(all_runs[0]) else "cifar100")
     return Table(
         f"table1-{slug(studies.label)}",
         f"Table 1 on {studies.label}",
         f"Accuracy in %; {OURS}. {PAPERS} "
-        "A row “paper, other setting” is its nearest data set and encoder.",
-        ("metric", "whose", *columns),
+        "A row “paper, other setting” shows the paper's nearest data set and encoder.",
+        (
+            "metric",
+            "whose",
+            *(f"{short} {c}" for short, _ in METHODS.values() for c in classifiers),
+        ),
         tuple(rows),
     )
 
 
-def _paper_rows_1(runs: dict[str, tuple[Run, ...]], metric: str) -> list[Row]:
-    """Return the paper's figures of a metric: a row for its own setting, a row for others."""
+def _paper_rows_1(runs: dict[str, tuple[Run, ...]], metric: str, nearest: str) -> list[Row]:
+    """Return the paper's figures of a metric: a row for its own setting, a row for others.
+
+    ``nearest``: the paper's data set that is shown beside another setting.
+    """
     own: list[Value] = []
     other: list[Value] = []
-    empty: tuple[Value, ...] = (None,) * 3
-    nearest = ""
     for method, (_, objective) in METHODS.items():
-        group = runs[method]
-        figures = [paper.table_1(flat_options(run.config), run.result) for run in group]
-        same = figures[0] if figures and all(figures) else None
-        if group:
-            nearest = "wiki3029" if reads_text(group[0]) else "cifar100"
-        own += same.get(metric, empty) if same else empty
-        other += (
-            empty if same or not group else paper.TABLE_1[nearest, objective].get(metric, empty)
-        )
+        same = _in_print(paper.table_1, runs[method]) or {}
+        own += same.get(metric, (None,) * 3)
+        others = {} if same or not runs[method] else paper.TABLE_1[nearest, objective]
+        other += others.get(metric, (None,) * 3)
     title, label = metric_title(metric), f"paper, other setting ({paper.TITLES[nearest]})"
     return _with_numbers([Row((title, "paper", *own)), Row((title, label, *other))])
 
 
+def _in_print(figure: Callable[..., Any], runs: Sequence[Run]) -> Any:
+    """Return the paper's figure for these runs; None unless every run has the paper's setting."""
+    figures = [figure(flat_options(run.config), run.result) for run in runs]
+    return figures[0] if figures and all(figures) else None
+
+
 def table_2(studies: DatasetStudies) -> Table | None:
     """Return the accuracy of CURL and QT by block size; None without runs."""
-    cells = [cell for cell in studies.cells.get("table2", ()) if cell.runs]
-    sizes = studies.values("table2", "block_size")
-    if not cells:
+    all_runs = [run for cell in studies.cells.get("table2", ()) for run in cell.runs]
+    if not all_runs:
         return None
     rows = []
+    sizes = studies.values("table2", "block_size")
     metric, title = table_2_metric(studies.dataset)
     for method in ("CURL", "QT"):
         groups = [studies.runs("table2", method=method, block_size=b) for b in sizes]
-        if any(groups):
+        if sources := configuration_names(run for runs in groups for run in runs):
             ours = (accuracy(runs, metric) for runs in groups)
-            sources = configuration_names(run for runs in groups for run in runs)
             rows.append(Row((method, "ours", *ours), sources))
-    rows += _paper_rows_2(studies, sizes, reads_text(cells[0].runs[0]))
+    rows += _paper_rows_2(studies, sizes, reads_text(all_runs[0]))
     return Table(
         f"table2-{slug(studies.label)}",
         f"Table 2 on {studies.label}",
         f"{title} in %; {OURS}. {PAPERS} On IMDb its figures are accuracies of sentiment. Our QT "
-        "takes an anchor and its b positives for a block of 1 + b similar points, so that both "
+        "treats an anchor and its b positives as a block of 1 + b similar points, so that both "
         "methods see the same points.",
         ("method", "whose", *(f"b = {b}" for b in sizes)),
         tuple(rows),
@@ -104,11 +109,9 @@ def table_2(studies: DatasetStudies) -> Table | None:
 
 def _paper_rows_2(studies: DatasetStudies, sizes: list[int], text: bool) -> list[Row]:
     """Return the paper's figures: for its own setting, and for all others of the same modality."""
-    own: list[Value] = []
-    for b in sizes:
-        runs = studies.runs("table2", method="CURL", block_size=b)
-        figures = [paper.table_2(flat_options(run.config), run.result) for run in runs]
-        own.append(figures[0] if figures and all(figures) else None)
+    own = [
+        _in_print(paper.table_2, studies.runs("table2", method="CURL", block_size=b)) for b in sizes
+    ]
     rows = [Row(("CURL", "paper", *own))]
     for (dataset, method), figure_at in paper.TABLE_2.items():
         if text == (dataset != "cifar100") and not (dataset == "wiki3029" and any(own)):
@@ -128,18 +131,18 @@ def labels_table(studies: DatasetStudies) -> Table | None:
     rows = []
     for cell in cells:
         classifier = str(cell.labels["classifier"])
-        title = {"mean10pct": "μ", "linear10pct": "TR"}.get(classifier, classifier)
+        names = (str(cell.labels["method"]), TEN_PERCENT.get(classifier, classifier))
         values = (accuracy(cell.runs, f"test.{classifier}.{metric}") for metric in metrics)
-        sources = configuration_names(cell.runs)
-        rows.append(Row((str(cell.labels["method"]), title, *values), sources))
+        rows.append(Row((*names, *values), configuration_names(cell.runs)))
     if not rows:
         return None
     return Table(
         f"labels-{slug(studies.label)}",
         f"10 % of the labels, {studies.label}",
-        f"Accuracy in %; {OURS}. Unsupervised: encoder from all points without labels, classifier "
-        "from 10 % of the labels. Supervised: both from those 10 %. The dev points' labels, about "
-        "as many, choose the supervised checkpoint and TR's penalty.",
+        f"Accuracy in %; {OURS}. Unsupervised: the encoder is trained on all points without "
+        "labels, the classifier on 10 % of the labels. Supervised: both are trained on those 10 %. "
+        "The labels of the dev points, about as many, choose the supervised checkpoint and TR's "
+        "penalty.",
         ("encoder", "classifier", *map(metric_title, metrics)),
         tuple(rows),
     )
@@ -155,23 +158,23 @@ _STUDIES = {
     "fig2b": ("Figure 2b in numbers", _SHARE_AND_K),
     "collisions": (
         "Collisions",
-        "Negatives that may have the anchor's class (as in the paper) or may not.",
+        "Allowed: a negative may have the anchor's class, as in the paper. Removed: it never has.",
     ),
     "budget": (
         "Budget",
-        "Block size b and negatives k at an equal number of tuples or of encoded points.",
+        "Block sizes b and numbers of negatives k at an equal number of tuples or encoded points.",
     ),
 }
 
 
-def study_tables(studies: DatasetStudies) -> list[Table]:
+def study_tables(studies: DatasetStudies) -> tuple[Table, ...]:
     """Return the tables of Figure 2's studies and of the ablations, those that have runs."""
     tables = (
         study_table(f"{study}-{slug(studies.label)}", f"{title} on {studies.label}", note, cells)
         for study, (title, note) in _STUDIES.items()
         if (cells := studies.cells.get(study))
     )
-    return [table for table in tables if table is not None]
+    return present(*tables)
 
 
 MEAN_ALONE = {"mean": "μ"}
@@ -200,22 +203,27 @@ def study_table(
         if any(f"test.{classifier}.{metric}" in run.metrics for run in all_runs)
     }
 
-    def row(cell: SeedGroup) -> Row:
-        labels = (_label(cell.labels.get(axis)) for axis in axes)
-        accuracies = (accuracy(cell.runs, metric) for metric in columns)
-        dev_loss = measure((run.metrics.get("dev.loss") for run in cell.runs), 1, 3)
-        return Row((*labels, *accuracies, dev_loss), configuration_names(cell.runs))
-
+    rows = (
+        Row(
+            (
+                *(_label(cell.labels.get(axis)) for axis in axes),
+                *(accuracy(cell.runs, metric) for metric in columns),
+                measure((run.metrics.get("dev.loss") for run in cell.runs), 1, 3),
+            ),
+            configuration_names(cell.runs),
+        )
+        for cell in cells
+    )
     return Table(
         file,
         title,
         f"{note} Accuracy on the test points in %, and the loss on the dev points; {OURS}.",
         (*axes, *columns.values(), "dev loss"),
-        tuple(map(row, cells)),
+        tuple(rows),
     )
 
 
-def other_runs(report_data: ReportData) -> list[Table]:
+def other_runs(report_data: ReportData) -> tuple[Table, ...]:
     """Return a table for each data set with runs of no study.
 
     Its first columns are the options in which the configurations differ.
@@ -223,25 +231,22 @@ def other_runs(report_data: ReportData) -> list[Table]:
     tables = []
     for dataset in sorted({group.runs[0].dataset for group in report_data.other_runs}):
         groups = [group for group in report_data.other_runs if group.runs[0].dataset == dataset]
-        first = groups[0].runs[0]
-        model = ["encoder.model"] if "model" in first.config["encoder"] else []
-        axes = differing(groups) or ["encoder.name", *model, "objective.name"]
-        cells = []
-        for group in groups:
-            options = result_options(group.runs[0].config)
-            cells.append(SeedGroup({axis: options.get(axis) for axis in axes}, group.runs))
-        few = few_shot(first.metrics)
+        options = [result_options(group.runs[0].config) for group in groups]
+        default_axes = ("encoder.name", "encoder.model", "objective.name")
+        axes = differing(groups) or [axis for axis in default_axes if axis in options[0]]
+        cells = [
+            SeedGroup({axis: values.get(axis) for axis in axes}, group.runs)
+            for group, values in zip(groups, options, strict=True)
+        ]
+        few = few_shot(groups[0].runs[0].metrics)
         shown = {"linear": "TR", "mean": "μ", few: few_shot_title(few), "attentive": "attentive"}
-        if table := study_table(
-            f"other-{slug(dataset)}",
-            f"Other runs on {dataset}",
+        note = (
             "Runs that belong to no study, one row per configuration; the columns are the options "
-            "in which they differ.",
-            cells,
-            shown,
-        ):
-            tables.append(table)
-    return tables
+            "in which they differ."
+        )
+        title = f"Other runs on {dataset}"
+        tables.append(study_table(f"other-{slug(dataset)}", title, note, cells, shown))
+    return present(*tables)
 
 
 def _metrics(runs: Sequence[Run]) -> list[str]:

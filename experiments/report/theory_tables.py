@@ -1,24 +1,21 @@
 """The tables of the theory's quantities and bounds, and of the runs' warnings."""
 
-from collections.abc import Callable
-
 from experiments.metric_names import BOUNDS
 from experiments.report.configurations import configuration_names, describe
 from experiments.report.load_runs import ReportData
 from experiments.report.table_formats import Row, Table, measure
 from experiments.storage.results import Run
 
-_QUANTITIES: dict[str, Callable[[Run, str], float | None]] = {
-    "τ": lambda run, split: run.theory("tau", split=split),
-    "τ_k": lambda run, split: run.theory("tau_k", split=split),
-    "s(f)": lambda run, split: run.theory("intraclass_deviation", split=split),
-    "L_un, k = 1": lambda run, split: run.theory("unsupervised_loss", "total", split=split),
-    "L_un, own k and b": lambda run, split: run.theory(
-        "unsupervised_loss", "sampled", "mean", split=split
-    ),
-    "L_un^=": lambda run, split: run.theory("unsupervised_loss", "same", split=split),
-    "L_un^≠": lambda run, split: run.theory("unsupervised_loss", "different", split=split),
-    "L_sup^μ": lambda run, split: run.theory("supervised_mean_loss", "pairs", split=split),
+# Title -> where a run's result has the number.
+_QUANTITIES = {
+    "τ": ("tau",),
+    "τ_k": ("tau_k",),
+    "s(f)": ("intraclass_deviation",),
+    "L_un, k = 1": ("unsupervised_loss", "total"),
+    "L_un, own k and b": ("unsupervised_loss", "sampled", "mean"),
+    "L_un^=": ("unsupervised_loss", "same"),
+    "L_un^≠": ("unsupervised_loss", "different"),
+    "L_sup^μ": ("supervised_mean_loss", "pairs"),
 }
 
 
@@ -28,18 +25,18 @@ def theory_quantities(report_data: ReportData) -> Table:
     for name, group in report_data.configurations.items():
         for split in ("test", "train"):
             values = (
-                measure((quantity(run, split) for run in group.runs), 1, 3)
-                for quantity in _QUANTITIES.values()
+                measure((run.theory(*path, split=split) for run in group.runs), 1, 3)
+                for path in _QUANTITIES.values()
             )
             rows.append(Row((describe(group.runs[0]), split, *values), (name,)))
     return Table(
         "theory",
         "Quantities of the theory",
         "Mean ± standard deviation over seeds (number of seeds), on the finite split of test or "
-        "training features. τ: probability that a negative has the anchor's class, τ_k: that one "
-        "of k has; s(f): intraclass deviation; L_un: unsupervised loss, L_un^= and L_un^≠ its "
-        "parts with and without such a collision (k = 1); L_sup^μ: loss of the mean classifier "
-        "over pairs of classes.",
+        "training features. τ: probability that a negative has the anchor's class; τ_k: "
+        "probability that at least one of k negatives has it; s(f): intraclass deviation; L_un: "
+        "unsupervised loss; L_un^= and L_un^≠: its parts with and without such a collision "
+        "(k = 1); L_sup^μ: loss of the mean classifier over pairs of classes.",
         ("configuration", "points", *_QUANTITIES),
         tuple(rows),
     )
@@ -60,10 +57,11 @@ def theory_bounds(report_data: ReportData) -> Table:
     return Table(
         "bounds",
         "Bounds of the theory",
-        "Left ≤ right, and slack = right − left: mean ± standard deviation over seeds (number of "
-        "seeds). The standard error is that of one run's slack: 0 where the bound is evaluated "
-        "exactly. Lemma 4.3, 4.4 and Theorem 4.5 at k = b = 1, Theorem 6.1 at the run's k, "
-        "Proposition 6.2 at its b: left the bound from blocks, right the one from L_un.",
+        "A bound says left ≤ right; slack = right − left. Mean ± standard deviation over seeds "
+        "(number of seeds). The standard error is that of one run's slack; it is 0 where the bound "
+        "is evaluated exactly. Lemmas 4.3 and 4.4 and Theorem 4.5 are evaluated at k = b = 1, "
+        "Theorem 6.1 at the run's k, Proposition 6.2 at the run's b. In Proposition 6.2, left is "
+        "the bound from blocks, right the bound from L_un.",
         ("configuration", "bound", "points", "left", "right", "slack", "standard error"),
         tuple(rows),
     )
@@ -75,19 +73,18 @@ def warnings_table(report_data: ReportData) -> Table | None:
     for group in report_data.configurations.values():
         for run in group.runs:
             for warning in run.warnings:
-                message = f"{run.dataset}: {warning['message']}"
-                runs_with.setdefault((warning["kind"], message), []).append(run)
+                key = (warning["kind"], f"{run.dataset}: {warning['message']}")
+                runs_with.setdefault(key, []).append(run)
     if not runs_with:
         return None
-    rows = tuple(
-        Row((*warning, str(len(runs))), configuration_names(runs))
-        for warning, runs in sorted(runs_with.items())
-    )
     return Table(
         "warnings",
         "Doubtful numbers",
-        "The runs' own warnings about their numbers. On the page, ! marks these configurations in "
-        "every table.",
+        "What the runs themselves warn about. On the page, ! marks their configurations in every "
+        "table.",
         ("kind", "what", "how many runs"),
-        rows,
+        tuple(
+            Row((*warning, str(len(runs))), configuration_names(runs))
+            for warning, runs in sorted(runs_with.items())
+        ),
     )

@@ -10,11 +10,11 @@ from experiments.storage.results import Run
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = "confirmed", "not confirmed", "not testable here"
 
 RULE = (
-    "Each comparison is paired over seeds: the difference is taken seed by seed, and its 95 % "
-    "Student t interval over the seeds decides. A claim is confirmed if the whole interval lies on "
-    "the claim's side, and not confirmed otherwise. If the whole interval lies on the other side, "
-    "the opposite holds. A claim with several comparisons is confirmed if all of them are. One "
-    "seed gives no interval, so it can test nothing. Points are percentage points of accuracy."
+    "Runs are compared seed by seed; the 95 % Student t interval of the differences decides. A "
+    "claim is confirmed if the whole interval lies on the claim's side, and not confirmed "
+    "otherwise. If the whole interval lies on the other side, the opposite holds. A claim with "
+    "several comparisons is confirmed if all of them are. One seed gives no interval, so it can "
+    "test nothing. Points are percentage points of accuracy."
 )
 
 
@@ -43,11 +43,6 @@ class Finding:
     sources: tuple[str, ...] = ()
 
 
-def not_testable(why: str) -> Finding:
-    """Return the finding of a claim for which runs are missing."""
-    return Finding(NOT_TESTABLE, why)
-
-
 def decide(
     comparisons: Sequence[Comparison], bar: float = 0.0, below: bool = False
 ) -> tuple[str, str]:
@@ -55,32 +50,22 @@ def decide(
 
     The rule is :data:`RULE`; ``why`` is empty for a confirmed claim.
     """
+    if not comparisons:
+        return NOT_TESTABLE, "no finished run"
     intervals = [c.interval for c in comparisons if c.interval is not None and c.interval.n > 1]
     above = sum(interval.low > bar for interval in intervals)
     under = sum(interval.high < bar for interval in intervals)
     holds, opposite = (under, above) if below else (above, under)
     total = len(comparisons)
-    if total and opposite == total:
+    if opposite == total:
         return NOT_CONFIRMED, "the opposite holds: the whole interval lies on the other side"
     if holds < len(intervals):
-        if total == 1:
-            return NOT_CONFIRMED, "the interval reaches both sides"
-        return (
-            NOT_CONFIRMED,
-            f"of {total} comparisons it holds in {holds}, the opposite in {opposite}",
-        )
-    missing = _missing(comparisons)
-    return (NOT_TESTABLE, missing) if missing else (CONFIRMED, "")
-
-
-def _missing(comparisons: Sequence[Comparison]) -> str:
-    """Return which runs are missing for an interval of every comparison; empty if none are."""
-    if not comparisons:
-        return "no finished run"
+        several = f"of {total} comparisons it holds in {holds}, the opposite in {opposite}"
+        return NOT_CONFIRMED, "the interval reaches both sides" if total == 1 else several
     if absent := [c.what for c in comparisons if c.interval is None]:
-        return f"no seed has finished both runs of: {'; '.join(absent)}"
-    one_seed = any(c.interval is not None and c.interval.n == 1 for c in comparisons)
-    return "one seed only: no interval" if one_seed else ""
+        return NOT_TESTABLE, f"no seed has finished both runs of: {'; '.join(absent)}"
+    tested = len(intervals) == total
+    return (CONFIRMED, "") if tested else (NOT_TESTABLE, "one seed only: no interval")
 
 
 def differences_above(
@@ -88,7 +73,7 @@ def differences_above(
 ) -> Finding:
     """Return the finding of the claim that all these differences of accuracy exceed the bar."""
     if not runs:
-        return not_testable("no finished run of it")
+        return Finding(NOT_TESTABLE, "no finished run of it")
     verdict, why = decide(comparisons, bar)
     return Finding(
         verdict, why, measured, tuple(map(in_points, comparisons)), configuration_names(runs)
@@ -106,13 +91,10 @@ def in_units(comparison: Comparison) -> str:
 
 
 def _shown(comparison: Comparison, scale: float, digits: int, unit: str, sign: str) -> str:
-    interval = comparison.interval
-    if interval is None:
+    if comparison.interval is None:
         return f"{comparison.what}: no runs"
-    mean, low, high = (
-        f"{scale * value:{sign}.{digits}f}".replace("-", "−")
-        for value in (interval.mean, interval.low, interval.high)
-    )
-    if interval.n == 1:
+    *values, n = comparison.interval
+    mean, low, high = (f"{scale * value:{sign}.{digits}f}".replace("-", "−") for value in values)
+    if n == 1:
         return f"{comparison.what}: {mean}{unit} (1 seed, no interval)"
-    return f"{comparison.what}: {mean} [{low}, {high}]{unit} ({interval.n} seeds)"
+    return f"{comparison.what}: {mean} [{low}, {high}]{unit} ({n} seeds)"

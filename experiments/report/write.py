@@ -13,6 +13,7 @@ from experiments.report.page import compose_report, html, markdown_report, with_
 from experiments.report.protocol import setup_line
 from experiments.report.table_formats import csv_text, latex, markdown
 
+_TABLE_FORMATS = {"md": markdown, "csv": csv_text, "tex": latex}
 # This file lists the files of the last report. Those that the next report lacks are deleted, if
 # their names are a report's.
 _CONTENTS = ".contents"
@@ -46,10 +47,11 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
     """
     report = compose_report(load_report_data(folders))
     files = {"index.html": html(report), "report.md": markdown_report(report)}
-    for table in report.tables:
-        files[f"tables/{table.slug}.md"] = markdown(table)
-        files[f"tables/{table.slug}.csv"] = csv_text(table)
-        files[f"tables/{table.slug}.tex"] = latex(table)
+    files |= {
+        f"tables/{table.slug}.{ending}": render(table)
+        for table in report.tables
+        for ending, render in _TABLE_FORMATS.items()
+    }
     files |= {f"figures/{figure.slug}.svg": figure.standalone() for figure in report.figures}
     try:
         _write(out, files)

@@ -129,8 +129,14 @@ def why_unfinished(folder: Path) -> str:
 def find_runs(folders: Sequence[Path]) -> list[Run]:
     """Return every complete run under the folders once, in the order of their paths.
 
-    A run that ``force=true`` is replacing is left out.
+    A run that ``force=true`` is replacing is left out. Raises ConfigError for a path that is no
+    folder.
     """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder} is not a folder; give run folders, or folders that hold some"
+            )
     paths = dict.fromkeys(
         path.parent.resolve() for folder in folders for path in sorted(folder.rglob("result.json"))
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from made_up_runs import make_cell, make_study
 
-from experiments.report.ablations import observations
+from experiments.report.accuracy_claims import ablations
 from experiments.report.load_runs import load_report_data
 
 LOW, HIGH, SCATTERED = (0.80, 0.81, 0.82), (0.90, 0.91, 0.92), (0.95, 0.70, 0.80)
@@ -19,10 +19,14 @@ def test_collisions(tmp_path: Path) -> None:
     ]
     make_study(tmp_path, "collisions", *cells)
     (studies,) = load_report_data([tmp_path]).datasets
-    up, down, both = observations(studies)
-    assert "at k = 1, raises accuracy" in up and "+10.00 [+10.00, +10.00] points" in up
-    assert "at k = 4, lowers accuracy" in down and "−10.00" in down
-    assert "at k = 10, does not clearly change accuracy" in both
+    up, down, both = ablations(studies)
+    assert (
+        "At k = 1," in up
+        and "class raise accuracy" in up
+        and "+10.00 [+10.00, +10.00] points" in up
+    )
+    assert "At k = 4," in down and "class lower accuracy" in down and "−10.00" in down
+    assert "At k = 10," in both and "do not clearly change accuracy" in both
 
 
 def test_budget_compares_the_largest_with_the_smallest(tmp_path: Path) -> None:
@@ -32,7 +36,7 @@ def test_budget_compares_the_largest_with_the_smallest(tmp_path: Path) -> None:
     ]
     make_study(tmp_path, "budget", *cells)
     (studies,) = load_report_data([tmp_path]).datasets
-    (sentence,) = observations(studies)
+    (sentence,) = ablations(studies)
     assert sentence.startswith(
-        "Larger blocks at an equal number of points lower accuracy (b = 10 − b = 1, AVG-2: −10.00"
+        "At an equal number of points, larger blocks lower accuracy (b = 10 − b = 1, AVG-2: −10.00"
     )
