@@ -8,13 +8,13 @@ import pytest
 
 import experiments.run
 from cli.main import main
+from experiments.training.loop import Training
+from experiments.training.progress import Progress
 
 SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8",
          "objective.negatives=2", "evaluation.linear_steps=200", "training.log_every=5",
          "training.dev_every=10", "runtime.progress=false"]  # fmt: skip
 TOPICS = {"pos": ["fine", "bright", "lovely"], "neg": ["dull", "grey", "awful"]}
-from experiments.training.loop import Training
-from experiments.training.progress import Progress
 
 
 def review(label: str, number: int) -> str:
