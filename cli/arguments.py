@@ -1,4 +1,4 @@
-"""The command line of the verbs whose options are not Hydra's: ``NAME=VALUE``, flags, folders.
+"""The command line of verbs with options of their own: ``NAME=VALUE``, flags, folders.
 
 A verb declares its options once, as :class:`Option` or with :func:`count` and :func:`path`, and
 asks :func:`parse` for their values.

@@ -65,11 +65,11 @@ def _train_options(arguments: list[str]) -> list[str]:
         )
     if any(argument.startswith("objective=") for argument in arguments):
         raise ConfigError("objective: crl evaluate does not train; use crl train")
-    options = ["objective=frozen"]
+    options = []
     for argument in arguments:
         if argument.startswith("features="):
             file = argument.removeprefix("features=")
             options += ["dataset=features", f"dataset.root={quoted(file)}"]
         else:
             options.append(argument)
-    return options
+    return [*options, "objective=frozen"]

@@ -98,7 +98,7 @@ class Overview:
 def overview(folders: Sequence[Path]) -> Overview:
     """Return the status of the runs that manifests name, then of all other runs in the folders.
 
-    Raises ConfigError if there is neither.
+    Raises ConfigError if there are no runs.
     """
     for folder in folders:
         if not folder.is_dir():
@@ -107,7 +107,7 @@ def overview(folders: Sequence[Path]) -> Overview:
                 "crl status takes those that hold runs, sweeps or reproductions"
             )
     report = Overview()
-    look = cache(run_status)  # a run can belong to several studies
+    status_of = cache(run_status)  # a run can belong to several studies
     for manifest_path in find_manifests(folders):
         try:
             manifest = read_manifest(manifest_path)
@@ -118,7 +118,9 @@ def overview(folders: Sequence[Path]) -> Overview:
             title = manifest.title if study.name == "sweep" else study.name
             report.cells += [
                 CellStatus(
-                    f"{title} on {study.dataset}", _cell_title(cell), tuple(map(look, cell.runs))
+                    f"{title} on {study.dataset}",
+                    _cell_title(cell),
+                    tuple(map(status_of, cell.runs)),
                 )
                 for cell in study.cells
             ]
@@ -126,7 +128,7 @@ def overview(folders: Sequence[Path]) -> Overview:
     others: dict[str, list[RunStatus]] = {}
     for path in run_folders(folders):
         if path not in in_studies:
-            others.setdefault(_short(path.parent), []).append(look(path))
+            others.setdefault(_short(path.parent), []).append(status_of(path))
     title = "runs of no study" if report.cells else "runs"
     report.cells += [CellStatus(title, parent, tuple(runs)) for parent, runs in others.items()]
     if not report.runs and not report.damaged:
@@ -178,7 +180,7 @@ def _progress(folder: Path, state: str, steps: int) -> RunStatus:
 
 
 def _failure(path: Path) -> str:
-    """Why and when the run failed; empty if it did not."""
+    """Return why and when the run failed; "" if it did not."""
     try:
         failure = read_plain_json(path)
         return f"{failure['reason']} ({failure['time']})"
@@ -189,13 +191,13 @@ def _failure(path: Path) -> str:
 
 
 def _cell_title(cell: Cell) -> str:
-    """The labels of a cell; without labels, the names of its runs."""
+    """Return the labels of a cell or, if it has none, the folders that hold its runs."""
     labels = [f"{name}={value}" for name, value in cell.labels.items()]
     return " ".join(labels or sorted({path.parent.name for path in cell.runs}))
 
 
 def _short(folder: Path) -> str:
-    """The path relative to the working directory, if it lies below."""
+    """Return the path, relative to the working directory if it lies below."""
     here = Path.cwd()
     return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 

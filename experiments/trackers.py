@@ -1,8 +1,8 @@
-"""Experiment trackers: TensorBoard, Weights & Biases, MLflow; each is imported only if asked for.
+"""Experiment trackers: TensorBoard, Weights & Biases, MLflow.
 
-They get the same numbers as ``metrics.jsonl``. A tracker cannot change a result, nor end a run that
-is in progress. To add one, write a class with the methods of :class:`Tracker` and put it into
-``TRACKERS`` under the name of its ``runtime`` option.
+They get the same numbers as ``metrics.jsonl``. Each is imported only if asked for. A tracker can
+neither change a result nor end a run that is in progress. To add one, write a class with the
+methods of :class:`Tracker` and put it into ``TRACKERS`` under the name of its ``runtime`` option.
 """
 
 import json

@@ -76,7 +76,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest; its paths become absolute. Raises ConfigError if the file is none."""
+    """Read a manifest; its paths become absolute. Raises ConfigError for another file."""
     home = path.parent.resolve()
 
     def cell(plain: dict[str, Any]) -> Cell:

@@ -36,7 +36,7 @@ from experiments.storage.results import REPLACED, read_result
 
 
 class RunFolder:
-    """``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``checkpoint.pt``, ``result.json``.
+    """The files of one run, and the methods that write them.
 
     ``result.json`` is written last: the run is complete if it is there. ``failed.json`` is there if
     the last attempt ended with an error.
@@ -103,7 +103,10 @@ class RunFolder:
             yield
 
     def _prepare(self, config: Config) -> None:
-        """Write who holds the lock, and the configuration; this process holds the lock."""
+        """Write who holds the lock, start over if ``force`` asks for it, write the configuration.
+
+        Only the process that holds the lock may call this.
+        """
         remove_leftovers(self.path)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         write_json(
@@ -134,7 +137,7 @@ class RunFolder:
             return "another crl process"
 
     def _was_interrupted(self, config: Config) -> bool:
-        """Whether the folder holds an incomplete run of the same command, ``force`` included."""
+        """Return whether the folder holds an incomplete run of this command, also with ``force``."""
         try:
             stored = load_config(self.config)
         except ConfigError:  # no configuration, or a damaged one

@@ -52,7 +52,7 @@ def config_checks(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _is_map(feature_map: Any) -> bool:
-    """Whether it is None or a map of :func:`experiments.evaluation.feature_map.feature_map`."""
+    """Return whether it is None or what :mod:`experiments.evaluation.feature_map` returns."""
     if feature_map is None:
         return True
     variance, points, means, classes, labels = (
@@ -72,7 +72,7 @@ def _is_map(feature_map: Any) -> bool:
 
 
 def _are_pairs(points: Any) -> bool:
-    """Whether each point is [x, y] with both coordinates in [-1, 1]."""
+    """Return whether each point is [x, y] with both coordinates in [-1, 1]."""
     return all(
         isinstance(point, list)
         and len(point) == 2
