@@ -137,7 +137,7 @@ class RunFolder:
             return "another crl process"
 
     def _was_interrupted(self, config: Config) -> bool:
-        """Return whether the folder holds an incomplete run of this command, also with ``force``."""
+        """Return whether the folder holds an incomplete run of this command with ``force``."""
         try:
             stored = load_config(self.config)
         except ConfigError:  # no configuration, or a damaged one
