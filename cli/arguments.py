@@ -1,7 +1,7 @@
-"""The command line of the verbs whose options are not Hydra's: ``NAME=VALUE``, flags, folders.
+"""The command line of verbs with options of their own: ``NAME=VALUE``, flags, folders.
 
-A verb declares its options once, with :func:`count`, :func:`path`, :func:`names`, :func:`text` and
-:func:`flag`, and asks :func:`parse` for their values.
+A verb declares its options once, as :class:`Option` or with :func:`count` and :func:`path`, and
+asks :func:`parse` for their values.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Option(Generic[Value]):
-    """``read`` turns the text behind ``NAME=`` into a value; None for a flag, which has no text."""
+    """``NAME=TEXT``, whose value is ``read(TEXT)``, or a flag such as ``--json`` (no ``read``)."""
 
     name: str
     default: Value
-    read: Callable[[str], Value] | None
+    read: Callable[[str], Value] | None = None
 
     @property
     def start(self) -> str:
@@ -53,26 +53,11 @@ def path(name: str, default: Value) -> Option[Value | Path]:
     return Option(name, default, read)
 
 
-def names(name: str) -> Option[tuple[str, ...]]:
-    """Declare ``NAME=A,B,...``; the default is empty."""
-    return Option(name, (), lambda value: tuple(filter(None, value.split(","))))
-
-
-def text(name: str, default: Value) -> Option[Value | str]:
-    """Declare ``NAME=TEXT``."""
-    return Option(name, default, str)
-
-
-def flag(name: str) -> Option[bool]:
-    """Declare an option without a value, such as ``--json``."""
-    return Option(name, False, None)
-
-
 @dataclass(frozen=True)
 class Arguments:
     """What the user typed: ``arguments[OPTION]`` is the option's value or its default."""
 
-    folders: list[str]
+    folders: list[Path]
     overrides: list[str]
     _values: dict[str, Any]
 
@@ -105,10 +90,26 @@ def parse(
         elif (
             folders and not argument.startswith("-") and (not equals or expanded(argument).exists())
         ):
-            parsed.folders.append(argument)
+            parsed.folders.append(expanded(argument))
         else:
             starts = {known.name: known.start for known in options}
             near = get_close_matches(name, starts, 1, 0.5)
             hint = f"did you mean {starts[near[0]]}?" if near else f"see crl {verb} --help"
             raise ConfigError(f"{argument}: no such option of crl {verb}; {hint}")
+    return parsed
+
+
+def parse_runs(verb: str, arguments: Sequence[str], options: Sequence[Option[Any]]) -> Arguments:
+    """Parse the command line of a verb that loads finished runs again.
+
+    It takes ``runtime.*`` and ``dataset.root`` too. Raises ConfigError, also without a folder.
+    """
+    parsed = parse(
+        verb,
+        arguments,
+        options,
+        is_override=lambda argument: argument.startswith(("runtime.", "dataset.root=")),
+    )
+    if not parsed.folders:
+        raise ConfigError(f"crl {verb} needs run folders: crl {verb} RUN_DIR [RUN_DIR ...]")
     return parsed

@@ -1,11 +1,7 @@
 """``crl compare``: whether finished runs learned the same representation."""
 
-from pathlib import Path
-
-from cli.arguments import count, parse, path
-from cli.console import say
-from cli.text_table import aligned
-from experiments.errors import ConfigError
+from cli.arguments import count, parse_runs, path
+from cli.console import aligned, say
 
 USAGE = """crl compare RUN_DIR [RUN_DIR ...] [points=N] [neighbours=K] [permutations=N] [out=PATH]
 
@@ -41,14 +37,7 @@ _OUT = path("out", None)
 
 def run(arguments: list[str]) -> None:
     """Compare the runs in the folders that the arguments name."""
-    parsed = parse(
-        "compare",
-        arguments,
-        (_POINTS, _NEIGHBOURS, _PERMUTATIONS, _OUT),
-        is_override=lambda argument: argument.startswith(("runtime.", "dataset.root=")),
-    )
-    if not parsed.folders:
-        raise ConfigError("crl compare needs run folders: crl compare RUN_DIR RUN_DIR ...")
+    parsed = parse_runs("compare", arguments, (_POINTS, _NEIGHBOURS, _PERMUTATIONS, _OUT))
 
     from experiments.analysis.alignment import compare, pair_rows, run_lines, write
 
@@ -60,7 +49,7 @@ def run(arguments: list[str]) -> None:
         parsed.overrides,
         say,
     )
-    written = write(comparison, parsed[_OUT] or Path(parsed.folders[0]) / "comparison")
+    written = write(comparison, parsed[_OUT] or parsed.folders[0] / "comparison")
     print(f"\n{comparison.points} test points", *run_lines(comparison), sep="\n")
     print(f"\n{aligned(pair_rows(comparison))}\n")
     print(*written, sep="\n")

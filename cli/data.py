@@ -2,16 +2,12 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.arguments import count, parse, path
-from cli.console import say
-from cli.text_table import aligned
+from cli.console import aligned, say
 from experiments.config.paths import expanded
 from experiments.errors import ConfigError
-
-if TYPE_CHECKING:
-    from data.wikipedia.articles import Rule
 
 USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
 
@@ -40,7 +36,7 @@ Examples
 
 def run(arguments: list[str]) -> None:
     """Build the data set that the arguments describe and print the counts."""
-    verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    verb, *rest = arguments or [""]
     if verb != "build-wiki":
         raise ConfigError(
             f"crl data {verb or 'alone'}: no such thing; choose build-wiki (crl data --help)"
@@ -51,28 +47,26 @@ def run(arguments: list[str]) -> None:
             "crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
         )
 
+    from data.wikipedia.articles import Rule, read_titles
     from data.wikipedia.build import build_wiki
 
     dump, out = map(expanded, rest[:2])
-    print(_shown(build_wiki(dump, out, _rule(rest[2:]), say), out))
-
-
-def _rule(arguments: list[str]) -> "Rule":
-    from data.wikipedia.articles import Rule, read_titles
-
     titles = path("titles", None)
     counts = [count(f.name, f.default) for f in fields(Rule) if f.name != titles.name]
-    parsed = parse("data", arguments, [*counts, titles], folders=False)
-    values: dict[str, Any] = {option.name: parsed[option] for option in counts}
+    parsed = parse("data", rest[2:], [*counts, titles], folders=False)
+    options: dict[str, Any] = {option.name: parsed[option] for option in counts}
     if file := parsed[titles]:
-        values["titles"] = read_titles(file)
-    return Rule(**values)
+        options["titles"] = read_titles(file)
+    print(_shown(build_wiki(dump, out, Rule(**options), say), out))
 
 
 def _shown(report: dict[str, Any], out: Path) -> str:
     """Return the counts as a table, and the command that uses the data set."""
-    articles = f"articles of {report['rule']['sentences']} sentences"
-    counts = {"pages read": report["pages"], **report["dropped"], articles: report["articles"]}
+    counts = {
+        "pages read": report["pages"],
+        **report["dropped"],
+        f"articles of {report['rule']['sentences']} sentences": report["articles"],
+    }
     table = aligned([(f"{name:<30}", f"{n:>12,}") for name, n in counts.items()], left=(0,))
     advice = (
         f"crl train dataset=wiki3029 dataset.root={out}"

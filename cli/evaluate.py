@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from cli.console import say
+from cli.tables import show
+from experiments.config.compose import compose_config, quoted
 from experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]
@@ -40,18 +42,9 @@ Examples
 
 def run(arguments: list[str]) -> None:
     """Evaluate the run in the first argument, or the encoder that the arguments describe."""
-    from cli.result_table import show
-
     command = ["crl", "evaluate", *arguments]
-    if not arguments:
-        raise ConfigError(
-            "crl evaluate needs a run folder (crl evaluate RUN_DIR), features=FILE or "
-            "encoder=torchvision:NAME"
-        )
-    if "=" in arguments[0] and not Path(arguments[0]).is_dir():
-        from experiments.config.compose import compose_config
-
-        config = compose_config(_train_options(arguments))
+    if not arguments or ("=" in arguments[0] and not Path(arguments[0]).is_dir()):
+        config = compose_config(_train_options(arguments))  # before the slow import of torch
 
         from experiments.run import run as run_experiment
 
@@ -65,12 +58,10 @@ def run(arguments: list[str]) -> None:
 
 def _train_options(arguments: list[str]) -> list[str]:
     """Translate the arguments into those of ``crl train`` for a frozen encoder."""
-    from experiments.config.compose import quoted
-
     if not any(argument.startswith(("features=", "encoder=")) for argument in arguments):
         raise ConfigError(
-            f"{arguments[0]}: crl evaluate needs a run folder as its first argument, or "
-            "features=FILE or encoder=... (--help)"
+            "crl evaluate needs a run folder as its first argument (crl evaluate RUN_DIR), "
+            "features=FILE or encoder=torchvision:MODEL"
         )
     if any(argument.startswith("objective=") for argument in arguments):
         raise ConfigError("objective: crl evaluate does not train; use crl train")

@@ -1,11 +1,7 @@
 """``crl geometry``: class means of finished runs next to the means that theory predicts."""
 
-from pathlib import Path
-
-from cli.arguments import parse, path
-from cli.console import say
-from cli.text_table import aligned
-from experiments.errors import ConfigError
+from cli.arguments import parse_runs, path
+from cli.console import aligned, say
 
 USAGE = """crl geometry RUN_DIR [RUN_DIR ...] [out=PATH]
 
@@ -46,19 +42,11 @@ _OUT = path("out", None)
 
 def run(arguments: list[str]) -> None:
     """Measure the runs in the folders that the arguments name."""
-    parsed = parse(
-        "geometry",
-        arguments,
-        (_OUT,),
-        is_override=lambda argument: argument.startswith(("runtime.", "dataset.root=")),
-    )
-    if not parsed.folders:
-        raise ConfigError("crl geometry needs run folders: crl geometry RUN_DIR [RUN_DIR ...]")
+    parsed = parse_runs("geometry", arguments, (_OUT,))
 
     from experiments.analysis.class_geometry import measure_runs, rows, write
 
-    out = parsed[_OUT] or Path(parsed.folders[0]) / "geometry"
     geometries = measure_runs(parsed.folders, parsed.overrides, say)
-    written = write(geometries, out)
+    written = write(geometries, parsed[_OUT] or parsed.folders[0] / "geometry")
     print(f"\n{aligned(rows(geometries))}\n")
     print(*written, sep="\n")

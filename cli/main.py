@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    verb, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    verb, *rest = arguments or ["--help"]
     if verb in ("-h", "--help", "help"):
         print(HELP.format(verbs="\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())))
         return 0
@@ -81,11 +81,11 @@ def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]
             run(arguments)
     except (ConfigError, DataError, RunError) as error:
         if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":
-            say(f"crl: {' '.join(str(error).split())}")  # of torchrun's processes, one prints it
+            say(f"crl: {' '.join(str(error).split())}")  # only one of torchrun's processes does
         return 1 if isinstance(error, RunError) else 2
+    except BrokenPipeError:
+        raise  # see main()
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         where = f"{error.filename}: " if error.filename else ""
         say(f"crl: {where}{error.strerror or error}")
         return 1

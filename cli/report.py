@@ -1,13 +1,10 @@
 """``crl report``: a page, tables and figures of finished runs."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from cli.arguments import parse, path
 from cli.console import printable
-from experiments.config.paths import expanded
-
-if TYPE_CHECKING:
-    from experiments.report.write import ReportSummary
 
 USAGE = """crl report [DIR ...] [out=PATH]
 
@@ -30,15 +27,15 @@ _OUT = path("out", None)
 def run(arguments: list[str]) -> None:
     """Report on the runs in the folders that the arguments name."""
     parsed = parse("report", arguments, (_OUT,))
-    folders = [expanded(folder) for folder in parsed.folders or ["outputs"]]
+    folders = parsed.folders or [Path("outputs")]
+    report(folders, parsed[_OUT] or folders[0] / "report")
 
+
+def report(folders: Sequence[Path], out: Path) -> None:
+    """Write the report to ``out``; print where its page is and a line for each claim."""
     from experiments.report.write import write_report
 
-    show(write_report(folders, parsed[_OUT] or folders[0] / "report"))
-
-
-def show(summary: "ReportSummary") -> None:
-    """Print where the page is and what it says, one line for each claim."""
+    summary = write_report(folders, out)
     print(f"{printable(str(summary.page))}\n\n{summary.setup}")
     if summary.missing:
         print(f"missing or counted once: {len(summary.missing)} (the page lists them)")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from cli.arguments import count, names, parse, path, text
+from cli.arguments import Option, count, parse, path
 from cli.console import say
-from cli.report import show
+from cli.report import report
 from experiments.config.paths import expanded
 from experiments.errors import ConfigError
 
@@ -38,60 +38,60 @@ Examples
   crl reproduce scale=paper cifar100=/data glove=glove.840B.300d.txt
 """
 
-_SCALE = text("scale", "quick")
-_ONLY = names("only")
+_SCALE = Option("scale", "quick", str)
+_ONLY = Option("only", "", str)
 _SEEDS = count("seeds", 3, least=1)
 _WORKERS = count("workers", None, least=1)
 _OUTPUT_DIR = path("output_dir", Path("outputs"))
-_GLOVE = text("glove", None)
-_ROOTS = tuple(text(dataset, None) for dataset in ("cifar100", "wiki3029", "imdb"))
+_GLOVE = Option[str | None]("glove", None, str)
+_ROOTS = tuple(
+    Option[str | None](dataset, None, str) for dataset in ("cifar100", "wiki3029", "imdb")
+)
 
 
 def run(arguments: list[str]) -> None:
     """Run the experiments that the arguments select, then write the report."""
     from experiments.config.compose import quoted
     from experiments.config.messages import is_launcher_option
-    from experiments.report.write import write_report
     from experiments.reproduction.reproduce import Request, finish, reproduce
-
-    def is_launcher(argument: str) -> bool:
-        return is_launcher_option(argument.lstrip("+"))
 
     parsed = parse(
         "reproduce",
         arguments,
         (_SCALE, _ONLY, _SEEDS, _WORKERS, _OUTPUT_DIR, _GLOVE, *_ROOTS),
         folders=False,
-        is_override=lambda a: "=" in a and (is_launcher(a) or "." in a.partition("=")[0]),
+        is_override=lambda a: (
+            "=" in a and ("." in a.partition("=")[0] or is_launcher_option(a.lstrip("+")))
+        ),
     )
-    launcher = tuple(filter(is_launcher, parsed.overrides))
+    launcher = tuple(
+        option for option in parsed.overrides if is_launcher_option(option.lstrip("+"))
+    )
     if parsed[_WORKERS] and launcher:
         raise ConfigError(
             "workers: a launcher has no workers; set the launcher's own options instead"
         )
-    given = {option.name: value for option in (*_ROOTS, _GLOVE) if (value := parsed[option])}
-    for name, value in given.items():
-        if not expanded(value).exists():
-            raise ConfigError(f"{name}: {value} does not exist")
-    glove = given.pop(_GLOVE.name, None)
-    roots = {name: [f"dataset.root={quoted(folder)}"] for name, folder in given.items()}
-    if glove:
+    for option in (*_ROOTS, _GLOVE):
+        if (place := parsed[option]) and not expanded(place).exists():
+            raise ConfigError(f"{option.name}: {place} does not exist")
+    roots = {o.name: [f"dataset.root={quoted(parsed[o])}"] for o in _ROOTS if parsed[o]}
+    if glove := parsed[_GLOVE]:
         vectors = ["encoder.embedding=glove", f"encoder.glove_path={quoted(glove)}"]
         roots |= {name: [*roots.get(name, []), *vectors] for name in ("wiki3029", "imdb")}
     request = Request(
         scale=parsed[_SCALE],
-        only=parsed[_ONLY],
+        only=tuple(filter(None, parsed[_ONLY].split(","))),
         seeds=parsed[_SEEDS],
         workers=parsed[_WORKERS],
         output_dir=parsed[_OUTPUT_DIR],
         roots=roots,
-        common=tuple(argument for argument in parsed.overrides if argument not in launcher),
+        common=tuple(option for option in parsed.overrides if option not in launcher),
         launcher=launcher,
     )
     failures = reproduce(request, ["crl", "reproduce", *arguments], say)
     try:
-        show(write_report([request.output_dir], request.output_dir / "report"))
+        report([request.output_dir], request.output_dir / "report")
     except ConfigError:
-        if not failures:  # otherwise the failures are what the user needs to see
+        if not failures:  # else the user needs to see the failures, not this error
             raise
     finish(failures)

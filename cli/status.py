@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from cli.arguments import flag, parse
-from cli.text_table import aligned
-from experiments.config.paths import expanded
+from cli.arguments import Option, parse
+from cli.console import aligned
 from experiments.errors import RunError
-
-if TYPE_CHECKING:
-    from experiments.status import CellStatus, Overview, RunStatus
+from experiments.runtime.time_left import duration
+from experiments.status import STATES, CellStatus, Overview, RunStatus, counts, overview
 
 USAGE = """crl status [DIR ...] [--json]
 
@@ -33,18 +31,14 @@ Examples
   watch crl status outputs more_outputs
 """
 
-_JSON = flag("--json")
-_ORDER = ("running", "failed", "interrupted", "waiting")
+_JSON = Option("--json", False)
 _MOST_WAITING = 8  # this many waiting settings have a line of their own
 
 
 def run(arguments: list[str]) -> None:
     """Print the state of the runs. Raises RunError if one failed or a manifest is damaged."""
     parsed = parse("status", arguments, (_JSON,))
-
-    from experiments.status import counts, overview
-
-    summary = overview([expanded(folder) for folder in parsed.folders or ["outputs"]])
+    summary = overview(parsed.folders or [Path("outputs")])
     print(_as_json(summary) if parsed[_JSON] else _as_text(summary))
     failed = counts(summary.runs).get("failed", 0)
     if failed:
@@ -55,30 +49,24 @@ def run(arguments: list[str]) -> None:
         raise RunError(f"{len(summary.damaged)} manifest(s) cannot be read")
 
 
-def _as_text(summary: "Overview") -> str:
-    from experiments.status import counts
-
+def _as_text(summary: Overview) -> str:
     lines = [f"damaged: {line}" for line in summary.damaged]
     for title, cells in summary.studies().items():
-        runs = [run for cell in cells for run in cell.runs]
-        lines.append(f"{title}: {_counted(counts(runs), len(runs))}")
-        lines += [aligned(rows, range(4), "   ")] if (rows := _details(cells)) else []
+        lines.append(f"{title}: {_counted([run for cell in cells for run in cell.runs])}")
+        if rows := _details(cells):
+            lines.append(aligned(rows, range(4), "   "))
         lines.append("")
-    return "\n".join(
-        [*lines, _counted(counts(summary.runs), len(summary.runs)) + _time_left(summary)]
-    )
+    return "\n".join([*lines, _counted(summary.runs) + _time_left(summary)])
 
 
-def _counted(counts: dict[str, int], total: int) -> str:
+def _counted(runs: Sequence[RunStatus]) -> str:
     return ", ".join(
-        f"{n} of {total} {state}" if state == "complete" else f"{n} {state}"
-        for state, n in counts.items()
+        f"{n} of {len(runs)} {state}" if state == "complete" else f"{n} {state}"
+        for state, n in counts(runs).items()
     )
 
 
-def _time_left(summary: "Overview") -> str:
-    from experiments.runtime.time_left import duration
-
+def _time_left(summary: Overview) -> str:
     seconds = summary.seconds_left()
     if not seconds:
         return ""
@@ -87,7 +75,7 @@ def _time_left(summary: "Overview") -> str:
     return f"; nothing is running, the rest would take about {duration(seconds)}, one run at a time"
 
 
-def _details(cells: Sequence["CellStatus"]) -> list[tuple[str, str, str, str]]:
+def _details(cells: Sequence[CellStatus]) -> list[tuple[str, str, str, str]]:
     """Return rows (state, setting, seeds, note) of the runs that are not complete.
 
     Runs of one setting with the same state and note share a row. If many settings are waiting, they
@@ -102,7 +90,7 @@ def _details(cells: Sequence["CellStatus"]) -> list[tuple[str, str, str, str]]:
     rows = [
         (f"  {state}", title, " ".join(run.path.name for run in runs), note)
         for (state, title, note), runs in sorted(
-            groups.items(), key=lambda g: _ORDER.index(g[0][0])
+            groups.items(), key=lambda group: STATES.index(group[0][0])
         )
         if state != "waiting" or len(waiting) <= _MOST_WAITING
     ]
@@ -111,24 +99,23 @@ def _details(cells: Sequence["CellStatus"]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _as_json(summary: "Overview") -> str:
-    from experiments.status import counts
-
-    runs = [
-        {
-            "study": cell.study,
-            "setting": cell.title,
-            "path": str(run.path),
-            "state": run.state,
-            "share": round(run.share, 4),
-        }
-        | ({"note": run.note} if run.note else {})
-        for cell in summary.cells
-        for run in cell.runs
-    ]
-    head = {
+def _as_json(summary: Overview) -> str:
+    plain = {
         "total": len(summary.runs),
         "counts": counts(summary.runs),
         "seconds_left": summary.seconds_left(),
+        "damaged": summary.damaged,
+        "runs": [
+            {
+                "study": cell.study,
+                "setting": cell.title,
+                "path": str(run.path),
+                "state": run.state,
+                "share": round(run.share, 4),
+            }
+            | ({"note": run.note} if run.note else {})
+            for cell in summary.cells
+            for run in cell.runs
+        ],
     }
-    return json.dumps({**head, "damaged": summary.damaged, "runs": runs}, indent=2)
+    return json.dumps(plain, indent=2)

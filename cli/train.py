@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> None:
 
     config = compose_config(arguments)  # before the slow import of torch: errors come at once
 
-    from cli.result_table import show
+    from cli.tables import show
     from experiments.launch.multi_device import run_on_devices
 
     result = run_on_devices(config, ["crl", "train", *arguments], say)
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> None:
 
 def _sweep(arguments: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
-    from cli.sweep_table import sweep_table
+    from cli.tables import sweep_table
     from experiments.errors import RunError
     from experiments.launch.sweep import plan_sweep, run_sweep
 

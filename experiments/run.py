@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from experiments.config.identity import config_hash, run_name
+from experiments.config.identity import config_hash, run_name, run_path
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
 from experiments.evaluation.score import describe_data, score
@@ -40,7 +40,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     and returns the result; the others return an empty one. Raises ConfigError, DataError, RunError.
     """
     _check_processes(config, ranks)
-    folder = RunFolder.of(config)
+    folder = RunFolder(run_path(config))
     if (stored := _stored_result(config, folder)) is not None:
         say(f"complete already: {folder.path} (force=true runs it again)")
         return stored

@@ -21,7 +21,7 @@ from experiments.runtime.time_left import (
     seconds_until_all_end,
 )
 from experiments.storage.lock import is_locked
-from experiments.storage.manifest import Study, find_manifests, read_manifest
+from experiments.storage.manifest import Cell, find_manifests, read_manifest
 from experiments.storage.results import read_run, run_folders
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
@@ -86,9 +86,11 @@ class Overview:
         for cells in self.studies().values():
             runs = [run for cell in cells for run in cell.runs]
             of_study = _mean_seconds(runs) or usual
-            for run in runs:
-                if run.state in ("running", "interrupted", "waiting"):
-                    left.setdefault(run.path, (1 - run.share) * (run.seconds or of_study))
+            left |= {
+                run.path: (1 - run.share) * (run.seconds or of_study)
+                for run in runs
+                if run.state in ("running", "interrupted", "waiting") and run.path not in left
+            }
         running = [left[run.path] for run in self.runs if run.state == "running"]
         return seconds_until_all_end(left.values(), running, len(running))
 
@@ -96,7 +98,7 @@ class Overview:
 def overview(folders: Sequence[Path]) -> Overview:
     """Return the status of the runs that manifests name, then of all other runs in the folders.
 
-    Raises ConfigError if there is neither.
+    Raises ConfigError if there are no runs.
     """
     for folder in folders:
         if not folder.is_dir():
@@ -105,28 +107,30 @@ def overview(folders: Sequence[Path]) -> Overview:
                 "crl status takes those that hold runs, sweeps or reproductions"
             )
     report = Overview()
-    look = cache(run_status)  # a run can belong to several studies
-    for place in find_manifests(folders):
+    status_of = cache(run_status)  # a run can belong to several studies
+    for manifest_path in find_manifests(folders):
         try:
-            manifest = read_manifest(place)
+            manifest = read_manifest(manifest_path)
         except ConfigError as error:
             report.damaged.append(str(error))
             continue
         for study in manifest.studies:
-            title = _title(study, manifest.title)
-            for cell in study.cells:
-                labels = [f"{name}={value}" for name, value in cell.labels.items()]
-                labels = labels or sorted({path.parent.name for path in cell.runs})
-                report.cells.append(
-                    CellStatus(title, " ".join(labels), tuple(look(path) for path in cell.runs))
+            title = manifest.title if study.name == "sweep" else study.name
+            report.cells += [
+                CellStatus(
+                    f"{title} on {study.dataset}",
+                    _cell_title(cell),
+                    tuple(map(status_of, cell.runs)),
                 )
-    named = {run.path for run in report.runs}
+                for cell in study.cells
+            ]
+    in_studies = {run.path for run in report.runs}
     others: dict[str, list[RunStatus]] = {}
     for path in run_folders(folders):
-        if path not in named:
-            others.setdefault(_short(path.parent), []).append(look(path))
+        if path not in in_studies:
+            others.setdefault(_short(path.parent), []).append(status_of(path))
     title = "runs of no study" if report.cells else "runs"
-    report.cells += [CellStatus(title, place, tuple(runs)) for place, runs in others.items()]
+    report.cells += [CellStatus(title, parent, tuple(runs)) for parent, runs in others.items()]
     if not report.runs and not report.damaged:
         raise ConfigError(
             f"{', '.join(map(str, folders))}: no runs there; crl train and crl reproduce make them"
@@ -152,9 +156,11 @@ def run_status(folder: Path) -> RunStatus:
         steps = int(read_plain_yaml(path)["training"]["steps"])
         assert steps > 0
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AssertionError) as error:
-        kind = type(error).__name__
-        note = f"{path} is damaged ({kind}); delete the run and start it again"
-        return RunStatus(folder, "failed", note)
+        return RunStatus(
+            folder,
+            "failed",
+            f"{path} is damaged ({type(error).__name__}); delete the run and start it again",
+        )
     return _progress(folder, state, steps)
 
 
@@ -174,7 +180,7 @@ def _progress(folder: Path, state: str, steps: int) -> RunStatus:
 
 
 def _failure(path: Path) -> str:
-    """Why and when the run failed; empty if it did not."""
+    """Return why and when the run failed; "" if it did not."""
     try:
         failure = read_plain_json(path)
         return f"{failure['reason']} ({failure['time']})"
@@ -184,12 +190,14 @@ def _failure(path: Path) -> str:
         return f"{path} is damaged ({type(error).__name__})"
 
 
-def _title(study: Study, manifest: str) -> str:
-    return f"{manifest if study.name == 'sweep' else study.name} on {study.dataset}"
+def _cell_title(cell: Cell) -> str:
+    """Return the labels of a cell or, if it has none, the folders that hold its runs."""
+    labels = [f"{name}={value}" for name, value in cell.labels.items()]
+    return " ".join(labels or sorted({path.parent.name for path in cell.runs}))
 
 
 def _short(folder: Path) -> str:
-    """The path relative to the working directory, if it lies below."""
+    """Return the path, relative to the working directory if it lies below."""
     here = Path.cwd()
     return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 

@@ -1,8 +1,8 @@
-"""Experiment trackers: TensorBoard, Weights & Biases, MLflow; each is imported only if asked for.
+"""Experiment trackers: TensorBoard, Weights & Biases, MLflow.
 
-They get the same numbers as ``metrics.jsonl``. A tracker cannot change a result, nor end a run that
-is in progress. To add one, write a class with the methods of :class:`Tracker` and put it into
-``TRACKERS`` under the name of its ``runtime`` option.
+They get the same numbers as ``metrics.jsonl``. Each is imported only if asked for. A tracker can
+neither change a result nor end a run that is in progress. To add one, write a class with the
+methods of :class:`Tracker` and put it into ``TRACKERS`` under the name of its ``runtime`` option.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,10 +45,12 @@ class Tracker(Protocol):
     ``TrackedRun.id`` when the run continues; it is None if the service needs none.
     """
 
-    def __init__(self, setting: Any, run: TrackedRun) -> None: ...
+    def __init__(self, setting: Any, run: TrackedRun) -> None:
+        """Start the run at the service, or continue it; ``setting`` is the ``runtime`` option."""
 
     @property
-    def id(self) -> str | None: ...
+    def id(self) -> str | None:
+        """The service's name for the run."""
 
     def log(self, step: int, values: Values) -> None:
         """Record the numbers of one line of ``metrics.jsonl``."""
@@ -67,9 +70,10 @@ class TensorBoard:
         self._config, self._step = run.config, run.step
         self._writer: Any = SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step + 1)
         if not run.step:
-            rows = [f"| {name} | {value} |" for name, value in run.config.items()]
-            table = "\n".join(["| option | value |", "|---|---|", *rows])
-            self._writer.add_text("config", table, 0)
+            rows = (f"| {name} | {value} |" for name, value in run.config.items())
+            self._writer.add_text(
+                "config", "\n".join(["| option | value |", "|---|---|", *rows]), 0
+            )
 
     def log(self, step: int, values: Values) -> None:
         self._step = step
@@ -168,7 +172,7 @@ TRACKERS: dict[str, type[Tracker]] = {
 }
 
 
-class Trackers:
+class Trackers(AbstractContextManager["Trackers"]):
     """All trackers of a run, from :meth:`start` to the end of the ``with`` block.
 
     If a tracker fails during training, the user is told and the run continues without it. The run
@@ -179,10 +183,8 @@ class Trackers:
         self._config, self._folder, self._say = config, folder, say
         self._name = f"{name}/seed{config.seed}"
         self._ids = folder / "loggers.json"
+        self._settings = {n: setting for n in TRACKERS if (setting := getattr(config.runtime, n))}
         self._active: dict[str, Tracker] = {}
-
-    def __enter__(self) -> "Trackers":
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.finish(None)
@@ -193,21 +195,27 @@ class Trackers:
         Raises ConfigError if one cannot be opened at step 0. Later, the run goes on without it.
         """
         stored = {} if self._config.force and not step else self._stored_ids()
-        for name, setting in _settings(self._config).items():
+        options = {  # a list, or null, becomes text
+            name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+            for name, value in flat_options(self._config).items()
+        }
+        for name, setting in self._settings.items():
             same = stored.get(name, {}).get("setting") == setting
             run_id = stored[name]["id"] if same else None
-            run = TrackedRun(self._name, self._folder, _flat(self._config), step, run_id)
+            run = TrackedRun(self._name, self._folder, options, step, run_id)
             try:
-                tracker = self._active[name] = TRACKERS[name](setting, run)
+                self._active[name] = TRACKERS[name](setting, run)
             except Exception as error:
                 if not step:
                     raise ConfigError(
                         f"runtime.{name}: cannot be started ({one_line(error)})"
                     ) from error
                 self._drop(name, error)
-                continue
-            if tracker.id is not None:
-                stored[name] = {"setting": setting, "id": tracker.id}
+        stored |= {
+            name: {"setting": self._settings[name], "id": tracker.id}
+            for name, tracker in self._active.items()
+            if tracker.id is not None
+        }
         if stored:
             write_json(self._ids, stored)
 
@@ -244,16 +252,3 @@ class Trackers:
             }
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}  # missing or damaged: the services start a new run
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    """Return name -> setting of the trackers that the configuration turns on."""
-    return {name: setting for name in TRACKERS if (setting := getattr(config.runtime, name))}
-
-
-def _flat(config: Config) -> dict[str, Any]:
-    """Return ``group.option`` -> value; a list, or null, is text."""
-    return {
-        name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
-        for name, value in flat_options(config).items()
-    }

@@ -149,14 +149,14 @@ def _predict(
     }
 
 
-def measure_runs(folders: Sequence[str], overrides: list[str], say: Say) -> list[RunGeometry]:
+def measure_runs(folders: Sequence[Path], overrides: list[str], say: Say) -> list[RunGeometry]:
     """Return the geometry of every finished run under the folders.
 
     ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
     or RunError.
     """
     geometries = []
-    for run in finished_runs([Path(folder) for folder in folders]):
+    for run in finished_runs(folders):
         why = why_unpredicted(run)
         say(f"reading {run.path}" + (f"; nothing is predicted: {why}" if why else ""))
         finished = load_finished_run(str(run.path), overrides, "geometry", lambda line: None)

@@ -51,7 +51,6 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     Raises ConfigError if it cannot be written.
     """
     home = path.parent.resolve()
-
     studies = [
         {
             "name": study.name,
@@ -66,7 +65,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         }
         for study in manifest.studies
     ]
-    head = {"schema": SCHEMA, "title": manifest.title, "command": list(manifest.command)}
+    head = {"schema": SCHEMA, "title": manifest.title, "command": manifest.command}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, head | {"studies": studies})
@@ -77,12 +76,13 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest; its paths become absolute. Raises ConfigError if the file is none."""
+    """Read a manifest; its paths become absolute. Raises ConfigError for another file."""
     home = path.parent.resolve()
 
     def cell(plain: dict[str, Any]) -> Cell:
-        runs = tuple((home / run).resolve() for run in plain["runs"])
-        return Cell(_labels(plain["labels"]), runs)
+        return Cell(
+            _labels(plain["labels"]), tuple((home / run).resolve() for run in plain["runs"])
+        )
 
     def study(plain: dict[str, Any]) -> Study:
         return Study(str(plain["name"]), str(plain["dataset"]), tuple(map(cell, plain["cells"])))
@@ -93,8 +93,11 @@ def read_manifest(path: Path) -> Manifest:
             raise ConfigError(
                 f"{path} has schema {plain['schema']!r}, this crl reads {SCHEMA}; make it again"
             )
-        studies = tuple(map(study, plain["studies"]))
-        return Manifest(str(plain["title"]), tuple(map(str, plain["command"])), studies)
+        return Manifest(
+            title=str(plain["title"]),
+            command=tuple(map(str, plain["command"])),
+            studies=tuple(map(study, plain["studies"])),
+        )
     # RuntimeError: resolve() met links in a circle.
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ConfigError(
@@ -114,5 +117,6 @@ def _labels(plain: Any) -> dict[str, Any]:
 
 def find_manifests(folders: Sequence[Path]) -> list[Path]:
     """Return every manifest under the folders once, ordered by folder and path."""
-    paths = (path.resolve() for f in folders for path in sorted(f.rglob(f"*{SUFFIX}")))
-    return list(dict.fromkeys(paths))
+    return list(
+        dict.fromkeys(path.resolve() for f in folders for path in sorted(f.rglob(f"*{SUFFIX}")))
+    )

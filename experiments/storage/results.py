@@ -11,7 +11,7 @@ from data.files.atomic import DamagedFile, read_checked_json, sha256_of
 from data.files.plain import read_plain_json, read_plain_yaml
 from experiments.errors import ConfigError
 from experiments.statistics import Interval, interval
-from experiments.storage.validation import check_result, check_stored_config
+from experiments.storage.validation import config_checks, require, result_checks
 
 _MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run folder
 REPLACED = "replaced"  # subfolder of a run folder: the complete run that force=true is replacing
@@ -84,7 +84,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
                     f"{folder / name} is damaged (it is not the file that {path} belongs to); "
                     "delete both and start the run again"
                 )
-        check_result(result)
+        require(result_checks(result))
     except FileNotFoundError as error:
         if not path.exists():
             return None
@@ -109,7 +109,7 @@ def read_run(folder: Path) -> Run | None:
         return None
     try:
         config = read_plain_yaml(folder / "config.yaml")
-        check_stored_config(config)
+        require(config_checks(config))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{folder} holds a damaged run ({type(error).__name__}); "
@@ -140,8 +140,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     paths = dict.fromkeys(
         path.parent.resolve() for folder in folders for path in sorted(folder.rglob("result.json"))
     )
-    runs = (read_run(path) for path in paths if path.name != REPLACED)
-    return [run for run in runs if run is not None]
+    return [run for path in paths if path.name != REPLACED and (run := read_run(path))]
 
 
 def run_folders(folders: Sequence[Path]) -> list[Path]:

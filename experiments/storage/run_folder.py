@@ -9,12 +9,11 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import Timeout
 
 from data.files.atomic import (
@@ -29,7 +28,7 @@ from data.files.atomic import (
     write_json,
 )
 from experiments.config.compose import load_config, to_yaml
-from experiments.config.identity import first_difference, is_same_run, run_path
+from experiments.config.identity import first_difference, is_same_run
 from experiments.config.schema import Config
 from experiments.errors import ConfigError, RunError, one_line
 from experiments.storage.lock import run_lock
@@ -37,7 +36,7 @@ from experiments.storage.results import REPLACED, read_result
 
 
 class RunFolder:
-    """``config.yaml``, ``environment.json``, ``metrics.jsonl``, ``checkpoint.pt``, ``result.json``.
+    """The files of one run, and the methods that write them.
 
     ``result.json`` is written last: the run is complete if it is there. ``failed.json`` is there if
     the last attempt ended with an error.
@@ -54,11 +53,6 @@ class RunFolder:
         self.evaluations = path / "evaluations"
         self.replaced = path / REPLACED
         self._lock_holder = path / ".holder.json"
-
-    @classmethod
-    def of(cls, config: Config) -> "RunFolder":
-        """Return the folder of the run that the configuration describes."""
-        return cls(run_path(config))
 
     def read_result(self) -> dict[str, Any] | None:
         """Return the result, or None if the run is not complete. Raises ConfigError if damaged."""
@@ -88,51 +82,48 @@ class RunFolder:
         run of the same command, which continues. Raises ConfigError if the folder cannot be
         written, is in use, or belongs to another run.
         """
-        with self._locked():
+        with ExitStack() as stack:
             try:
-                remove_leftovers(self.path)
-                since = datetime.now().astimezone().isoformat(" ", "seconds")
-                holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-                write_json(self._lock_holder, holder)
-                if config.force and not self._was_interrupted(config):
-                    self._start_over()
-                if self.config.exists():
-                    self.check_same_run(config)  # again: another process may have just created it
-                if not self.result.exists():
-                    # Options that do not change the result may differ from the interrupted run's.
-                    with atomic_write(self.config) as stream:
-                        stream.write(to_yaml(config).encode())
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(run_lock(self.path).acquire(timeout=0.2))  # see is_locked()
+                stack.callback(self._remove_lock_holder)
+                self._prepare(config)
+            except Timeout as error:
+                raise ConfigError(
+                    f"{self.path} is in use by {self._user()}; wait for it, or choose a run_dir"
+                ) from error
+            except NotImplementedError as error:
+                raise ConfigError(
+                    f"{self.path}: this file system has no locks; choose a run_dir on another one"
+                ) from error
             except OSError as error:
-                raise self._unwritable(error) from error
+                raise ConfigError(
+                    f"{self.path} cannot be written ({error.strerror}); choose a writable run_dir"
+                ) from error
             yield
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = run_lock(self.path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0.2)  # see is_locked()
-        except Timeout as error:
-            raise ConfigError(
-                f"{self.path} is in use by {self._user()}; wait for it, or choose a run_dir"
-            ) from error
-        except NotImplementedError as error:
-            raise ConfigError(
-                f"{self.path}: this file system has no locks; choose a run_dir on another one"
-            ) from error
-        except OSError as error:
-            raise self._unwritable(error) from error
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                self._lock_holder.unlink(missing_ok=True)
-            lock.release()
+    def _prepare(self, config: Config) -> None:
+        """Write who holds the lock, start over if ``force`` asks for it, write the configuration.
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(
-            f"{self.path} cannot be written ({error.strerror}); choose a writable run_dir"
+        Only the process that holds the lock may call this.
+        """
+        remove_leftovers(self.path)
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        write_json(
+            self._lock_holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         )
+        if config.force and not self._was_interrupted(config):
+            self._start_over()
+        if self.config.exists():
+            self.check_same_run(config)  # again: another process may have just created it
+        if not self.result.exists():
+            # Options that do not change the result may differ from the interrupted run's.
+            with atomic_write(self.config) as stream:
+                stream.write(to_yaml(config).encode())
+
+    def _remove_lock_holder(self) -> None:
+        with suppress(OSError):
+            self._lock_holder.unlink(missing_ok=True)
 
     def _user(self) -> str:
         """Return who holds the lock; ``.holder.json`` of a killed process does not count."""
@@ -146,14 +137,12 @@ class RunFolder:
             return "another crl process"
 
     def _was_interrupted(self, config: Config) -> bool:
-        """Whether the folder holds an incomplete run of the same command, ``force`` included."""
-        if self.result.exists() or not self.config.exists():
-            return False
+        """Return whether the folder holds an incomplete run of this command with ``force``."""
         try:
             stored = load_config(self.config)
-        except ConfigError:
+        except ConfigError:  # no configuration, or a damaged one
             return False
-        return bool(stored.force) and is_same_run(stored, config)
+        return stored.force and not self.result.exists() and is_same_run(stored, config)
 
     def _start_over(self) -> None:
         """Remove the earlier run; if it is complete, move it to ``replaced/``.
@@ -192,8 +181,11 @@ class RunFolder:
                 write_json(self.failed, {"reason": one_line(error), "time": now})
             raise
 
-    def load_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-        """Return the checkpoint, or None if there is none. Raises ConfigError if it is damaged."""
+    def load_checkpoint(self, device: Any = "cpu") -> dict[str, Any] | None:
+        """Return the checkpoint with its tensors on a device of torch's, or None without one.
+
+        Raises ConfigError if it is damaged.
+        """
         try:
             return load_tensors(self.checkpoint, device)
         except FileNotFoundError:

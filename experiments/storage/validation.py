@@ -12,17 +12,7 @@ _MAP_METHODS = ("pca", "tsne", "umap")
 _MOST_MAP_POINTS = 5000
 
 
-def check_result(result: Any) -> None:
-    """Raise ValueError if no run can have written this ``result.json``."""
-    _check_all(_result_checks(result))
-
-
-def check_stored_config(config: dict[str, Any]) -> None:
-    """Raise ValueError if a group or option that a report needs is missing."""
-    _check_all(_config_checks(config))
-
-
-def _check_all(checks: Iterator[tuple[str, bool]]) -> None:
+def require(checks: Iterator[tuple[str, bool]]) -> None:
     """Raise ValueError at the first check that fails or cannot be made."""
     try:
         failed = next((name for name, passed in checks if not passed), None)
@@ -32,10 +22,10 @@ def _check_all(checks: Iterator[tuple[str, bool]]) -> None:
         raise ValueError(f"{failed}: not what a run writes")
 
 
-def _result_checks(result: Any) -> Iterator[tuple[str, bool]]:
+def result_checks(result: Any) -> Iterator[tuple[str, bool]]:
+    """Yield (name, passed): whether a run can have written this ``result.json``."""
     data, timing, warnings = result["dataset"], result["timing"], result["warnings"]
-    names = (result["name"], data["name"])
-    yield "names", all(isinstance(name, str) and name for name in names)
+    yield "names", all(isinstance(name, str) and name for name in (result["name"], data["name"]))
     counts = (result["seed"], data["classes"], data["train_points"], data["test_points"])
     yield "counts", all(isinstance(count, int) and count >= 0 for count in counts)
     yield "train_seconds", "train_seconds" in timing
@@ -44,28 +34,30 @@ def _result_checks(result: Any) -> Iterator[tuple[str, bool]]:
     yield "theory", isinstance(result.get("theory", {}), dict)
     yield "map", _is_map(result.get("map"))
     yield "warnings", isinstance(warnings, list)
-    texts = (warning[key] for warning in warnings for key in ("kind", "message"))
-    yield "texts of warnings", all(isinstance(text, str) for text in texts)
+    keys = ("kind", "message")
+    yield "texts of warnings", all(isinstance(w[key], str) for w in warnings for key in keys)
     environment = result.get("environment", {})
     yield "environment", isinstance(environment, dict)
     yield "versions", isinstance(environment.get("versions", {}), dict)
     yield "command", isinstance(environment.get("command", []), list)
 
 
-def _config_checks(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+def config_checks(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yield (name, passed): whether the groups and options are there that a report needs."""
     yield "groups", all(isinstance(config.get(group), dict) for group in _GROUPS)
-    names = (config[group].get("name") for group in ("dataset", "encoder", "objective"))
-    yield "names", all(isinstance(name, str) for name in names)
-    sizes = (config["objective"].get(name) for name in ("block_size", "negatives"))
-    yield "objective", all(isinstance(size, int) for size in sizes)
+    named = ("dataset", "encoder", "objective")
+    yield "names", all(isinstance(config[group].get("name"), str) for group in named)
+    sizes = ("block_size", "negatives")
+    yield "objective", all(isinstance(config["objective"].get(size), int) for size in sizes)
 
 
 def _is_map(feature_map: Any) -> bool:
-    """Whether it is None or a map of :func:`experiments.evaluation.feature_map.feature_map`."""
+    """Return whether it is None or what :mod:`experiments.evaluation.feature_map` returns."""
     if feature_map is None:
         return True
-    variance, points, means = (feature_map[name] for name in ("variance", "points", "means"))
-    classes, labels = feature_map["classes"], feature_map["labels"]
+    variance, points, means, classes, labels = (
+        feature_map[name] for name in ("variance", "points", "means", "classes", "labels")
+    )
     return (
         feature_map["method"] in _MAP_METHODS
         and (variance is None or _are_pairs([variance]))
@@ -80,7 +72,7 @@ def _is_map(feature_map: Any) -> bool:
 
 
 def _are_pairs(points: Any) -> bool:
-    """Whether each point is [x, y] with both coordinates in [-1, 1]."""
+    """Return whether each point is [x, y] with both coordinates in [-1, 1]."""
     return all(
         isinstance(point, list)
         and len(point) == 2

@@ -4,29 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from cli.arguments import count, flag, names, parse, path, text
-from cli.text_table import aligned
+from cli.arguments import Option, count, parse, path
+from cli.console import aligned
 from experiments.errors import ConfigError
 
-POINTS, OUT, ONLY = count("points", 20, least=4), path("out", None), names("only")
-SCALE, JSON = text("scale", "quick"), flag("--json")
+POINTS, OUT, ONLY = count("points", 20, least=4), path("out", None), Option("only", "", str)
+SCALE, JSON = Option("scale", "quick", str), Option("--json", False)
 OPTIONS = (POINTS, OUT, ONLY, SCALE, JSON)
 
 
 def test_options_without_arguments_have_their_defaults() -> None:
     parsed = parse("verb", [], OPTIONS)
-    assert [parsed[option] for option in OPTIONS] == [20, None, (), "quick", False]
+    assert [parsed[option] for option in OPTIONS] == [20, None, "", "quick", False]
     assert parsed.folders == parsed.overrides == []
 
 
 def test_arguments_are_sorted_and_typed(tmp_path: Path) -> None:
     odd = tmp_path / "a=b"
     odd.mkdir()
-    arguments = ["runs", "points=7", "out=~", "only=a,,b", "scale=", "--json", str(odd), "x.y=1"]
+    arguments = ["runs", "points=7", "out=~", "only=a,b", "scale=", "--json", str(odd), "x.y=1"]
     parsed = parse("verb", arguments, OPTIONS, is_override=lambda a: a.startswith("x."))
     values = [parsed[option] for option in OPTIONS]
-    assert values == [7, Path.home(), ("a", "b"), "", True]
-    assert parsed.folders == ["runs", str(odd)] and parsed.overrides == ["x.y=1"]
+    assert values == [7, Path.home(), "a,b", "", True]
+    assert parsed.folders == [Path("runs"), odd] and parsed.overrides == ["x.y=1"]
 
 
 @pytest.mark.parametrize(

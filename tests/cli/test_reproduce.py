@@ -94,7 +94,7 @@ def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -
 
 
 def test_a_run_is_the_same_by_itself(tmp_path: Path) -> None:
-    asked = ["only=glyphs,fig2c", "seeds=1", "training.steps=20", f"output_dir={tmp_path}/one"]
+    asked = ["only=glyphs,,fig2c", "seeds=1", "training.steps=20", f"output_dir={tmp_path}/one"]
     assert crl(*asked).returncode == 0
     (run,) = (tmp_path / "one").glob("runs/*/*")
     command = json.loads((run / "environment.json").read_text())["command"]

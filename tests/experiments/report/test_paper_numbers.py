@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.result_table import result_table
+from cli.tables import result_table
 from experiments.config.compose import compose_config
 from experiments.config.identity import flat_options
 from experiments.report.paper_numbers import TABLE_1, table_1

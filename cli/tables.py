@@ -1,13 +1,17 @@
-"""What a run prints at the end: a summary, a table, its warnings."""
+"""What runs print at the end: a run its summary, table and warnings, a sweep its table."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
-from cli.console import say
-from cli.text_table import aligned
+from cli.console import aligned, say
 from experiments.config.identity import flat_options
 from experiments.config.schema import Config
-from experiments.metric_names import few_shot, metric_title
+from experiments.metric_names import classifier_title, few_shot, metric_title
 from experiments.report.paper_numbers import table_1
+from experiments.statistics import summarise
+from experiments.storage.manifest import Manifest
+from experiments.storage.results import Run, read_run
 
 
 def show(config: Config, result: dict[str, Any]) -> None:
@@ -44,17 +48,45 @@ def result_table(config: Config, result: dict[str, Any]) -> str:
 def summary(config: Config, result: dict[str, Any]) -> str:
     """Return the line above the table: data set, encoder, objective and time."""
     objective, data, training = config.objective, result["dataset"], config.training
-    points = f"{data['train_points']} + {data['test_points']} points"
-    start = f"{data['name']} ({data['classes']} classes, {points}), "
+    start = (
+        f"{data['name']} ({data['classes']} classes, "
+        f"{data['train_points']} + {data['test_points']} points), "
+    )
     if objective.name == "frozen":
         encoder = getattr(config.encoder, "model", config.encoder.name)
         return f"{start}{encoder} as it is, seed {result['seed']}"
-    description = objective.name
-    if objective.name == "contrastive":
-        numbers = f"b={objective.block_size}, k={objective.negatives}"
-        description += f" ({objective.loss}, {numbers}, {objective.negative_source})"
+    details = (
+        f" ({objective.loss}, b={objective.block_size}, k={objective.negatives}, "
+        f"{objective.negative_source})"
+        if objective.name == "contrastive"
+        else ""
+    )
     return (
-        f"{start}{config.encoder.name}, {description}, {training.steps} steps of "
+        f"{start}{config.encoder.name}, {objective.name}{details}, {training.steps} steps of "
         f"{training.batch_size}, seed {result['seed']}: "
         f"trained in {result['timing']['train_seconds']:.0f} s"
     )
+
+
+def sweep_table(manifest: Manifest) -> str:
+    """Return a row for each combination: mean ± standard deviation over its complete runs, in %."""
+    cells = [cell for study in manifest.studies for cell in study.cells]
+    finished = [[run for path in cell.runs if (run := read_run(path))] for cell in cells]
+    metrics = dict.fromkeys(
+        name for runs in finished for run in runs for name in run.metrics if classifier_title(name)
+    )
+    rows = [[*cells[0].labels, "n", *map(classifier_title, metrics)]]
+    for cell, runs in zip(cells, finished, strict=True):
+        labels = [
+            value if isinstance(value, str) else json.dumps(value) for value in cell.labels.values()
+        ]
+        rows.append([*labels, str(len(runs)), *(_mean_and_std(runs, name) for name in metrics)])
+    return aligned(rows, gap="   ")
+
+
+def _mean_and_std(runs: Sequence[Run], metric: str) -> str:
+    values = [100 * run.metrics[metric] for run in runs if metric in run.metrics]
+    if not values:
+        return "-"
+    mean, std, _ = summarise(values)
+    return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
