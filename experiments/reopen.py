@@ -8,7 +8,7 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from crl.theory.finite_split import class_distribution
+from crl.theory.collision_probability import class_distribution
 from data.dataset import Dataset
 from data.files.atomic import write_checked_json
 from data.text.tokens import replace_vocabulary

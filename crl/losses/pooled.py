@@ -1,4 +1,8 @@
-"""The contrastive loss with the other tuples of a batch as negatives."""
+"""The contrastive loss with the other tuples of a batch as negatives.
+
+:func:`pooled_loss_by_autograd` is the definition. :func:`pooled_contrastive_loss` gives the same
+number with its gradient in closed form.
+"""
 
 from typing import Any
 
@@ -13,8 +17,8 @@ from crl.losses.margin_loss import LOSSES, MarginLoss
 _LEAST_TUPLES, _LEAST_DRAWS = 64, 15
 
 
-def pooled_contrastive_loss(points: Tensor, negatives: int, loss: str = "logistic") -> Tensor:
-    """``L_un`` with negatives from other tuples of the batch, as a scalar.
+def pooled_loss_by_autograd(points: Tensor, negatives: int, loss: str = "logistic") -> Tensor:
+    """``L_un`` with negatives from other tuples of the batch, as a scalar: the definition.
 
     points [1 + b, B, d] holds the features of 1 + b points of one class for each of B tuples.
 
@@ -35,18 +39,34 @@ def pooled_contrastive_loss(points: Tensor, negatives: int, loss: str = "logisti
     How the tuples are dealt changes no expectation. Here group g of G holds the others number g,
     g + G, ..., where the last tuple stands in the place of the anchor's own.
 
-    The gradient has a closed form, which takes less time and memory than autograd. It can be
-    computed once, by ``backward`` or ``autograd.grad``. All is computed in the precision of the
-    points, under autocast too. Raises ValueError if the shapes do not fit, KeyError for an unknown
-    loss.
+    Raises ValueError if the shapes do not fit, KeyError for an unknown loss.
     """
-    if points.dim() != 3 or points.shape[0] < 2 or points.shape[2] < 1:
-        raise ValueError(f"points must be [1 + b, B, d] with b, d >= 1, not {[*points.shape]}")
-    tuples = points.shape[1]
-    if not 1 <= negatives < tuples:
-        raise ValueError(f"negatives must be in 1..B - 1 = {tuples - 1}, not {negatives}")
+    _check(points, negatives)
+    n = pool_size(points.shape[1], negatives)
+    groups = (n - 1) // negatives
+    blocks = (points.sum(0) - points) / (len(points) - 1)
+    losses = []
+    for anchor_pool, block_pool in zip(points.split(n, 1), blocks.split(n, 1), strict=True):
+        scores = anchor_pool @ block_pool.mT  # [1 + b, n, n]: point, tuple of the anchor, block
+        for own in range(n):
+            others = [n - 1 if other == own else other for other in range(n - 1)]
+            dealt = scores[:, own, others[: groups * negatives]].unflatten(1, (negatives, groups))
+            margins = scores[:, own, own, None, None] - dealt
+            losses.append(LOSSES[loss].of_margins(margins.mT))
+    return torch.stack(losses).mean()
+
+
+def pooled_contrastive_loss(points: Tensor, negatives: int, loss: str = "logistic") -> Tensor:
+    """:func:`pooled_loss_by_autograd` with its gradient in closed form: less time, less memory.
+
+    It computes in the precision of the points, under autocast too. It can be differentiated once,
+    by ``backward`` or ``autograd.grad``. Raises ValueError if the shapes do not fit, KeyError for
+    an unknown loss.
+    """
+    _check(points, negatives)
+    n = pool_size(points.shape[1], negatives)
     with torch.autocast(points.device.type, enabled=False):
-        return _PooledLoss.apply(points, negatives, pool_size(tuples, negatives), LOSSES[loss])
+        return _PooledLoss.apply(points, negatives, n, LOSSES[loss])
 
 
 def pool_size(tuples: int, negatives: int) -> int:
@@ -57,6 +77,14 @@ def pool_size(tuples: int, negatives: int) -> int:
     """
     least = max(_LEAST_TUPLES, _LEAST_DRAWS * negatives + 1)
     return next((size for size in range(least, tuples) if tuples % size == 0), tuples)
+
+
+def _check(points: Tensor, negatives: int) -> None:
+    if points.dim() != 3 or points.shape[0] < 2 or points.shape[2] < 1:
+        raise ValueError(f"points must be [1 + b, B, d] with b, d >= 1, not {[*points.shape]}")
+    others = points.shape[1] - 1
+    if not 1 <= negatives <= others:
+        raise ValueError(f"negatives must be in 1..B - 1 = {others}, not {negatives}")
 
 
 class _PooledLoss(torch.autograd.Function):

@@ -7,15 +7,12 @@ import torch
 from torch import Tensor
 
 from crl.losses.margin_loss import LOSSES
-from crl.theory.finite_split import (
-    FiniteSplit,
+from crl.theory.collision_probability import (
     class_distribution,
     collision_probability,
-    finite_split,
-    intraclass_deviation,
     no_collision_probability,
-    subsample,
 )
+from crl.theory.finite_split import FiniteSplit, finite_split, intraclass_deviation, subsample
 from crl.theory.split_losses import (
     Estimate,
     draw_classes,

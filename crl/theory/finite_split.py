@@ -38,27 +38,6 @@ class FiniteSplit(NamedTuple):
         return torch.stack([features.mean(0) for features in self.by_class])
 
 
-def class_distribution(sizes: Tensor) -> Tensor:
-    """rho in proportion to the class sizes: int [N] -> float64 [N] that sums to 1."""
-    return sizes.double() / sizes.sum()
-
-
-def collision_probability(rho: Tensor, negatives: int = 1) -> float:
-    """tau_k, the probability that a negative has the anchor's class; tau at k = 1.
-
-    ``sum_c rho(c) (1 - (1 - rho(c))^k)`` for rho [N] and k = ``negatives``: at least one of the k
-    negatives collides. For k = 1 this is ``sum_c rho(c)^2`` (section 4).
-    """
-    # expm1 and log1p keep the digits of a small rho, which 1 - (1 - rho)^k would cancel.
-    missed = torch.expm1(negatives * torch.log1p(-rho.double()))
-    return float(-(rho.double() * missed).sum())
-
-
-def no_collision_probability(rho: Tensor, negatives: int = 1) -> float:
-    """``1 - tau_k`` for rho [N], accurate where tau_k is near 1."""
-    return float((rho.double() * (1 - rho.double()) ** negatives).sum())
-
-
 def finite_split(features: Tensor, labels: Tensor, rho: Tensor) -> FiniteSplit:
     """The split of features [n, d] with labels [n] in 0..N-1 and class distribution rho [N].
 

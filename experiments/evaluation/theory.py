@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crl.theory.bounds import theory_report, violations
-from crl.theory.finite_split import class_distribution, collision_probability
+from crl.theory.collision_probability import class_distribution, collision_probability
 from data.dataset import Dataset
 from data.seeding import generator
 from experiments.config.objectives import ObjectiveConfig

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_losses import normal, pooled_loss_by_autograd, slow_loss
+from slow_losses import normal, slow_loss
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.margin_loss import LOSSES, MarginLoss
-from crl.losses.pooled import pooled_contrastive_loss
+from crl.losses.pooled import pooled_contrastive_loss, pooled_loss_by_autograd
 from crl.scoring.classifiers import mean_classifier_loss
 from crl.theory.bounds import theory_report, violations
 from crl.theory.optimal_geometry import optimal_gram, tight_frame

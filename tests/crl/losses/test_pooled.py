@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_losses import normal, pooled_loss_by_autograd, slow_dot, slow_loss
+from slow_losses import normal, slow_dot, slow_loss
 from torch import Tensor
 
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.margin_loss import LOSSES
-from crl.losses.pooled import pool_size, pooled_contrastive_loss
+from crl.losses.pooled import pool_size, pooled_contrastive_loss, pooled_loss_by_autograd
 from data.seeding import generator
 from data.tuples import TupleBatch, TupleSampler
 

@@ -35,14 +35,12 @@ from crl.theory.bounds import (
     theory_report,
     violations,
 )
-from crl.theory.finite_split import (
-    FiniteSplit,
+from crl.theory.collision_probability import (
     class_distribution,
     collision_probability,
-    finite_split,
-    intraclass_deviation,
     no_collision_probability,
 )
+from crl.theory.finite_split import FiniteSplit, finite_split, intraclass_deviation
 from crl.theory.split_losses import supervised_pair_losses, unsupervised_pair_losses
 
 

@@ -10,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theory_examples import seeded
 
-from crl.theory.finite_split import (
+from crl.theory.collision_probability import (
     class_distribution,
     collision_probability,
-    enumeration_cost,
-    finite_split,
     no_collision_probability,
-    subsample,
 )
+from crl.theory.finite_split import enumeration_cost, finite_split, subsample
 
 
 def test_finite_split_leaves_out_empty_classes_and_refuses_what_has_no_theory() -> None:

@@ -26,11 +26,8 @@ from torch import Tensor
 
 from crl.theory import bounds, split_losses
 from crl.theory.bounds import deviation_weight
-from crl.theory.finite_split import (
-    class_distribution,
-    intraclass_deviation,
-    no_collision_probability,
-)
+from crl.theory.collision_probability import class_distribution, no_collision_probability
+from crl.theory.finite_split import intraclass_deviation
 from crl.theory.split_losses import (
     Estimate,
     draw_classes,

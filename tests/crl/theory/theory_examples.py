@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from crl.losses.margin_loss import LOSSES
-from crl.theory.finite_split import FiniteSplit, class_distribution, finite_split
+from crl.theory.collision_probability import class_distribution
+from crl.theory.finite_split import FiniteSplit, finite_split
 from crl.theory.split_losses import Estimate
 
 LOSS_NAMES = sorted(LOSSES)
