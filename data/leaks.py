@@ -20,6 +20,13 @@ class Leak(NamedTuple):
     shared: int
     points: int
 
+    @property
+    def message(self) -> str:
+        """The warning of it, in one line."""
+        share = f"{self.shared} of {self.points} {self.asked} points"
+        percent = f"{self.shared / self.points:.2%}"
+        return f"{share} ({percent}) are {self.seen} points too".replace("_", " ")
+
 
 def find_leaks(dataset: Dataset) -> list[Leak]:
     """The pairs of splits that have points in common.

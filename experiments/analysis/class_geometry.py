@@ -29,7 +29,6 @@ from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
 from experiments.errors import ConfigError, RunError
 from experiments.reopen import FinishedRun, load_finished_run
 from experiments.runtime.console import Say
-from experiments.storage.results import Run
 
 _MOST = 500  # classes: for so many, a copy of the integrand takes 0.3 GB
 _CURVE = 25  # imbalances at which a predicted curve is computed
@@ -77,17 +76,15 @@ def _minority_cosine(gram: Tensor, rho: Tensor) -> float | None:
     return mean_cosine(gram, minority) if len(minority) > 1 else None
 
 
-def why_unpredicted(run: Run) -> str | None:
+def why_unpredicted(run: FinishedRun) -> str | None:
     """Return in a few words why theory predicts nothing of a run; None if it does."""
-    objective = run.config["objective"]
+    objective = run.config.objective
     reasons = {
-        "raw features have no bounded optimum (objective.normalize=true)": (
-            not objective.get("normalize", False)
-        ),
+        "raw features have no bounded optimum (objective.normalize=true)": not objective.normalize,
         "the optimum is known only with collisions (objective.collisions=true)": (
-            not objective.get("collisions", True)
+            not objective.collisions
         ),
-        f"more than {_MOST} classes": run.result["dataset"]["classes"] > _MOST,
+        f"more than {_MOST} classes": len(run.dataset.classes) > _MOST,
     }
     return next(filter(reasons.get, reasons), None)
 
@@ -157,9 +154,10 @@ def measure_runs(folders: Sequence[Path], overrides: list[str], say: Say) -> lis
     """
     geometries = []
     for run in finished_runs(folders):
-        why = why_unpredicted(run)
-        say(f"reading {run.path}" + (f"; nothing is predicted: {why}" if why else ""))
+        say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "geometry", lambda line: None)
+        if why := why_unpredicted(finished):
+            say(f"nothing is predicted: {why}")
         geometries.append(measure_geometry(finished, predict=why is None))
     return geometries
 

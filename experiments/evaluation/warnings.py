@@ -55,17 +55,16 @@ def warnings(dataset: Dataset, features: Mapping[str, Features]) -> list[dict[st
     - ``line``: test features of more than two classes lie on a line (``effective_rank`` below 1.1)
     - ``dead``: more than half of the dimensions do not vary (``share``)
     """
-    return [*_leaks(dataset), *_collapse(features["test"], len(dataset.classes))]
-
-
-def _leaks(dataset: Dataset) -> Iterator[dict[str, Any]]:
-    for leak in find_leaks(dataset):
-        share = leak.shared / leak.points
-        message = (
-            f"{leak.shared} of {leak.points} {leak.asked} points ({share:.2%}) are {leak.seen} "
-            "points too"
-        ).replace("_", " ")
-        yield {"kind": "leak", "message": message, **leak._asdict(), "share": share}
+    leaks: list[dict[str, Any]] = [
+        {
+            "kind": "leak",
+            "message": leak.message,
+            **leak._asdict(),
+            "share": leak.shared / leak.points,
+        }
+        for leak in find_leaks(dataset)
+    ]
+    return [*leaks, *_collapse(features["test"], len(dataset.classes))]
 
 
 def _collapse(test: Features, classes: int) -> Iterator[dict[str, Any]]:
