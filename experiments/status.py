@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from data.files.plain import read_plain_json, read_plain_yaml
+from data.files.untrusted import read_plain_json, read_plain_yaml
 from experiments.errors import ConfigError
 from experiments.runtime.time_left import (
     duration,

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from data.files.plain import read_plain_yaml
+from data.files.untrusted import read_plain_yaml
 from experiments.config.checks import check_complete, check_config, check_installed
 from experiments.config.messages import (
     CONFIG_DIR,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.files.atomic import write_json
-from data.files.plain import read_plain_json
+from data.files.untrusted import read_plain_json
 from experiments.errors import ConfigError
 
 SCHEMA = 1

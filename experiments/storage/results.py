@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.files.atomic import DamagedFile, read_checked_json, sha256_of
-from data.files.plain import read_plain_json, read_plain_yaml
+from data.files.untrusted import read_plain_json, read_plain_yaml
 from experiments.errors import ConfigError
 from experiments.statistics import Interval, interval
 from experiments.storage.validation import config_checks, require, result_checks
