@@ -94,9 +94,9 @@ def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name}: {value} is not a finite number")
-    given = {kind: bounds[kind] for kind in _BOUNDS if bounds[kind] is not None}
-    if not all(_BOUNDS[kind][0](value, bound) for kind, bound in given.items()):
-        wanted = " and ".join(f"{_BOUNDS[kind][1]} {bound:g}" for kind, bound in given.items())
+    limits = {kind: bounds[kind] for kind in _BOUNDS if bounds[kind] is not None}
+    if not all(_BOUNDS[kind][0](value, limit) for kind, limit in limits.items()):
+        wanted = " and ".join(f"{_BOUNDS[kind][1]} {limit:g}" for kind, limit in limits.items())
         raise ConfigError(f"{name}: {value} is out of bounds; it must be {wanted}")
 
 
@@ -187,8 +187,8 @@ def check_map(config: Config) -> None:
 
 def _is_installed(package: str) -> bool:
     """A folder of that name, like W&B's own ./wandb, has no origin and is no package."""
-    found = find_spec(package)
-    return found is not None and found.origin is not None
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 def check_data(config: Config, dataset: "Dataset") -> None:
