@@ -1,8 +1,6 @@
 """One run from its configuration to its result, in order: prepare, train, evaluate, store."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -50,7 +48,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     prepared = rank_zero_first(fabric, partial(prepare, config, say))
     prepare_seconds = time.monotonic() - started
 
-    with rank_zero_holds(fabric, _held(folder, config)):
+    with rank_zero_holds(fabric, folder.open(config)):
         if not config.force and (stored := rank_zero_first(fabric, folder.read_result)):
             return stored  # another process was faster
         if folder.replaced.exists():
@@ -127,13 +125,6 @@ def _stored_result(config: Config, folder: RunFolder) -> dict[str, Any] | None:
                 f"dataset.root: {root} has changed since it was scored; add force=true"
             )
     return stored
-
-
-@contextmanager
-def _held(folder: RunFolder, config: Config) -> Iterator[None]:
-    """Keep other processes out of the folder, and record there why the run fails."""
-    with folder.open(config), folder.recording_failure():
-        yield
 
 
 def _environment(fabric: Fabric, prepared: Prepared, command: list[str]) -> dict[str, Any]:

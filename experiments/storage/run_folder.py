@@ -76,7 +76,7 @@ class RunFolder:
 
     @contextmanager
     def open(self, config: Config) -> Iterator[None]:
-        """Create the folder and lock it while the context lasts.
+        """Create the folder and lock it while the context lasts; record why a run in it fails.
 
         ``force=true`` removes an earlier run first (see :meth:`_start_over`), except an interrupted
         run of the same command, which continues. Raises ConfigError if the folder cannot be
@@ -100,7 +100,8 @@ class RunFolder:
                 raise ConfigError(
                     f"{self.path} cannot be written ({error.strerror}); choose a writable run_dir"
                 ) from error
-            yield
+            with self._recording_failure():
+                yield
 
     def _prepare(self, config: Config) -> None:
         """Write who holds the lock, start over if ``force`` asks for it, write the configuration.
@@ -166,7 +167,7 @@ class RunFolder:
         shutil.rmtree(self.evaluations, ignore_errors=True)
 
     @contextmanager
-    def recording_failure(self) -> Iterator[None]:
+    def _recording_failure(self) -> Iterator[None]:
         """Write ``failed.json`` (reason and time) if the context ends with an error.
 
         An interruption is no error. The next start of the run removes the file. Only the process
