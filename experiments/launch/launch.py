@@ -76,8 +76,8 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
         config.runtime.progress = config.runtime.progress and progress
         run(config, ["crl", "train", *overrides], say)
     except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
-            say(traceback.format_exc())
+        if not isinstance(error, ConfigError | DataError | RunError | OSError):
+            traceback.print_exc()  # a bug; the other runs go on
         return one_line(error)
     return None
 

@@ -66,6 +66,7 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._watcher.join()
+        self.look()
         self._bar.close()
 
     def _watch(self) -> None:

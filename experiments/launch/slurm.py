@@ -77,12 +77,15 @@ class SubmititJobs:
         try:
             for number, job in zip(free, jobs, strict=True):
                 yield number, why_failed(job)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             if self._launcher == SLURM:
                 self._say(
                     "the jobs go on without this command "
                     "(squeue --me lists them, scancel ends them)"
                 )
+            else:
+                for job in jobs:
+                    job.cancel()
             raise
 
 

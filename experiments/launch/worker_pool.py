@@ -6,7 +6,6 @@ A process that dies fails its run alone and is replaced.
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from experiments.errors import ConfigError
 from experiments.launch.launch import Outcome, do_run
 from experiments.launch.run_spec import RunSpec
-from experiments.runtime.signals import Interrupted
+from experiments.runtime.signals import Interrupted, deaf_to_ctrl_c
 
 # A forked torch would inherit locks and, on CUDA, a broken device.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -30,7 +29,8 @@ class _Worker:
     def __init__(self, threads: int, log: Path) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_work, args=(theirs, threads, str(log)), daemon=True)
-        self.process.start()
+        with deaf_to_ctrl_c():
+            self.process.start()
         theirs.close()
         self.number: int | None = None
 
@@ -131,7 +131,6 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """The process: does the runs that come through the pipe until the pipe or the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
     end_with_parent()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -126,10 +127,24 @@ worker_signals = WorkerSignals()
 
 
 @contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in this context never receive SIGINT, not even as they start.
+
+    A terminal sends it to them too, but it is for this process, which receives it afterwards.
+    """
+    resource_tracker.ensure_running()  # its start would unblock SIGINT
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
 def passed_on() -> Iterator[None]:
     """Pass signals on to the child processes, as SIGTERM; at the end, raise Interrupted for them.
 
-    A second Ctrl-C raises Interrupted at once.
+    That is so even if the context ends with an error. A second Ctrl-C raises Interrupted at once.
     """
     received: list[int] = []
 
@@ -141,10 +156,12 @@ def passed_on() -> Iterator[None]:
             child.terminate()
 
     heard = [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
-    with _handling(pass_on, heard):
-        yield
-    if received:
-        raise Interrupted(received[0])
+    try:
+        with _handling(pass_on, heard):
+            yield
+    finally:
+        if received:  # a child that SIGTERM killed may have made the launcher raise
+            raise Interrupted(received[0])
 
 
 def _by_default() -> list[int]:
