@@ -45,7 +45,7 @@ class Progress:
     ) -> None:
         self._runs, self._side_by_side, self._say = runs, side_by_side, say
         self._total = complete + len(runs)
-        self._left = set(range(len(runs)))
+        self.left = set(range(len(runs)))
         # A folder may hold what an earlier start left; only what changes from here on counts.
         self._results = [stamp(run.folder / "result.json") for run in runs]
         self._metrics = [stamp(run.folder / "metrics.jsonl") for run in runs]
@@ -76,12 +76,12 @@ class Progress:
     def look(self) -> None:
         """Note every run whose result has come, and show how far the others are."""
         with self._lock:
-            for number in sorted(self._left):
+            for number in sorted(self.left):
                 if is_new(self._runs[number].folder / "result.json", self._results[number]):
                     self.ended(number, None)
             if not self._bar.disable:
                 shares = self._shares()
-                self._bar.n = self._total - len(self._left) + sum(shares.values())
+                self._bar.n = self._total - len(self.left) + sum(shares.values())
                 seconds = self.seconds_left()
                 left = "" if seconds is None else f"about {duration(seconds)} left"
                 self._bar.set_postfix_str(left, refresh=True)
@@ -89,9 +89,9 @@ class Progress:
     def ended(self, number: int, error: str | None) -> None:
         """Count a run that is complete or has failed, and say so; the second time, do nothing."""
         with self._lock:
-            if number not in self._left:
+            if number not in self.left:
                 return
-            self._left.discard(number)
+            self.left.discard(number)
             spec, outcome = self._runs[number], f"failed: {error}"
             if error is None:
                 outcome = "complete"
@@ -101,9 +101,7 @@ class Progress:
                         if (seconds := seconds_taken(run.result)) is not None:
                             self._taken.append((spec.kind, spec.points, seconds))
             if self._bar.disable:
-                self._say(
-                    f"[{self._total - len(self._left)}/{self._total}] {spec.title}: {outcome}"
-                )
+                self._say(f"[{self._total - len(self.left)}/{self._total}] {spec.title}: {outcome}")
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are complete, None before any speed is known."""
@@ -123,7 +121,7 @@ class Progress:
         left = {
             number: (1 - shares.get(number, 0)) * run.points * speeds.get(run.kind, usual)
             for number, run in enumerate(self._runs)
-            if number in self._left
+            if number in self.left
         }
         running = [left[number] for number in shares]
         return seconds_until_all_end(left.values(), running, self._side_by_side or len(running))
@@ -133,7 +131,7 @@ class Progress:
         return {
             number: min(last_line(run.folder).get("step", 0) / run.steps, 1 - _EVALUATION)
             for number, run in enumerate(self._runs)
-            if number in self._left and is_new(run.folder / "metrics.jsonl", self._metrics[number])
+            if number in self.left and is_new(run.folder / "metrics.jsonl", self._metrics[number])
         }
 
 
