@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import joblib
 from hydra._internal.callbacks import Callbacks  # HydraContext wants one, and no other makes one
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -127,16 +128,14 @@ def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]
     options = config.hydra.launcher
     if "n_jobs" not in options:
         return None, None
-    from joblib import cpu_count, effective_n_jobs
-
     if options.n_jobs == 0:
         raise ConfigError(
             "hydra.launcher.n_jobs: 0 runs at a time are none; give a number, or -1 for one a core"
         )
     with read_write(config):
         options.n_jobs = (
-            min(cpu_count(), max(1, runs))
+            min(joblib.cpu_count(), max(1, runs))
             if options.n_jobs == -1
-            else effective_n_jobs(options.n_jobs)
+            else joblib.effective_n_jobs(options.n_jobs)
         )
-    return options.n_jobs, max(1, cpu_count() // options.n_jobs)
+    return options.n_jobs, max(1, joblib.cpu_count() // options.n_jobs)

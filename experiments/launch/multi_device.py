@@ -50,15 +50,11 @@ class Local(LightningEnvironment):
 
     creates_processes_externally = True
     main_address = "127.0.0.1"
+    main_port = 0  # that rank 0 listens on
 
     def __init__(self, rank: int, port: int) -> None:
         super().__init__()
-        self._rank, self._port = rank, port
-
-    @property
-    def main_port(self) -> int:
-        """The port that rank 0 listens on."""
-        return self._port
+        self._rank, self.main_port = rank, port
 
     def local_rank(self) -> int:
         """The rank of this process on its node: 0, 1, ..."""

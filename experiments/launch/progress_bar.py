@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from threading import Event, RLock, Thread
 from typing import Any
 
@@ -47,8 +48,11 @@ class Progress:
         self._total = complete + len(runs)
         self.left = set(range(len(runs)))
         # A folder may hold what an earlier start left; only what changes from here on counts.
-        self._results = [stamp(run.folder / "result.json") for run in runs]
-        self._metrics = [stamp(run.folder / "metrics.jsonl") for run in runs]
+        self._stamps = {
+            path: _stamp(path)
+            for run in runs
+            for path in (run.folder / "result.json", run.folder / "metrics.jsonl")
+        }
         self._taken: list[tuple[str, int, float]] = []  # (kind, points, seconds) of complete runs
         self._lock = RLock()
         self._bar = tqdm(
@@ -66,18 +70,18 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._watcher.join()
-        self.look()
         self._bar.close()
 
     def _watch(self) -> None:
         while not self._over.wait(0.5):
             self.look()
+        self.look()  # so that the last runs are counted
 
     def look(self) -> None:
         """Note every run whose result has come, and show how far the others are."""
         with self._lock:
             for number in sorted(self.left):
-                if is_new(self._runs[number].folder / "result.json", self._results[number]):
+                if self._is_new(self._runs[number].folder / "result.json"):
                     self.ended(number, None)
             if not self._bar.disable:
                 shares = self._shares()
@@ -106,22 +110,24 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are complete, None before any speed is known."""
         shares = self._shares()
-        seen = [*self._taken]
-        for run in (self._runs[number] for number in shares):
-            if (seconds := seconds_in_all(last_line(run.folder), run.steps)) is not None:
-                seen.append((run.kind, run.points, seconds))
+        seen = self._taken + [
+            (run.kind, run.points, seconds)
+            for run in (self._runs[number] for number in shares)
+            if (seconds := seconds_in_all(last_line(run.folder), run.steps)) is not None
+        ]
+        if not seen:
+            return None
         speeds = {
             kind: sum(seconds for same, _, seconds in seen if same == kind)
             / sum(points for same, points, _ in seen if same == kind)
             for kind, _, _ in seen
         }
-        if not speeds:
-            return None
-        usual = sum(speeds.values()) / len(speeds)
+        usual = fmean(speeds.values())
         left = {
-            number: (1 - shares.get(number, 0)) * run.points * speeds.get(run.kind, usual)
-            for number, run in enumerate(self._runs)
-            if number in self.left
+            number: (1 - shares.get(number, 0))
+            * self._runs[number].points
+            * speeds.get(self._runs[number].kind, usual)
+            for number in self.left
         }
         running = [left[number] for number in shares]
         return seconds_until_all_end(left.values(), running, self._side_by_side or len(running))
@@ -131,21 +137,20 @@ class Progress:
         return {
             number: min(last_line(run.folder).get("step", 0) / run.steps, 1 - _EVALUATION)
             for number, run in enumerate(self._runs)
-            if number in self.left and is_new(run.folder / "metrics.jsonl", self._metrics[number])
+            if number in self.left and self._is_new(run.folder / "metrics.jsonl")
         }
 
+    def _is_new(self, path: Path) -> bool:
+        """Return whether the file has come or changed since the start."""
+        return _stamp(path) not in (None, self._stamps[path])
 
-def stamp(path: Path) -> int | None:
+
+def _stamp(path: Path) -> int | None:
     """The time of a file's last change, None where there is none."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
         return None
-
-
-def is_new(path: Path, before: int | None) -> bool:
-    """Return whether the file has come or changed since its stamp was taken."""
-    return stamp(path) not in (None, before)
 
 
 def _score(result: dict[str, Any]) -> str:

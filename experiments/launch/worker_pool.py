@@ -14,6 +14,8 @@ from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from joblib import cpu_count
+
 from experiments.errors import ConfigError
 from experiments.launch.launch import Outcome, do_run
 from experiments.launch.run_spec import RunSpec
@@ -35,8 +37,9 @@ class _Worker:
         self.number: int | None = None
 
     def give(self, number: int, run: RunSpec) -> None:
+        """Let the process do a run. If it is dead, take() says so."""
         self.number = number
-        with contextlib.suppress(OSError):  # the process is dead, which take() will find out
+        with contextlib.suppress(OSError):
             self.pipe.send(run.overrides)
 
     def take(self) -> Outcome:
@@ -47,8 +50,7 @@ class _Worker:
             return number, self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            code = self.process.exitcode
-            return number, f"its process died (exit code {code}; out of memory?)"
+            return number, f"its process died (exit code {self.process.exitcode}; out of memory?)"
 
 
 class WorkerPool:
@@ -74,7 +76,7 @@ class WorkerPool:
                 f"{self.log} cannot be written ({error.strerror}); give another output_dir"
             ) from error
         workers = min(self.side_by_side or 1, len(runs))
-        threads = runs[0].threads or max(1, cores() // workers)
+        threads = runs[0].threads or max(1, cpu_count() // workers)
         waiting = enumerate(run.with_threads(threads) for run in runs)
         crew: list[_Worker] = []
         try:
@@ -94,22 +96,16 @@ class WorkerPool:
             _dismiss(crew)
 
 
-def cores() -> int:
-    """The CPU cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def usual_workers(runs: Sequence[RunSpec]) -> int:
     """Return how many runs are best done at a time: one a core, or one on a CUDA device.
 
     Small encoders gain more from runs side by side than from threads; a device would be shared.
     """
     if all("runtime.device=cpu" in run.overrides for run in runs):
-        return cores()
+        return cpu_count()
     import torch
 
-    return 1 if torch.cuda.is_available() else cores()
+    return 1 if torch.cuda.is_available() else cpu_count()
 
 
 def _dismiss(crew: list[_Worker]) -> None:
