@@ -126,7 +126,7 @@ worker_signals = WorkerSignals()
 def deaf_to_ctrl_c() -> Iterator[None]:
     """Processes that are started in this context never receive SIGINT, not even as they start.
 
-    A terminal sends it to them too, but it is for this process, which receives it afterwards.
+    A terminal sends it to them too, but it is for this process alone.
     """
     resource_tracker.ensure_running()  # its start would unblock SIGINT
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
