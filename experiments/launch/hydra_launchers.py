@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import joblib
 from hydra._internal.callbacks import Callbacks  # HydraContext wants one, and no other makes one
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -19,24 +20,21 @@ from omegaconf import DictConfig, read_write
 
 from experiments.config.compose import hydra_started, quoted, with_models
 from experiments.errors import ConfigError
-from experiments.launch import slurm
-from experiments.launch.launch import (
-    Launcher,
-    OneByOne,
-    Outcome,
-    do_run_for_launcher,
-    gave_up,
-)
-from experiments.launch.progress_bar import is_new, stamp
+from experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
 from experiments.launch.run_spec import RunSpec
 from experiments.launch.worker_pool import end_with_parent
 from experiments.runtime.console import Say
 from experiments.runtime.signals import passed_on, worker_signals
 
 _BASIC, _JOBLIB = "basic", "joblib"
+_NAME = "hydra.launcher.name=crl"
+_SUBMITIT = {  # options that fit runs which go on from their checkpoint; the user's options win
+    "submitit_slurm": [_NAME, "hydra.launcher.max_num_timeout=20"],
+    "submitit_local": [_NAME],
+}
 _PACKAGES = {
     _JOBLIB: "hydra-joblib-launcher",
-    **dict.fromkeys(slurm.LAUNCHERS, "hydra-submitit-launcher"),
+    **dict.fromkeys(_SUBMITIT, "hydra-submitit-launcher"),
 }
 _QUIET = (  # Hydra writes neither logs nor the overrides of each run
     "hydra.sweep.subdir=.",
@@ -57,12 +55,14 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
     with hydra_started(options) as loader:
         name = _chosen_name(options, loader)
         place = f"hydra.sweep.dir={quoted(folder)}"
-        overrides = [*slurm.default_options(name), *options, place, *_QUIET]
+        overrides = [*_SUBMITIT.get(name, []), *options, place, *_QUIET]
         config = loader.load_configuration("train", overrides, RunMode.MULTIRUN)
         if name == _BASIC:
             return OneByOne()
-        if name in slurm.LAUNCHERS:
-            return slurm.SubmititJobs(name, config.hydra.launcher, say)
+        if name in _SUBMITIT:
+            from experiments.launch.slurm import SubmititJobs  # submitit may not be installed
+
+            return SubmititJobs(name, config.hydra.launcher, say)
         launcher = HydraLauncher(name, config, loader, runs)
         return OneByOne() if launcher.side_by_side == 1 else launcher  # joblib would do that too
 
@@ -96,22 +96,14 @@ class HydraLauncher:
         )
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
-        """Do the runs. If a process dies and the launcher gives up, complete runs still count."""
+        """Do the runs."""
         overrides = [
             list(with_models(run.with_threads(self._threads).overrides))  # Hydra knows no shorthand
             for run in runs
         ]
-        before = [stamp(run.folder / "result.json") for run in runs]
-        try:
-            with passed_on() if self._name == _JOBLIB else nullcontext():
-                jobs = self._launcher.launch(overrides, initial_job_idx=0)
-                answers = [job.return_value for job in jobs]
-        except Exception as error:
-            answers = [
-                None if is_new(run.folder / "result.json", old) else gave_up(error)
-                for run, old in zip(runs, before, strict=True)
-            ]
-        yield from enumerate(answers)
+        with passed_on() if self._name == _JOBLIB else nullcontext():
+            jobs = self._launcher.launch(overrides, initial_job_idx=0)
+        yield from enumerate([job.return_value for job in jobs])
 
 
 def _task(config: DictConfig) -> str | None:
@@ -136,16 +128,14 @@ def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]
     options = config.hydra.launcher
     if "n_jobs" not in options:
         return None, None
-    from joblib import cpu_count, effective_n_jobs
-
     if options.n_jobs == 0:
         raise ConfigError(
             "hydra.launcher.n_jobs: 0 runs at a time are none; give a number, or -1 for one a core"
         )
     with read_write(config):
         options.n_jobs = (
-            min(cpu_count(), max(1, runs))
+            min(joblib.cpu_count(), max(1, runs))
             if options.n_jobs == -1
-            else effective_n_jobs(options.n_jobs)
+            else joblib.effective_n_jobs(options.n_jobs)
         )
-    return options.n_jobs, max(1, cpu_count() // options.n_jobs)
+    return options.n_jobs, max(1, joblib.cpu_count() // options.n_jobs)

@@ -26,7 +26,10 @@ class Launcher(Protocol):
     side_by_side: int | None
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
-        """Do the runs; yield one outcome for each, in any order."""
+        """Do the runs; yield one outcome for each, in any order.
+
+        Raises ConfigError if it cannot begin, any other error if it cannot go on.
+        """
 
 
 class OneByOne:
@@ -54,13 +57,27 @@ def launch(
     bar = bar and not isinstance(launcher, OneByOne)
     with (
         Progress(runs, complete, launcher.side_by_side, say, bar) as progress,
-        closing(launcher.outcomes(runs)) as outcomes,
+        closing(_outcomes(launcher, runs, progress)) as outcomes,
     ):
         for number, error in outcomes:
             progress.ended(number, error)
             if error is not None:
                 failures[runs[number].title] = error
     return failures
+
+
+def _outcomes(
+    launcher: Launcher, runs: Sequence[RunSpec], progress: Progress
+) -> Generator[Outcome]:
+    """The launcher's outcomes. If it raises, every run that is not complete by then has failed."""
+    try:
+        yield from launcher.outcomes(runs)
+    except ConfigError:  # the user's to mend
+        raise
+    except Exception as error:
+        progress.look()
+        for number in sorted(progress.left):
+            yield number, f"the launcher gave up: {one_line(error)}"
 
 
 def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | None:
@@ -76,8 +93,8 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
         config.runtime.progress = config.runtime.progress and progress
         run(config, ["crl", "train", *overrides], say)
     except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError):  # a bug: the other runs go on
-            say(traceback.format_exc())
+        if not isinstance(error, ConfigError | DataError | RunError | OSError):
+            traceback.print_exc()  # a bug; the other runs go on
         return one_line(error)
     return None
 
@@ -94,8 +111,3 @@ def do_run_for_launcher(
             return do_run(overrides, say)
     except Interrupted as error:
         return f"ended by {error}"
-
-
-def gave_up(error: Exception) -> str:
-    """Why a run was not done: its launcher could not go on."""
-    return f"the launcher gave up: {one_line(error)}"

@@ -33,7 +33,7 @@ from experiments.launch.worker_pool import end_with_parent
 from experiments.run import run
 from experiments.runtime.console import Say
 from experiments.runtime.ranks import Ranks, leave_process_group
-from experiments.runtime.signals import ignore_signals
+from experiments.runtime.signals import deaf_to_ctrl_c, ignore_signals
 
 # A forked torch would inherit locks and, on CUDA, a broken device.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -50,15 +50,11 @@ class Local(LightningEnvironment):
 
     creates_processes_externally = True
     main_address = "127.0.0.1"
+    main_port = 0  # that rank 0 listens on
 
     def __init__(self, rank: int, port: int) -> None:
         super().__init__()
-        self._rank, self._port = rank, port
-
-    @property
-    def main_port(self) -> int:
-        """The port that rank 0 listens on."""
-        return self._port
+        self._rank, self.main_port = rank, port
 
     def local_rank(self) -> int:
         """The rank of this process on its node: 0, 1, ..."""
@@ -141,8 +137,9 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
 
     Raises RunError that says which one.
     """
-    for other in others:
-        other.start()
+    with deaf_to_ctrl_c():
+        for other in others:
+            other.start()
     over = threading.Event()
     threading.Thread(target=_watch, args=(others, over), daemon=True).start()
     try:

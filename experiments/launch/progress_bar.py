@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from threading import Event, RLock, Thread
 from typing import Any
 
@@ -45,10 +46,13 @@ class Progress:
     ) -> None:
         self._runs, self._side_by_side, self._say = runs, side_by_side, say
         self._total = complete + len(runs)
-        self._left = set(range(len(runs)))
+        self.left = set(range(len(runs)))
         # A folder may hold what an earlier start left; only what changes from here on counts.
-        self._results = [stamp(run.folder / "result.json") for run in runs]
-        self._metrics = [stamp(run.folder / "metrics.jsonl") for run in runs]
+        self._stamps = {
+            path: _stamp(path)
+            for run in runs
+            for path in (run.folder / "result.json", run.folder / "metrics.jsonl")
+        }
         self._taken: list[tuple[str, int, float]] = []  # (kind, points, seconds) of complete runs
         self._lock = RLock()
         self._bar = tqdm(
@@ -71,16 +75,17 @@ class Progress:
     def _watch(self) -> None:
         while not self._over.wait(0.5):
             self.look()
+        self.look()  # so that the last runs are counted
 
     def look(self) -> None:
         """Note every run whose result has come, and show how far the others are."""
         with self._lock:
-            for number in sorted(self._left):
-                if is_new(self._runs[number].folder / "result.json", self._results[number]):
+            for number in sorted(self.left):
+                if self._is_new(self._runs[number].folder / "result.json"):
                     self.ended(number, None)
             if not self._bar.disable:
                 shares = self._shares()
-                self._bar.n = self._total - len(self._left) + sum(shares.values())
+                self._bar.n = self._total - len(self.left) + sum(shares.values())
                 seconds = self.seconds_left()
                 left = "" if seconds is None else f"about {duration(seconds)} left"
                 self._bar.set_postfix_str(left, refresh=True)
@@ -88,9 +93,9 @@ class Progress:
     def ended(self, number: int, error: str | None) -> None:
         """Count a run that is complete or has failed, and say so; the second time, do nothing."""
         with self._lock:
-            if number not in self._left:
+            if number not in self.left:
                 return
-            self._left.discard(number)
+            self.left.discard(number)
             spec, outcome = self._runs[number], f"failed: {error}"
             if error is None:
                 outcome = "complete"
@@ -100,29 +105,29 @@ class Progress:
                         if (seconds := seconds_taken(run.result)) is not None:
                             self._taken.append((spec.kind, spec.points, seconds))
             if self._bar.disable:
-                self._say(
-                    f"[{self._total - len(self._left)}/{self._total}] {spec.title}: {outcome}"
-                )
+                self._say(f"[{self._total - len(self.left)}/{self._total}] {spec.title}: {outcome}")
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are complete, None before any speed is known."""
         shares = self._shares()
-        seen = [*self._taken]
-        for run in (self._runs[number] for number in shares):
-            if (seconds := seconds_in_all(last_line(run.folder), run.steps)) is not None:
-                seen.append((run.kind, run.points, seconds))
+        seen = self._taken + [
+            (run.kind, run.points, seconds)
+            for run in (self._runs[number] for number in shares)
+            if (seconds := seconds_in_all(last_line(run.folder), run.steps)) is not None
+        ]
+        if not seen:
+            return None
         speeds = {
             kind: sum(seconds for same, _, seconds in seen if same == kind)
             / sum(points for same, points, _ in seen if same == kind)
             for kind, _, _ in seen
         }
-        if not speeds:
-            return None
-        usual = sum(speeds.values()) / len(speeds)
+        usual = fmean(speeds.values())
         left = {
-            number: (1 - shares.get(number, 0)) * run.points * speeds.get(run.kind, usual)
-            for number, run in enumerate(self._runs)
-            if number in self._left
+            number: (1 - shares.get(number, 0))
+            * self._runs[number].points
+            * speeds.get(self._runs[number].kind, usual)
+            for number in self.left
         }
         running = [left[number] for number in shares]
         return seconds_until_all_end(left.values(), running, self._side_by_side or len(running))
@@ -132,21 +137,20 @@ class Progress:
         return {
             number: min(last_line(run.folder).get("step", 0) / run.steps, 1 - _EVALUATION)
             for number, run in enumerate(self._runs)
-            if number in self._left and is_new(run.folder / "metrics.jsonl", self._metrics[number])
+            if number in self.left and self._is_new(run.folder / "metrics.jsonl")
         }
 
+    def _is_new(self, path: Path) -> bool:
+        """Return whether the file has come or changed since the start."""
+        return _stamp(path) not in (None, self._stamps[path])
 
-def stamp(path: Path) -> int | None:
+
+def _stamp(path: Path) -> int | None:
     """The time of a file's last change, None where there is none."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
         return None
-
-
-def is_new(path: Path, before: int | None) -> bool:
-    """Return whether the file has come or changed since its stamp was taken."""
-    return stamp(path) not in (None, before)
 
 
 def _score(result: dict[str, Any]) -> str:

@@ -8,28 +8,21 @@ import logging
 import shutil
 import sys
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from omegaconf import DictConfig, OmegaConf
+from submitit import AutoExecutor, Job
+from submitit.core.logger import get_logger
+from submitit.helpers import DelayedSubmission
 
 from experiments.errors import ConfigError
-from experiments.launch.launch import Outcome, do_run_for_launcher, gave_up
+from experiments.launch.launch import Outcome, do_run_for_launcher
 from experiments.launch.run_spec import RunSpec
 from experiments.runtime.console import Say
 from experiments.storage.lock import is_locked
 
-if TYPE_CHECKING:
-    from submitit import AutoExecutor, Job
-    from submitit.helpers import DelayedSubmission
-
 SLURM = "submitit_slurm"
-LAUNCHERS = (SLURM, "submitit_local")
-
-
-def default_options(launcher: str) -> list[str]:
-    """Options that fit runs which go on from their checkpoint; the user's options win."""
-    name = ["hydra.launcher.name=crl"] if launcher in LAUNCHERS else []
-    return [*name, "hydra.launcher.max_num_timeout=20"] if launcher == SLURM else name
 
 
 class SubmititJobs:
@@ -59,7 +52,10 @@ class SubmititJobs:
             self._options["setup"] = [*(options.setup or []), f"export SRUN_CPUS_PER_TASK={cpus}"]
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
-        """Submit the runs, but none that a process (a job of an earlier command?) works on now."""
+        """Submit the runs, but none that a process (a job of an earlier command?) works on now.
+
+        Raises what submitit raises if the queue refuses them.
+        """
         free: dict[int, RunSpec] = {}
         for number, run in enumerate(runs):
             if is_locked(run.folder):
@@ -68,21 +64,20 @@ class SubmititJobs:
                 free[number] = run.with_threads(self._threads)
         if not free:
             return
-        try:
-            overrides = [run.overrides for run in free.values()]
-            jobs = build_executor(self._launcher, self._options).map_array(_Task(), overrides)
-        except Exception as error:  # the queue refused them
-            yield from ((number, gave_up(error)) for number in free)
-            return
+        overrides = [run.overrides for run in free.values()]
+        jobs = build_executor(self._launcher, self._options).map_array(_Task(), overrides)
         try:
             for number, job in zip(free, jobs, strict=True):
                 yield number, why_failed(job)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             if self._launcher == SLURM:
                 self._say(
                     "the jobs go on without this command "
                     "(squeue --me lists them, scancel ends them)"
                 )
+            else:
+                for job in jobs:
+                    job.cancel()
             raise
 
 
@@ -92,19 +87,13 @@ class _Task:
     def __call__(self, overrides: tuple[str, ...]) -> str | None:
         return do_run_for_launcher(overrides, lambda line: print(line, file=sys.stderr, flush=True))
 
-    def checkpoint(self, overrides: tuple[str, ...]) -> "DelayedSubmission":
+    def checkpoint(self, overrides: tuple[str, ...]) -> DelayedSubmission:
         """Return what goes back into the queue: the same run, which goes on where it was."""
-        from submitit.helpers import DelayedSubmission
-
         return DelayedSubmission(self, overrides)
 
 
-def build_executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
+def build_executor(launcher: str, options: dict[str, Any]) -> AutoExecutor:
     """Return submitit's executor with the options of Hydra's launcher, translated as it does."""
-    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
-    from submitit import AutoExecutor
-    from submitit.core.logger import get_logger
-
     get_logger().setLevel(logging.ERROR)  # else it prints a line whenever sacct fails
     cluster = launcher.removeprefix("submitit_")
     translated = {
@@ -118,7 +107,7 @@ def build_executor(launcher: str, options: dict[str, Any]) -> "AutoExecutor":
     return executor
 
 
-def why_failed(job: "Job[str | None]") -> str | None:
+def why_failed(job: Job[str | None]) -> str | None:
     """Wait for a job; return why its run failed, or None. If a job dies, its run has failed."""
     try:
         return job.result()

@@ -6,7 +6,6 @@ A process that dies fails its run alone and is replaced.
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -15,10 +14,12 @@ from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from joblib import cpu_count
+
 from experiments.errors import ConfigError
 from experiments.launch.launch import Outcome, do_run
 from experiments.launch.run_spec import RunSpec
-from experiments.runtime.signals import Interrupted
+from experiments.runtime.signals import Interrupted, deaf_to_ctrl_c
 
 # A forked torch would inherit locks and, on CUDA, a broken device.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -30,13 +31,15 @@ class _Worker:
     def __init__(self, threads: int, log: Path) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_work, args=(theirs, threads, str(log)), daemon=True)
-        self.process.start()
+        with deaf_to_ctrl_c():
+            self.process.start()
         theirs.close()
         self.number: int | None = None
 
     def give(self, number: int, run: RunSpec) -> None:
+        """Let the process do a run. If it is dead, take() says so."""
         self.number = number
-        with contextlib.suppress(OSError):  # the process is dead, which take() will find out
+        with contextlib.suppress(OSError):
             self.pipe.send(run.overrides)
 
     def take(self) -> Outcome:
@@ -47,8 +50,7 @@ class _Worker:
             return number, self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            code = self.process.exitcode
-            return number, f"its process died (exit code {code}; out of memory?)"
+            return number, f"its process died (exit code {self.process.exitcode}; out of memory?)"
 
 
 class WorkerPool:
@@ -74,7 +76,7 @@ class WorkerPool:
                 f"{self.log} cannot be written ({error.strerror}); give another output_dir"
             ) from error
         workers = min(self.side_by_side or 1, len(runs))
-        threads = runs[0].threads or max(1, cores() // workers)
+        threads = runs[0].threads or max(1, cpu_count() // workers)
         waiting = enumerate(run.with_threads(threads) for run in runs)
         crew: list[_Worker] = []
         try:
@@ -94,22 +96,16 @@ class WorkerPool:
             _dismiss(crew)
 
 
-def cores() -> int:
-    """The CPU cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def usual_workers(runs: Sequence[RunSpec]) -> int:
     """Return how many runs are best done at a time: one a core, or one on a CUDA device.
 
     Small encoders gain more from runs side by side than from threads; a device would be shared.
     """
     if all("runtime.device=cpu" in run.overrides for run in runs):
-        return cores()
+        return cpu_count()
     import torch
 
-    return 1 if torch.cuda.is_available() else cores()
+    return 1 if torch.cuda.is_available() else cpu_count()
 
 
 def _dismiss(crew: list[_Worker]) -> None:
@@ -131,7 +127,6 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """The process: does the runs that come through the pipe until the pipe or the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
     end_with_parent()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)

@@ -68,10 +68,9 @@ def _launcher(request: Request, runs: Sequence[RunSpec], say: Say) -> Launcher:
 
 def _merged(path: Path, new: Manifest) -> Manifest:
     """The new studies after those that an earlier call planned and this one does not."""
-    if not path.exists():
-        return new
     planned = {(study.name, study.dataset) for study in new.studies}
-    earlier = [s for s in read_manifest(path).studies if (s.name, s.dataset) not in planned]
+    old = read_manifest(path).studies if path.exists() else ()
+    earlier = [study for study in old if (study.name, study.dataset) not in planned]
     return Manifest(new.title, new.command, (*earlier, *new.studies))
 
 

@@ -22,52 +22,63 @@ Variation = tuple[dict[str, Any], list[str]]
 _BASE_BLOCK = 2  # b of the ablations with fresh negatives
 
 
-def _table1(dataset: DatasetPlan) -> Iterator[Variation]:
-    yield {"method": "supervised"}, ["objective=supervised"]
-    yield {"method": "unsupervised"}, []
+def _table1(dataset: DatasetPlan) -> list[Variation]:
+    return [
+        ({"method": "supervised"}, ["objective=supervised"]),
+        ({"method": "unsupervised"}, []),
+    ]
 
 
-def _table2(dataset: DatasetPlan) -> Iterator[Variation]:
-    for method in dataset.methods:
-        objective = ["objective=quick_thoughts"] if method == "QT" else []
-        for size in dataset.blocks:
-            yield (
-                {"method": method, "block_size": size},
-                [*dataset.grid, *objective, f"objective.block_size={size}"],
-            )
-
-
-def _negatives_and_data(dataset: DatasetPlan) -> Iterator[Variation]:
-    """Figures 2a and 2b."""
-    for negatives in dataset.negatives:
-        for fraction in dataset.fractions:
-            varied = [f"objective.negatives={negatives}", f"dataset.train_fraction={fraction:g}"]
-            yield {"negatives": negatives, "fraction": fraction}, [*dataset.grid, *varied]
-
-
-def _fig2c(dataset: DatasetPlan) -> Iterator[Variation]:
-    yield {}, []
-
-
-def _labels(dataset: DatasetPlan) -> Iterator[Variation]:
-    yield {"method": "unsupervised", "classifier": "mean10pct"}, []
-    for classifier in ("mean10pct", "linear10pct"):
-        yield (
-            {"method": "supervised", "classifier": classifier},
-            ["objective=supervised", "dataset.train_fraction=0.1"],
+def _table2(dataset: DatasetPlan) -> list[Variation]:
+    objectives = {"CURL": [], "QT": ["objective=quick_thoughts"]}
+    return [
+        (
+            {"method": method, "block_size": size},
+            [*dataset.grid, *objectives[method], f"objective.block_size={size}"],
         )
+        for method in dataset.methods
+        for size in dataset.blocks
+    ]
 
 
-def _collisions(dataset: DatasetPlan) -> Iterator[Variation]:
-    for negatives in dataset.fresh_negatives[1:]:
-        for collisions in ("allowed", "removed"):
-            yield (
-                {"collisions": collisions, "negatives": negatives},
-                [
-                    *_fresh(negatives),
-                    f"objective.collisions={str(collisions == 'allowed').lower()}",
-                ],
-            )
+def _negatives_and_data(dataset: DatasetPlan) -> list[Variation]:
+    """Figures 2a and 2b."""
+    return [
+        (
+            {"negatives": negatives, "fraction": fraction},
+            [
+                *dataset.grid,
+                f"objective.negatives={negatives}",
+                f"dataset.train_fraction={fraction:g}",
+            ],
+        )
+        for negatives in dataset.negatives
+        for fraction in dataset.fractions
+    ]
+
+
+def _fig2c(dataset: DatasetPlan) -> list[Variation]:
+    return [({}, [])]
+
+
+def _labels(dataset: DatasetPlan) -> list[Variation]:
+    supervised = ["objective=supervised", "dataset.train_fraction=0.1"]
+    return [
+        ({"method": "unsupervised", "classifier": "mean10pct"}, []),
+        ({"method": "supervised", "classifier": "mean10pct"}, supervised),
+        ({"method": "supervised", "classifier": "linear10pct"}, supervised),
+    ]
+
+
+def _collisions(dataset: DatasetPlan) -> list[Variation]:
+    return [
+        (
+            {"collisions": collisions, "negatives": negatives},
+            [*_fresh(negatives), f"objective.collisions={allowed}"],
+        )
+        for negatives in dataset.fresh_negatives[1:]
+        for collisions, allowed in (("allowed", "true"), ("removed", "false"))
+    ]
 
 
 def _budget(dataset: DatasetPlan) -> Iterator[Variation]:
@@ -81,17 +92,14 @@ def _budget(dataset: DatasetPlan) -> Iterator[Variation]:
     }
     negatives = {k: (_fresh(k), 1 + _BASE_BLOCK * (1 + k)) for k in dataset.fresh_negatives}
     for axis, values in (("block_size", blocks), ("negatives", negatives)):
-        first, *others = values
-        steps = _compose((*dataset.base, *values[first][0])).training.steps
-        for value in values:
-            yield {"axis": axis, "value": value, "equal": "tuples"}, values[value][0]
-        yield {"axis": axis, "value": first, "equal": "points"}, values[first][0]
-        for value in others:
-            fewer = max(1, round(steps * values[first][1] / values[value][1]))
-            yield (
-                {"axis": axis, "value": value, "equal": "points"},
-                [*values[value][0], f"training.steps={fewer}"],
-            )
+        first_overrides, first_points = next(iter(values.values()))
+        steps = _compose((*dataset.base, *first_overrides)).training.steps
+        for value, (overrides, _) in values.items():
+            yield {"axis": axis, "value": value, "equal": "tuples"}, overrides
+        for value, (overrides, points) in values.items():
+            fewer = max(1, round(steps * first_points / points))
+            shorter = [f"training.steps={fewer}"] if points != first_points else []
+            yield {"axis": axis, "value": value, "equal": "points"}, [*overrides, *shorter]
 
 
 def _fresh(negatives: int) -> list[str]:
@@ -102,7 +110,7 @@ def _fresh(negatives: int) -> list[str]:
     ]
 
 
-STUDIES: dict[str, Callable[[DatasetPlan], Iterator[Variation]]] = {
+STUDIES: dict[str, Callable[[DatasetPlan], Iterable[Variation]]] = {
     "table1": _table1,
     "table2": _table2,
     "fig2a": _negatives_and_data,
@@ -131,12 +139,11 @@ def plan(
         raise ConfigError(f"scale: no choice {scale!r}; choose one of {', '.join(SCALES)}")
     datasets = {planned.dataset: planned for planned in SCALES[scale]}
     names = [*STUDIES, *datasets]
-    for name in only:
-        if name not in names:
-            raise ConfigError(
-                f"only: no study or data set {name!r} at scale={scale}; "
-                f"choose of {', '.join(names)}"
-            )
+    if unknown := [name for name in only if name not in names]:
+        raise ConfigError(
+            f"only: no study or data set {unknown[0]!r} at scale={scale}; "
+            f"choose of {', '.join(names)}"
+        )
     studies: list[Study] = []
     runs: dict[Path, RunSpec] = {}
     for name in _chosen(datasets, only):
@@ -165,11 +172,10 @@ def _chosen(
 
 def _runs(overrides: list[str], seeds: int) -> list[RunSpec]:
     config = _compose(tuple(overrides))
-    runs = []
-    for seed in range(seeds):
-        config.seed = seed  # no other option depends on the seed
-        runs.append(RunSpec.of(config, (*overrides, f"seed={seed}")))
-    return runs
+    return [  # no other option depends on the seed
+        RunSpec.of(replace(config, seed=seed), (*overrides, f"seed={seed}"))
+        for seed in range(seeds)
+    ]
 
 
 @cache

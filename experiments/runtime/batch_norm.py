@@ -55,6 +55,7 @@ class GlobalBatchNorm(_BatchNorm):
         )
 
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics, if the layer has any."""
         if (
             self.running_mean is None
             or self.running_var is None

@@ -3,15 +3,18 @@
 import ctypes
 import logging
 import sys
-from typing import Literal
+from datetime import timedelta
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 from experiments.config.schema import RuntimeConfig
 from experiments.errors import ConfigError
 from experiments.runtime.ranks import ALONE, Ranks
 
+# How long a rank waits for the others: rank 0 alone downloads, prepares data and evaluates.
+_PATIENCE = timedelta(days=1)
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -39,13 +42,12 @@ def build_fabric(options: RuntimeConfig, ranks: Ranks = ALONE) -> Fabric:
     # No code here reads memory before it writes it; filling it costs up to a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    precision: Literal["bf16-mixed", "32-true"] = (
-        "bf16-mixed" if options.precision == "bf16" else "32-true"
-    )
     try:
         fabric = Fabric(
             accelerator=device, devices=ranks.per_node, num_nodes=ranks.nodes,
-            strategy=ranks.strategy(), plugins=ranks.environment, precision=precision,
+            strategy=DDPStrategy(timeout=_PATIENCE) if ranks.count > 1 else "auto",
+            plugins=ranks.environment,
+            precision="bf16-mixed" if options.precision == "bf16" else "32-true",
         )  # fmt: skip
         fabric.launch()
     except ValueError as error:  # a cluster's variables that contradict one another
@@ -62,9 +64,7 @@ def keep_freed_memory() -> None:
     returns blocks above 32 MB to the system each time. The system fills them with zeros when they
     come back, which takes up to a third of a step.
     """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

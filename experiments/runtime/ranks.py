@@ -5,24 +5,20 @@ The loss, and so every update, is that of the whole batch.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
-from lightning_fabric.strategies import DDPStrategy, Strategy
 from torch import Tensor, distributed
 
 from data.errors import DataError
 from experiments.errors import ConfigError, RunError
 
 T = TypeVar("T")
-
-# How long a rank waits for the others: rank 0 alone downloads, prepares data and evaluates.
-_PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,6 @@ class Ranks:
     def count(self) -> int:
         """The number of ranks."""
         return self.per_node * self.nodes
-
-    def strategy(self) -> Strategy | str:
-        """The strategy of Fabric, which averages gradients over ranks."""
-        return DDPStrategy(timeout=_PATIENCE) if self.count > 1 else "auto"
 
 
 # Fabric gets it even for one process: it then neither looks for a cluster nor warns of one.
@@ -75,12 +67,8 @@ def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
 def rank_zero_holds(fabric: Fabric, context: AbstractContextManager[object]) -> Iterator[None]:
     """Enter the context on rank 0; where that fails, raise its error on all ranks."""
     with ExitStack() as stack:
-
-        def enter() -> None:
-            if fabric.is_global_zero:
-                stack.enter_context(context)
-
-        rank_zero_first(fabric, enter)
+        own = context if fabric.is_global_zero else nullcontext()
+        rank_zero_first(fabric, partial(stack.enter_context, own))
         yield
 
 

@@ -8,8 +8,9 @@ SIGHUP; SLURM can send SIGUSR1 or SIGUSR2 before the time is up.
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -60,13 +61,10 @@ class DeferredSignals:
 
     def __init__(self) -> None:
         self._received: list[int] = []
-        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "DeferredSignals":
-        handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
-        unheard = (signal.SIG_IGN, None)
-        self._before = {s: handler for s, handler in handlers.items() if handler not in unheard}
-        self._context = _handling(self._note, list(self._before))
+        self._before = _handlers()
+        self._context = _handling(self._note, self._before)
         self._context.__enter__()
         return self
 
@@ -84,8 +82,7 @@ class DeferredSignals:
         while self._received:
             signum = self._received.pop(0)
             before = self._before[signum]
-            handler = interrupt if before in _DEFAULTS else before
-            handler(signum, None)
+            (interrupt if before in _DEFAULTS else before)(signum, None)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         if signum == signal.SIGINT and signum in self._received:
@@ -126,10 +123,24 @@ worker_signals = WorkerSignals()
 
 
 @contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in this context never receive SIGINT, not even as they start.
+
+    A terminal sends it to them too, but it is for this process alone.
+    """
+    resource_tracker.ensure_running()  # its start would unblock SIGINT
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
 def passed_on() -> Iterator[None]:
     """Pass signals on to the child processes, as SIGTERM; at the end, raise Interrupted for them.
 
-    A second Ctrl-C raises Interrupted at once.
+    That is so even if the context ends with an error. A second Ctrl-C raises Interrupted at once.
     """
     received: list[int] = []
 
@@ -140,25 +151,31 @@ def passed_on() -> Iterator[None]:
         for child in multiprocessing.active_children():
             child.terminate()
 
-    heard = [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
-    with _handling(pass_on, heard):
-        yield
-    if received:
-        raise Interrupted(received[0])
+    try:
+        with _handling(pass_on, _handlers()):
+            yield
+    finally:
+        if received:  # a child that SIGTERM killed may have made the launcher raise
+            raise Interrupted(received[0])
+
+
+def _handlers() -> dict[int, Any]:
+    """The handler of each signal that is not ignored; {} outside of the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+    return {s: handler for s, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
 
 def _by_default() -> list[int]:
     """The signals that would kill the process."""
-    main = threading.current_thread() is threading.main_thread()
-    return [signum for signum in _SIGNALS if signal.getsignal(signum) in _DEFAULTS] if main else []
+    return [signum for signum, handler in _handlers().items() if handler in _DEFAULTS]
 
 
 @contextmanager
 def _handling(
-    handler: Callable[[int, FrameType | None], None], signals: list[int]
+    handler: Callable[[int, FrameType | None], None], signals: Iterable[int]
 ) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        signals = []
     before = {signum: signal.signal(signum, handler) for signum in signals}
     try:
         yield

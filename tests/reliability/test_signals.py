@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.runtime.signals import DeferredSignals, Interrupted, ending
+from experiments.runtime.signals import (
+    DeferredSignals,
+    Interrupted,
+    deaf_to_ctrl_c,
+    ending,
+    passed_on,
+)
 
 COMMAND = [sys.executable, "-m", "cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
@@ -132,6 +138,28 @@ def test_a_handler_of_before_decides_what_becomes_of_the_signal() -> None:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def test_ctrl_c_is_for_this_process_and_not_for_those_that_it_starts() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    with deaf_to_ctrl_c():
+        child = subprocess.run([sys.executable, "-c", code], check=False)
+    assert child.returncode == 0
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_launcher_that_raises_after_a_signal_does_not_hide_it() -> None:
+    """joblib raises if the signal kills a process that has not yet begun its first run."""
+
+    def launch() -> None:
+        with passed_on():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("a worker process was unexpectedly terminated")
+
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        launch()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(

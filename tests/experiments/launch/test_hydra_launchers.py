@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from filelock import FileLock
@@ -214,6 +215,22 @@ def test_a_job_that_died_answers_with_its_log(
     assert why is not None and re.fullmatch(
         rf"its job 17 ended without a result \(.*\); its log: {tmp_path}/17_0_log.err", why
     )
+
+
+@pytest.mark.parametrize("launcher", ["submitit_slurm", "submitit_local"])
+def test_jobs_of_a_command_that_is_broken_off(
+    launcher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of SLURM go on, and the user is told; those of this machine are cancelled."""
+    jobs, lines = [Mock(), Mock()], list[str]()
+    monkeypatch.setattr(AutoExecutor, "map_array", lambda *_: jobs)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    chosen = choose_launcher([f"hydra/launcher={launcher}"], tmp_path, 2, lines.append)
+    outcomes = chosen.outcomes(runs_of(tmp_path))
+    next(outcomes)
+    outcomes.close()  # the signal came while the caller had the word
+    assert [job.cancel.called for job in jobs] == [launcher == "submitit_local"] * 2
+    assert ["the jobs go on" in line for line in lines] == [True] * (launcher == "submitit_slurm")
 
 
 @pytest.mark.parametrize(

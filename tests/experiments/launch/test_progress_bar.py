@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_up_runs import make_run
 
-from experiments.launch.launch import OneByOne, launch
+from experiments.launch.launch import OneByOne, do_run, launch
 from experiments.launch.progress_bar import Progress
 from experiments.launch.run_spec import RunSpec
 
@@ -60,6 +60,27 @@ def test_what_an_earlier_start_left_is_no_progress(tmp_path: Path) -> None:
     (runs[0].folder / "result.json").touch()  # force=true: another result, and its end
     progress.look()
     assert lines == ["[1/2] run 0: mu AVG-2 90.0 %, trained in 2 s"]
+
+
+def test_a_result_of_the_last_moment_counts(tmp_path: Path) -> None:
+    runs, lines = runs_in(tmp_path, 100), list[str]()
+    with Progress(runs, 0, None, lines.append, bar=False):
+        make_run(tmp_path, "a", 0, 0.9)
+    assert lines == ["[1/1] run 0: mu AVG-2 90.0 %, trained in 2 s"]
+
+
+def test_only_a_bug_leaves_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise errors.pop()
+
+    errors: list[Exception] = [OSError("no disk"), TypeError("a bug")]
+    monkeypatch.setattr("experiments.run.run", fail)
+    assert do_run(["seed=0"], print) == "TypeError: a bug"
+    assert "Traceback" in capsys.readouterr().err
+    assert do_run(["seed=1"], print) == "OSError: no disk"
+    assert not capsys.readouterr().err
 
 
 def test_without_runs_nothing_is_launched() -> None:
