@@ -26,7 +26,7 @@ class Option(Generic[Value]):
 
     @property
     def start(self) -> str:
-        """What an argument starts with that gives this option: ``NAME=``, or a flag's name."""
+        """The beginning of an argument that gives this option: ``NAME=``, or a flag's name."""
         return f"{self.name}=" if self.read else self.name
 
 
@@ -55,7 +55,7 @@ def path(name: str, default: Value) -> Option[Value | Path]:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What the user typed: ``arguments[OPTION]`` is the option's value or its default."""
+    """The user's input: ``arguments[OPTION]`` is the option's value or its default."""
 
     folders: list[Path]
     overrides: list[str]

@@ -1,4 +1,4 @@
-"""``crl compare``: whether finished runs learned the same representation."""
+"""``crl compare``: a comparison of the representations that finished runs learned."""
 
 from cli.arguments import count, parse_runs, path
 from cli.console import aligned, say
@@ -13,9 +13,9 @@ encoder of every finished run in the folders, and compares every pair of runs by
   kernel alignment            unbiased linear CKA: 1 for a rotated or scaled copy, 0 on average for
                               unrelated features
 
-Next to each value stands its null: mean and standard deviation over random pairings of the points,
-and p, the share of random pairings with at least this alignment. All runs must have exactly the
-same test points. They may differ in anything else.
+Each value comes with its null: mean and standard deviation over random pairings of the points, and
+p, the share of random pairings with at least this alignment. All runs must have exactly the same
+test points. They may differ in anything else.
 
   points=2000         test points to compare, drawn once (all of them if there are fewer)
   neighbours=10       K

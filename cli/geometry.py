@@ -5,20 +5,20 @@ from cli.console import aligned, say
 
 USAGE = """crl geometry RUN_DIR [RUN_DIR ...] [out=PATH]
 
-Measures where the class means of finished runs lie, next to where theory puts them. A folder that
-holds several runs stands for all of them.
+Compares the class means of finished runs with the means that theory predicts. A folder that holds
+several runs stands for all of them.
 
 For features of length 1, theory (Nguyen et al., arXiv 2605.11291) gives the class means at the
 minimum of the unsupervised loss. Equally likely classes form a tight frame (all cosines are
--1/(N-1)). Otherwise the class proportions fix the angles, and beyond some imbalance, which depends
-on the loss and on k, all minority classes share one vector. crl geometry computes this optimum with
-a certificate and measures the class means of each run's test points. It prints both for runs
-trained with objective.normalize=true, and the measured means alone for all other runs, frozen
-encoders included.
+-1/(N-1)). Otherwise the class proportions fix the angles. Beyond some imbalance, all minority
+classes share one vector; this imbalance depends on the loss and on k. crl geometry computes this
+optimum with a certificate and measures the class means of each run's test points. It prints both
+for runs trained with objective.normalize=true. For all other runs, frozen encoders included, it
+prints the measured means alone.
 
-  out=PATH   folder for geometry.json and the figures: heat maps of the Gram matrices, and, for runs
-             that differ in imbalance, the minority's cosine against it (default: geometry/ in the
-             first folder)
+  out=PATH   folder for geometry.json and the figures (default: geometry/ in the first folder): heat
+             maps of the Gram matrices; for runs that differ in imbalance, also the minority's
+             cosine against the imbalance
   runtime.*, dataset.root=   as in crl evaluate
 
 Columns

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
-        sys.stdout = None  # else the interpreter would flush it at exit and fail again
+        sys.stdout = None  # otherwise the interpreter flushes it at exit and fails again
         return 0
 
 
@@ -81,7 +81,7 @@ def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]
             run(arguments)
     except (ConfigError, DataError, RunError) as error:
         if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":
-            say(f"crl: {' '.join(str(error).split())}")  # only one of torchrun's processes does
+            say(f"crl: {' '.join(str(error).split())}")  # one of torchrun's processes prints it
         return 1 if isinstance(error, RunError) else 2
     except BrokenPipeError:
         raise  # see main()

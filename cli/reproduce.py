@@ -92,6 +92,6 @@ def run(arguments: list[str]) -> None:
     try:
         report([request.output_dir], request.output_dir / "report")
     except ConfigError:
-        if not failures:  # else the user needs to see the failures, not this error
+        if not failures:  # otherwise the user needs to see the failures, not this error
             raise
     finish(failures)

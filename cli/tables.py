@@ -1,4 +1,4 @@
-"""What runs print at the end: a run its summary, table and warnings, a sweep its table."""
+"""The text that a run or a sweep prints at its end."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def show(config: Config, result: dict[str, Any]) -> None:
 def result_table(config: Config, result: dict[str, Any]) -> str:
     """Return a row for each AVG-k and TOP-R and a column for each classifier, in %.
 
-    The paper's figures stand beside them where the run has the paper's setting.
+    If the run has the paper's setting, the paper's figures are beside ours.
     """
     metrics = result["metrics"]
     few = few_shot(metrics)

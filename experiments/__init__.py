@@ -1,1 +1,1 @@
-"""What is done: the typed configuration, the training loop, the evaluation and the run folder."""
+"""The experiments: typed configuration, training loop, evaluation and run folder."""

@@ -1,6 +1,6 @@
 """Which runs under some folders are complete, running, failed, interrupted or waiting.
 
-Free of torch.
+Imports no torch.
 """
 
 import statistics

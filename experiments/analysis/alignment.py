@@ -1,4 +1,4 @@
-"""How alike finished runs see the same test points: alignment of every two, and its null."""
+"""The alignment of every two finished runs on the same test points, and its null."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the analyses share: the runs that they read, and the files that they write."""
+"""The input and output of the analyses: the runs they read and the files they write."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -143,8 +143,8 @@ def _check_objective(config: Config) -> None:
         )
     if objective.reads_labels and config.encoder.dimension == 0:
         raise ConfigError(
-            f"encoder.dimension: objective={objective.name} puts a layer on the features; give "
-            "their number"
+            f"encoder.dimension: objective={objective.name} puts a layer on the features, so "
+            "it needs their number; set encoder.dimension"
         )
     if objective.reads_labels and config.dataset.points_are_means:
         raise ConfigError(
@@ -154,8 +154,8 @@ def _check_objective(config: Config) -> None:
     pooled = objective.minimises_unsupervised_loss and objective.negative_source == "pooled"
     if pooled and objective.negatives >= tuples:
         raise ConfigError(
-            f"objective.negatives: {objective.negatives} other tuples are wanted of "
-            f"training.batch_size={tuples}; with negative_source=pooled it must be smaller (or use "
+            f"objective.negatives: {objective.negatives} is too large: with "
+            f"negative_source=pooled it must be below training.batch_size={tuples} (or use "
             "negative_source=fresh)"
         )
     if pooled and not objective.collisions:
@@ -186,13 +186,16 @@ def check_map(config: Config) -> None:
 
 
 def _is_installed(package: str) -> bool:
-    """A folder of that name, like W&B's own ./wandb, has no origin and is no package."""
+    """Return whether the package is installed.
+
+    A folder of that name, such as W&B's own ./wandb, has no origin and does not count.
+    """
     spec = find_spec(package)
     return spec is not None and spec.origin is not None
 
 
 def check_data(config: Config, dataset: "Dataset") -> None:
-    """Raise ConfigError if the data set is too small for what is to be trained or measured."""
+    """Raise ConfigError if the data set is too small for this training or evaluation."""
     options, classes = config.evaluation, len(dataset.classes)
     for name, values in (("ks", options.ks), ("tops", options.tops)):
         if max(values) > classes:

@@ -31,7 +31,7 @@ from experiments.config.presets import presets, rates
 from experiments.config.schema import GROUPS, Config
 from experiments.errors import ConfigError
 
-# What Hydra and OmegaConf raise for values and combinations that they did not expect.
+# Errors of Hydra and OmegaConf for values and combinations that they do not expect.
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
 
 
@@ -39,7 +39,7 @@ _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
 def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
     """Start Hydra with the configuration files and the schema; give its loader.
 
-    Raises ConfigError for what Hydra raises about an override.
+    Raises ConfigError if Hydra rejects an override.
     """
     for override in overrides:
         check_importing(override)
@@ -112,7 +112,7 @@ def stored_config(options: Mapping[str, Any], overrides: Sequence[str] = ()) -> 
     """Return the dataclasses of a stored configuration, with overrides laid over it.
 
     Options that it lacks have today's defaults. Raises ConfigError for a value out of bounds, and
-    what OmegaConf raises for what is no configuration.
+    OmegaConf's own errors for options that are no configuration.
     """
     stored = OmegaConf.create(dict(options))
     config = OmegaConf.structured(Config)

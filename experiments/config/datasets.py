@@ -1,6 +1,7 @@
-"""The data sets: the options of each one, and what loads it. Free of torch.
+"""The data sets: the options of each one, and what loads it. Imports no torch.
 
-To add a data set: a module in data/datasets/, its options here, and its line in ``DATASETS``.
+To add a data set, write a module in data/datasets/, and add its options and its line in
+``DATASETS`` here.
 
 A class attribute without a type is no option. It says what a kind of data set lacks, so that the
 code can ask every kind the same question.
@@ -79,7 +80,7 @@ class GlyphsConfig(ImagesConfig):
 
 @dataclass
 class ClassIdsConfig(LabelledConfig):
-    """All points of a class are equal.
+    """Classes whose points are all equal.
 
     With ``encoder.embedding=learned`` each class has one free embedding.
     """
@@ -105,8 +106,9 @@ class CIFAR100Config(ImagesConfig):
 
 @dataclass
 class ImageFolderConfig(ImagesConfig):
-    """``root``: a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*``, which is split.
+    """A folder of images, with a subfolder per class.
 
+    ``root`` holds ``train/<class>/*`` and ``test/<class>/*``, or ``<class>/*``, which is split.
     ``image_size``: pixels a side. ``test_fraction``: the share of test points of such a split.
     """
 
@@ -175,7 +177,7 @@ class LabelledDocumentsConfig(WordsConfig):
 
     @property
     def points_are_means(self) -> bool:  # type: ignore[override]
-        """Whether a labelled document is a mean of features, which no encoder reads."""
+        """Return whether a labelled document is a mean of features, which no encoder reads."""
         return self.review == "mean"
 
 

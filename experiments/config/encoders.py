@@ -1,7 +1,7 @@
-"""The encoders: the options of each one, and its class. Free of torch.
+"""The encoders: the options of each one, and its class. Imports no torch.
 
-crl/encoders/__init__.py says what an encoder is. To add one: a module there, its options here, and
-its line in ``ENCODERS``.
+crl/encoders/__init__.py says what an encoder is. To add one, write a module there, and add its
+options and its line in ``ENCODERS`` here.
 """
 
 from dataclasses import dataclass, fields
@@ -87,7 +87,7 @@ class SentenceEncoderConfig(EncoderConfig):
     dropout: float = option(0.0, least=0, below=1)
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor takes the vectors themselves; learned ones are never frozen."""
+        """The options without those of the vectors; learned vectors are never frozen."""
         about_vectors = ("embedding", "embedding_dim", "glove_path")
         options = {k: v for k, v in super().arguments().items() if k not in about_vectors}
         return options | {"frozen": self.frozen and self.embedding != "learned"}

@@ -1,4 +1,4 @@
-"""What names a run: the hash of its options, its name, its folder."""
+"""The identity of a run: the hash of its options, its name and its folder."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ def run_path(config: Config) -> Path:
 
 
 def is_same_run(stored: Config, config: Config) -> bool:
-    """Whether both configurations describe one run, seed included."""
+    """Return whether both configurations describe one run, seed included."""
     return not first_difference(stored, config)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an override, in one line that says what would be right."""
+"""Messages on wrong overrides: one line that also says what would be right."""
 
 import re
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ def choices(group: str) -> list[str]:
 
 
 def is_launcher_option(name: str) -> bool:
-    """Whether the option chooses or sets up what starts the runs of a sweep."""
+    """Return whether the option chooses or sets up the launcher of a sweep."""
     return name.startswith(("hydra/launcher", "hydra.launcher."))
 
 
 def check_importing(override: str) -> None:
-    """Raise ConfigError for an override that Hydra would take, but that users may not give."""
+    """Raise ConfigError for an override that Hydra accepts but users may not give."""
     if _TARGET.search(override):
         raise ConfigError(f"{override}: no such option; nothing is imported by name (_target_)")
 
@@ -93,7 +93,7 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
 
 
 def _unknown(name: str) -> str:
-    """What would be right instead of an option that the chosen groups do not have."""
+    """Return the message on an option that the chosen groups do not have."""
     options = options_by_name()
     if name in options:
         group = name.partition(".")[0]

@@ -1,7 +1,7 @@
-"""The objectives: the options of each one, and its class. Free of torch.
+"""The objectives: the options of each one, and its class. Imports no torch.
 
-To add an objective: a class in experiments/training/objectives.py, its options here, and its line
-in ``OBJECTIVES``.
+To add an objective, write a class in experiments/training/objectives.py, and add its options and
+its line in ``OBJECTIVES`` here.
 """
 
 from dataclasses import dataclass

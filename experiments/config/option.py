@@ -1,4 +1,4 @@
-"""An option with its bounds, and a choice with its options. Free of torch."""
+"""An option with its bounds, and a choice with its options. Imports no torch."""
 
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,7 +18,7 @@ def option(
 ) -> Any:
     """A field with bounds: inclusive (least, most) or exclusive (above, below).
 
-    The bounds of a list hold for each item. ``package``: what must be installed to use the option.
+    The bounds of a list hold for each item. ``package``: the package that the option needs.
     ``changes_result``: False if no number can depend on the option.
     """
     metadata: dict[str, Any] = {
@@ -36,7 +36,7 @@ def option(
 
 @dataclass(frozen=True)
 class Choice:
-    """What a name on the command line stands for.
+    """A choice of a group, such as a data set, behind its name on the command line.
 
     ``options``: the dataclass of its options, which states their defaults. ``target``: the class or
     function behind it, as ``package.module:name``; it is imported when a run uses it. ``points``:

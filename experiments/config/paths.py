@@ -1,4 +1,4 @@
-"""Paths as people type them. Free of torch and Hydra."""
+"""Paths as people type them. Imports neither torch nor Hydra."""
 
 from pathlib import Path
 

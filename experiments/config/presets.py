@@ -1,4 +1,4 @@
-"""Defaults that depend on two choices at once. Free of torch.
+"""Defaults that depend on two choices at once. Imports no torch.
 
 Hydra lays them over the defaults of the data set and the encoder, and below an experiment and the
 command line (configs/train.yaml).

@@ -4,7 +4,7 @@ Hydra checks names and types against these dataclasses. `experiments.config.chec
 bounds, which stand in each field's metadata. A default is stated in its dataclass and nowhere else.
 The options of data sets, encoders and objectives stand in the files of these names.
 
-Free of torch, so that a typing error is answered at once.
+Imports no torch, so that a typing error is answered at once.
 """
 
 from dataclasses import Field, dataclass, field, fields
@@ -20,7 +20,7 @@ from experiments.config.option import Choice, option
 
 @dataclass
 class OptimizerConfig:
-    """``lr``: the learning rate after a linear warm-up; then the schedule lowers it or not.
+    """``lr``: the learning rate after a linear warm-up; the schedule may lower it afterwards.
 
     ``warmup``: the share of the steps that the warm-up takes. ``momentum``: of SGD.
     """
@@ -84,13 +84,13 @@ class EvaluationConfig:
 
 @dataclass
 class RuntimeConfig:
-    """Where a run computes, and how fast.
+    """The devices, speed and trackers of a run.
 
     ``precision``: "bf16" is mixed precision, for devices that have it. ``compile``: torch.compile
-    of the encoder in training; it needs a C++ compiler and minutes at the start. ``devices``: so
-    many processes train one run together; results are equal up to the order of sums. ``threads``:
-    CPU threads (null: all). ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT) and ``mlflow``
-    (tracking URI): where the lines of metrics.jsonl go as well.
+    of the encoder in training; it needs a C++ compiler and minutes at the start. ``devices``: the
+    number of processes that train one run together; results are equal up to the order of sums.
+    ``threads``: CPU threads (null: all). ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT) and
+    ``mlflow`` (tracking URI): where the lines of metrics.jsonl go as well.
     """
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)

@@ -1,1 +1,1 @@
-"""What is measured on an encoder's features."""
+"""Measurements on an encoder's features."""

@@ -1,4 +1,4 @@
-"""Accuracy of the linear classifier (TR), the mean classifier (mu) and mu-5: AVG-k and TOP-R."""
+"""AVG-k and TOP-R of the linear classifier (TR), the mean classifier (mu) and mu-5."""
 
 from collections.abc import Mapping
 

@@ -34,7 +34,7 @@ def attentive_metrics(
 
 
 def check_attentive(config: Config, encoder: nn.Module) -> None:
-    """Raise ConfigError if a probe is wanted of an encoder of ours that has no tokens."""
+    """Raise ConfigError if a probe is asked for and our encoder has no tokens."""
     if config.evaluation.attentive and not hasattr(encoder, "tokens"):
         raise ConfigError(
             f"evaluation.attentive: encoder={config.encoder.name} gives one vector a point and no "

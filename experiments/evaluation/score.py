@@ -1,4 +1,4 @@
-"""All that is measured of an encoder, trained here or not."""
+"""All measurements of an encoder, trained here or not."""
 
 from typing import Any
 

@@ -29,9 +29,9 @@ def latent_theory(
 ) -> dict[str, Any]:
     """Return :func:`theory` on the latent classes that similar points are drawn from.
 
-    These are the labelled classes, whose features are given, or unlabelled documents. Of documents,
-    dev stands for test, with as many training documents. They lie in random order, so the first
-    ones are a random sample.
+    These are the labelled classes, whose features are given, or unlabelled documents. For
+    documents, dev stands in for test, and as many training documents are used. Documents lie in
+    random order, so the first ones are a random sample.
     """
     objective = config.objective
     if dataset.unlabelled_train is None or dataset.unlabelled_dev is None:
@@ -58,10 +58,11 @@ def theory(
 ) -> dict[str, Any]:
     """Return ``theory`` of ``result.json``: tau, s(f), the losses and every bound.
 
-    The values are those of test features; ``train`` holds the same of train features. Each is of a
-    subsample whose size is stated (``points``, ``classes``). Classes have the distribution rho [N];
-    without it, that of their points in each split. ``all_points`` has tau of all classes; ``sizes``
-    [N] gives their points if the train features are not of all.
+    The values are those of test features; ``train`` holds the same for train features. Each is
+    measured on a subsample, whose size is stated (``points``, ``classes``). Classes have the
+    distribution rho [N]; without it, that of their points in each split. ``all_points`` has tau of
+    all classes. ``sizes`` [N] gives the points of each class, for train features of a part of the
+    points.
 
     Raises RunError if an inequality that holds for every encoder is violated beyond rounding: that
     would be a bug here.

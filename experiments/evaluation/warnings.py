@@ -1,6 +1,7 @@
-"""Whether a run's numbers can be trusted.
+"""Checks and warnings on a run's numbers.
 
-Features and numbers that are not finite end a run. What is doubtful is stored beside the numbers.
+Features and numbers that are not finite end a run. Doubts are stored beside the numbers as
+warnings.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 ``basic`` is :class:`experiments.launch.launch.OneByOne`, ``submitit_*`` is
 :class:`experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here.
-Free of torch.
+Imports no torch.
 """
 
 from collections.abc import Generator, Sequence
@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import joblib
-from hydra._internal.callbacks import Callbacks  # HydraContext wants one, and no other makes one
+from hydra._internal.callbacks import Callbacks  # HydraContext needs it; no public class fits
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -28,7 +28,7 @@ from experiments.runtime.signals import passed_on, worker_signals
 
 _BASIC, _JOBLIB = "basic", "joblib"
 _NAME = "hydra.launcher.name=crl"
-_SUBMITIT = {  # options that fit runs which go on from their checkpoint; the user's options win
+_SUBMITIT = {  # for runs that go on from their checkpoint; the user's options win
     "submitit_slurm": [_NAME, "hydra.launcher.max_num_timeout=20"],
     "submitit_local": [_NAME],
 }
@@ -47,8 +47,8 @@ _QUIET = (  # Hydra writes neither logs nor the overrides of each run
 def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -> Launcher:
     """Return the launcher that the options choose and set up; nothing is written.
 
-    What a launcher leaves (the logs of jobs) lies in ``folder``. ``runs`` is how many there are.
-    Raises ConfigError for a launcher that is not installed, or not with these options.
+    The logs of jobs go to ``folder``. ``runs`` is the number of runs. Raises ConfigError for a
+    launcher that is not installed, or that does not take these options.
     """
     if not options:
         return OneByOne()
@@ -84,7 +84,7 @@ def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
 
 
 class HydraLauncher:
-    """A launcher of Hydra's; it tells the outcomes when all runs have ended."""
+    """A launcher of Hydra's. It reports the outcomes when all runs have ended."""
 
     def __init__(self, name: str, config: DictConfig, loader: ConfigLoader, runs: int) -> None:
         self._name = name
@@ -107,12 +107,12 @@ class HydraLauncher:
 
 
 def _task(config: DictConfig) -> str | None:
-    """What Hydra calls for each run. It returns why the run failed: an error would end them all."""
+    """Do one run for Hydra; return why it failed, since an error would end all runs."""
     return do_run_for_launcher(HydraConfig.get().overrides.task, lambda line: None)
 
 
 def _task_of_child(config: DictConfig) -> str | None:
-    """As :func:`_task`, in a process that does one run after another for this one."""
+    """Do :func:`_task` in a child process, which does one run after another."""
     end_with_parent()
     overrides = HydraConfig.get().overrides.task
     return do_run_for_launcher(overrides, lambda line: None, worker_signals)
@@ -121,8 +121,8 @@ def _task_of_child(config: DictConfig) -> str | None:
 def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]:
     """Return (runs at a time, CPU threads of each), None if the launcher does not say.
 
-    Together the runs have as many threads as there are cores: with more they slow each other down
-    many times. (joblib divides in the same way for libraries that read OMP_NUM_THREADS.) The
+    Together the runs have as many threads as there are cores. More threads make every run many
+    times slower. (joblib divides in the same way for libraries that read OMP_NUM_THREADS.) The
     number of runs at a time becomes part of the options.
     """
     options = config.hydra.launcher
@@ -130,7 +130,7 @@ def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]
         return None, None
     if options.n_jobs == 0:
         raise ConfigError(
-            "hydra.launcher.n_jobs: 0 runs at a time are none; give a number, or -1 for one a core"
+            "hydra.launcher.n_jobs: 0 starts no run; give a number, or -1 for one run a core"
         )
     with read_write(config):
         options.n_jobs = (

@@ -1,4 +1,4 @@
-"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``. Free of torch.
+"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``. Imports no torch.
 
 A launcher is one of these: :class:`OneByOne` here, the pool of local processes (``worker_pool``),
 jobs on a cluster (``slurm``), or any other launcher that Hydra has (``hydra_launchers``).
@@ -21,14 +21,14 @@ Outcome = tuple[int, str | None]
 
 
 class Launcher(Protocol):
-    """What starts runs. ``side_by_side`` is how many at a time, None where others decide that."""
+    """A way to start runs. ``side_by_side``: how many at a time, None if others decide."""
 
     side_by_side: int | None
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs; yield one outcome for each, in any order.
 
-        Raises ConfigError if it cannot begin, any other error if it cannot go on.
+        Raises ConfigError if it cannot begin, and any other error if it cannot go on.
         """
 
 
@@ -69,10 +69,10 @@ def launch(
 def _outcomes(
     launcher: Launcher, runs: Sequence[RunSpec], progress: Progress
 ) -> Generator[Outcome]:
-    """The launcher's outcomes. If it raises, every run that is not complete by then has failed."""
+    """Yield the launcher's outcomes; if it raises, the runs not complete by then have failed."""
     try:
         yield from launcher.outcomes(runs)
-    except ConfigError:  # the user's to mend
+    except ConfigError:  # the user can correct it
         raise
     except Exception as error:
         progress.look()
@@ -83,7 +83,7 @@ def _outcomes(
 def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | None:
     """Do the run that ``crl train`` would do; return why it failed, in one line, or None.
 
-    ``progress``: whether it may show a progress bar of its own. A signal raises Interrupted.
+    ``progress``: whether the run may show its own progress bar. A signal raises Interrupted.
     """
     from experiments.config.compose import compose_config
     from experiments.run import run
@@ -102,7 +102,7 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
 def do_run_for_launcher(
     overrides: Sequence[str], say: Say, signals: AbstractContextManager[None] | None = None
 ) -> str | None:
-    """As :func:`do_run`, but a signal is an answer too, which the launcher hands on.
+    """Do :func:`do_run`; if a signal ends the run, return that as the reason.
 
     ``signals``: a context that handles them.
     """

@@ -1,9 +1,9 @@
 """One run on several devices: a process (rank) for each, and how they end together.
 
-This process starts the others, or torchrun or srun has started all of them. Two launchers that
-exist cannot do this here. That of torchrun leaves its workers behind when it is killed, and kills
-them 30 s after a signal even if the checkpoint is not written. Fabric's runs ``sys.argv`` again,
-and when a rank dies it kills the calling process, so that no message and no exit code is left.
+This process starts the others, or torchrun or srun has started all of them. Two existing launchers
+do not serve here. torchrun's leaves its workers behind when it is killed. It also kills them 30 s
+after a signal, even if the checkpoint is not written. Fabric's launcher runs ``sys.argv`` again.
+When a rank dies, it kills the calling process, which leaves no message and no exit code.
 """
 
 import multiprocessing
@@ -66,10 +66,11 @@ class Local(LightningEnvironment):
 
 
 def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, Any]:
-    """Do :func:`experiments.run.run` on the devices that are configured, or with torchrun's ranks.
+    """Do :func:`experiments.run.run` on the configured devices, or with torchrun's ranks.
 
     Only rank 0 returns a result and talks to the user; other ranks that torchrun or srun started
-    end in here. Raises ConfigError, DataError or RunError, the last also if another rank dies.
+    exit inside this function. Raises ConfigError, DataError or RunError. RunError can also mean
+    that another rank died.
     """
     ranks = started_outside(config)
     count = config.runtime.devices if ranks is None else ranks.count
@@ -133,7 +134,7 @@ def started_outside(config: Config) -> Ranks | None:
 
 @contextmanager
 def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
-    """Let the other processes live as long as the context lasts. If one dies, end this process too.
+    """End the other processes with the context; if one dies earlier, end this process too.
 
     Raises RunError that says which one.
     """
@@ -156,7 +157,7 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
 
 
 def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:
-    """End this process when another has died; over NCCL it would wait for that one for ever."""
+    """End this process when another one dies; over NCCL it would wait for ever."""
     alive = list(others)
     while alive and not over.is_set():
         ended = wait([other.sentinel for other in alive], timeout=1)

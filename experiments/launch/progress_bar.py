@@ -1,6 +1,6 @@
-"""How far many runs are and how long they still take. Free of torch.
+"""The progress of many runs and the time they still take. Imports no torch.
 
-Most launchers tell nothing before the end, so progress is read off the run folders.
+Most launchers report nothing before the end, so progress comes from the run folders.
 """
 
 import sys
@@ -30,7 +30,7 @@ _EVALUATION = 0.1  # the share of a run that stands for what comes after its las
 
 
 class Progress:
-    """As a context: one bar over all runs, or a line for each run that ends.
+    """A context with one bar over all runs, or a line for each run that ends.
 
     The time left is what the remaining runs take at the speed (seconds a point) of the runs of
     their kind that are complete or in progress.
@@ -99,7 +99,7 @@ class Progress:
             spec, outcome = self._runs[number], f"failed: {error}"
             if error is None:
                 outcome = "complete"
-                with suppress(ConfigError):  # a damaged result: whoever reads it next will say so
+                with suppress(ConfigError):  # a damaged result: its next reader reports it
                     if (run := read_run(spec.folder)) is not None:
                         outcome = _score(run.result)
                         if (seconds := seconds_taken(run.result)) is not None:

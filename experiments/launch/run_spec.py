@@ -1,4 +1,4 @@
-"""A run to do, as every way of starting runs takes it. Free of torch."""
+"""A run to do, as every way of starting runs takes it. Imports no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ _THREADS = "runtime.threads="
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: ``overrides`` are what ``crl train`` takes for it alone.
+    """One run: ``overrides`` are the arguments of ``crl train`` for it alone.
 
     ``title`` names it for people. ``points`` is how many points it encodes; runs of one ``kind``
     take about the same time for a point.

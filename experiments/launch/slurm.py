@@ -1,7 +1,7 @@
-"""Runs as jobs of submitit: on a SLURM cluster, or in processes of this machine. Free of torch.
+"""Runs as submitit's jobs: on a SLURM cluster, or in local processes. Imports no torch.
 
 The options are those of Hydra's submitit launcher. Its ``launch`` is not used: it raises at the
-first job that died, and the outcomes of the others, which still run, are lost.
+first job that died, and loses the outcomes of the others, which still run.
 """
 
 import logging
@@ -26,9 +26,10 @@ SLURM = "submitit_slurm"
 
 
 class SubmititJobs:
-    """The launcher that submits each run as a job of its own. SLURM's go on without this command.
+    """The launcher that submits each run as a job of its own.
 
-    Raises ConfigError for options that do not fit a run, and where no job can be submitted.
+    SLURM's jobs go on without this command. Raises ConfigError for options that do not
+    fit a run, and where no job can be submitted.
     """
 
     side_by_side: int | None = None  # the cluster decides
@@ -52,7 +53,7 @@ class SubmititJobs:
             self._options["setup"] = [*(options.setup or []), f"export SRUN_CPUS_PER_TASK={cpus}"]
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
-        """Submit the runs, but none that a process (a job of an earlier command?) works on now.
+        """Submit the runs, except those that another process, such as an earlier job, works on.
 
         Raises what submitit raises if the queue refuses them.
         """

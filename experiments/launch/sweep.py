@@ -1,6 +1,6 @@
 """A sweep: every combination of the options that have several values, each a run of its own.
 
-Hydra's sweeper is left out because it would start complete runs too. Free of torch until a run
+Hydra's sweeper is left out because it would start complete runs too. Imports no torch until a run
 starts.
 """
 
@@ -65,7 +65,7 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         if old.labels != new.labels:
             raise ConfigError(
                 f"{old.run.title} and {new.run.title} are one run: "
-                "what is swept must change the result"
+                "a swept option must change the result"
             )
     config, *others = [combo.config for combo in combos.values()]
     if any(other.output_dir != config.output_dir for other in others):

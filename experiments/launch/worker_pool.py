@@ -1,4 +1,4 @@
-"""Runs side by side in processes of this machine: each is started once and fed one run at a time.
+"""Runs side by side in local processes, each of which does one run after another.
 
 A process that dies fails its run alone and is replaced.
 """
@@ -37,13 +37,13 @@ class _Worker:
         self.number: int | None = None
 
     def give(self, number: int, run: RunSpec) -> None:
-        """Let the process do a run. If it is dead, take() says so."""
+        """Let the process do a run; if it is dead, :meth:`take` reports it."""
         self.number = number
         with contextlib.suppress(OSError):
             self.pipe.send(run.overrides)
 
     def take(self) -> Outcome:
-        """Return how the run ended, once the pipe is ready; if the process died, that."""
+        """Return how the run ended, or that the process died. Call it once the pipe is ready."""
         assert self.number is not None
         number, self.number = self.number, None
         try:
@@ -66,8 +66,8 @@ class WorkerPool:
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs. However this ends, no process is left behind.
 
-        If it is broken off, each process saves a checkpoint first. Raises ConfigError where the log
-        cannot be written.
+        If the caller stops early, each process saves a checkpoint first. Raises ConfigError where
+        the log cannot be written.
         """
         try:
             self.log.open("a").close()
@@ -111,7 +111,7 @@ def usual_workers(runs: Sequence[RunSpec]) -> int:
 def _dismiss(crew: list[_Worker]) -> None:
     """End the processes; one that trains saves a checkpoint first.
 
-    A second Ctrl-C, which raises in here, does not wait for the checkpoints.
+    A second Ctrl-C raises in here and does not wait for the checkpoints.
     """
     try:
         for worker in crew:
@@ -126,7 +126,7 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 
 def _work(pipe: Connection, threads: int, log: str) -> None:
-    """The process: does the runs that come through the pipe until the pipe or the parent ends."""
+    """Do the runs that come through the pipe, until the pipe or the parent ends."""
     end_with_parent()
     stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
     os.dup2(stream.fileno(), 1)

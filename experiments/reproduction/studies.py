@@ -1,6 +1,6 @@
 """From a scale to runs: a study of the paper has cells, a cell has overrides of `crl train`.
 
-Free of torch.
+Imports no torch.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

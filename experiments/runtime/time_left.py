@@ -1,4 +1,4 @@
-"""How far a run is, how long it takes, and when many runs end. Free of torch."""
+"""How far a run is, how long it takes, and when many runs end. Imports no torch."""
 
 import json
 import os

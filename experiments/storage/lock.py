@@ -1,4 +1,4 @@
-"""The lock that keeps other processes out of a run folder. Free of torch."""
+"""The lock that keeps other processes out of a run folder. Imports no torch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Read finished runs. Free of torch."""
+"""Read finished runs. Imports no torch."""
 
 import json
 import os
