@@ -18,24 +18,24 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-test: $(READY) ## lint, types, arrows between the rooms, all tests but the slow ones (8 minutes on 2 cores)
+test: $(READY) ## run lint, types, import rules, all tests but the slow ones (8 minutes on 2 cores)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-test-slow: $(READY) ## the long suites: hundreds of kills, fuzzing (make test has a short version of each)
+test-slow: $(READY) ## run the long tests: kills, fuzzing (make test has short versions)
 	$(BIN)/pytest -m slow -s
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-reproduce: $(READY) ## the paper's tables, figures and claims on built-in data, no download; the report in outputs/report
+reproduce: $(READY) ## make the paper's tables and figures on built-in data (outputs/report)
 	$(BIN)/crl reproduce
 
-bench: $(READY) ## speed and memory against what they are measured by; the table in benchmarks/results.md (8 minutes)
+bench: $(READY) ## measure speed and memory against baselines (8 minutes; benchmarks/results.md)
 	$(BIN)/python -m benchmarks $(NAMES)
 
 clean: ## remove .venv and caches; results under outputs/ stay

@@ -1,1 +1,1 @@
-"""Where points come from: data sets, text and word vectors, downloads, and the draw of tuples."""
+"""The points: data sets, text and word vectors, downloads, and the draw of tuples."""

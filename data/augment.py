@@ -8,10 +8,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """The images of a batch that this process holds: their places ``index`` [m] in the batch, and
-    the ``size`` of the batch.
+    """The images of a batch that this process holds.
 
-    An image is augmented in the same way whichever process holds it.
+    ``index`` [m]: their places in the batch. ``size``: the size of the batch. An image is augmented
+    in the same way on every process.
     """
 
     index: Tensor

@@ -61,7 +61,7 @@ def profile(kind: str, classes: int, imbalance: float, minority_share: float) ->
     """The share of every class, relative to the largest: float64 [N], falling from 1 to 1 / R.
 
     kind "longtail": ``R^(-c / (N - 1))`` for class c = 0..N-1. "step": 1, and 1 / R for the last
-    classes; these are ``minority_share`` of all, but at least one class is on either side.
+    classes. These are ``minority_share`` of all classes, but at least one class is on either side.
     "uniform": 1. Raises KeyError for another kind.
     """
     places = torch.arange(classes, dtype=torch.float64)

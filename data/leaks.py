@@ -1,4 +1,4 @@
-"""Leaks: points of one split that stand in another, where what is learned from them is tested."""
+"""Leaks: points of one split that are in another split too, such as train points in test."""
 
 import hashlib
 from collections.abc import Iterator

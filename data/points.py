@@ -102,7 +102,7 @@ class Sentences:
         return (self.words, self.offsets)
 
     def reading_order(self) -> Tensor:
-        """By length, so that a batch holds little padding."""
+        """An order by length, so that a batch holds little padding."""
         return self._lengths.argsort(stable=True)
 
     @cached_property
@@ -121,7 +121,7 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Documents:
-    """n documents, each a run of sentences: offsets int64 [n + 1].
+    """Documents, each a run of sentences: offsets int64 [n + 1].
 
     Document i holds the sentences offsets[i] .. offsets[i + 1] - 1. Its feature is the mean of
     their features, so every document needs a sentence.
@@ -148,7 +148,7 @@ class Documents:
         return (*self.sentences.tensors(), self.offsets)
 
     def reading_order(self) -> Tensor:
-        """By number of sentences."""
+        """An order by number of sentences."""
         return self.offsets.diff().argsort(stable=True)
 
     def means(self, features: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class Documents:
 
 
 def offsets_of(lengths: Tensor) -> Tensor:
-    """Where runs of these lengths [n] begin when laid end to end, and the end: int64 [n + 1]."""
+    """The beginnings of runs of these lengths [n], end to end, and the end: int64 [n + 1]."""
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 

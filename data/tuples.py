@@ -1,4 +1,4 @@
-"""The draw of tuples: an anchor, a positive block of its class, and blocks of negative classes."""
+"""The draw of tuples: an anchor, a positive block of its class, and negative blocks."""
 
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ _POINTS_A_CALL = 2**16  # drawn at once: enough for a small overhead, and they f
 class TupleBatch(NamedTuple):
     """B tuples as indices into a split sorted by class.
 
-    points [m, B]: column t holds the points of tuple t. These are the first point of each of its
-    blocks (the positive one, then the negative ones), the second point of each, and so on; the
+    points [m, B]: column t holds the points of tuple t. First comes the first point of each block
+    (the positive block, then the negative ones), then the second point of each, and so on. The
     anchor is last. classes [B]: the classes of the anchors.
     """
 
@@ -41,7 +41,7 @@ class TupleBatch(NamedTuple):
 
 
 class TupleSampler:
-    """Draws tuples from a split with the class offsets [N + 1].
+    """A sampler of tuples from a split with the class offsets [N + 1].
 
     Anchors and block points are i.i.d. from their class, with replacement, as from ``D_c`` in
     section 2 of the paper. The classes of anchors and negatives are i.i.d. from ``rho`` [N].
@@ -150,7 +150,7 @@ class TupleStream:
 
 
 def _spans_of(rho: Tensor, sizes: Tensor) -> Tensor:
-    """Where each class's share of 0..2**31-1 begins, and the end of the last: int64 [N + 1]."""
+    """The beginnings of the classes' shares of 0..2**31-1, and the end: int64 [N + 1]."""
     if rho.shape != sizes.shape or not bool(
         (rho >= 0).all() & rho.isfinite().all() & (rho.sum() > 0)
     ):

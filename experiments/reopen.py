@@ -32,7 +32,7 @@ _ALLOWED = ("evaluation.", "runtime.", "dataset.root=")
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """``config``: the run's own with overrides laid over it. ``result``: as it was stored."""
+    """A finished run. ``config`` has overrides laid over it; ``result`` is the stored one."""
 
     folder: RunFolder
     config: Config

@@ -1,4 +1,4 @@
-"""Which runs under some folders are complete, running, failed, interrupted or waiting.
+"""The state of each run in some folders: complete, running, failed, interrupted, waiting.
 
 Imports no torch.
 """

@@ -25,7 +25,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What a tracker is told about the run.
+    """The facts about the run that a tracker gets.
 
     ``config``: option -> value, such as ``optimizer.lr`` -> 0.001. ``step``: training starts or
     continues here. ``id``: the service's name for the interrupted run that continues, or None.
@@ -175,8 +175,8 @@ TRACKERS: dict[str, type[Tracker]] = {
 class Trackers(AbstractContextManager["Trackers"]):
     """All trackers of a run, from :meth:`start` to the end of the ``with`` block.
 
-    If a tracker fails during training, the user is told and the run continues without it. The run
-    folder's ``loggers.json`` holds the ids of the trackers.
+    If a tracker fails during training, the run continues without it and the user sees a line. The
+    run folder's ``loggers.json`` holds the ids of the trackers.
     """
 
     def __init__(self, config: Config, folder: Path, name: str, say: Callable[[str], None]) -> None:

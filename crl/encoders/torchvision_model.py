@@ -20,9 +20,9 @@ class TorchvisionModel(nn.Module):
 
     A ``dimension`` other than 0 adds a linear layer d -> dimension. ``weights`` is "random",
     "download" (torchvision's default weights) or the path of a file with a state dict of that
-    model, of which only tensors are loaded. Images are resized to ``image_size`` pixels a side.
-    They are standardised as torchvision's weights need it, or by ``mean`` and ``std`` for random
-    weights. Raises ValueError for an unknown model and for weights that cannot be loaded.
+    model. Only tensors are loaded from the file. Images are resized to ``image_size`` pixels a
+    side. They are standardised as torchvision's weights need it, or by ``mean`` and ``std`` for
+    random weights. Raises ValueError for an unknown model and for weights that cannot be loaded.
     """
 
     def __init__(

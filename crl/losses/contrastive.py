@@ -12,7 +12,7 @@ def contrastive_loss(
     """``L_un`` on a batch of tuples, as a scalar: the mean of ``l`` over them (section 2).
 
     anchor [B, d] holds ``f(x)``. positive [B, d] holds the features of the similar point, and
-    negative [B, k, d] those of the k negatives; with the means of blocks in their place it is the
+    negative [B, k, d] those of the k negatives. If both hold means of blocks instead, this is the
     block form of section 6.3. Scores are raw inner products: nothing is normalised and there is no
     temperature. ``loss`` is a name in ``LOSSES``. Raises ValueError if the shapes do not fit,
     KeyError for an unknown loss.

@@ -31,13 +31,13 @@ def pooled_loss_by_autograd(points: Tensor, negatives: int, loss: str = "logisti
 
     It is unbiased for ``L_un`` in its block form (section 6.3). The points of a tuple are i.i.d.
     from one class, so any point and the b others are an anchor and its positive block. The tuples
-    are i.i.d. with classes from rho, so the blocks of any k other tuples are k i.i.d. blocks of
-    classes drawn from rho, independent of the anchor's tuple: this is how the paper draws
+    are i.i.d. with classes from rho. So the blocks of any k other tuples are i.i.d. blocks of
+    classes drawn from rho, independent of the anchor's tuple. This is how the paper draws
     negatives, collisions included. Each draw is therefore one sample of the paper's tuple. The mean
     over dependent samples has the same expectation; only its variance differs.
 
-    How the tuples are dealt changes no expectation. Here group g of G holds the others number g,
-    g + G, ..., where the last tuple stands in the place of the anchor's own.
+    The order of dealing changes no expectation. Here the last tuple takes the place of the anchor's
+    own, and group g of G holds the tuples in the places g, g + G, ...
 
     Raises ValueError if the shapes do not fit, KeyError for an unknown loss.
     """
@@ -110,7 +110,7 @@ class _PooledLoss(torch.autograd.Function):
         candidates = torch.cat([own[..., None].expand_as(groups[:1]), groups])
         losses, slopes = loss.with_slopes(candidates.div_(b))
 
-        # Overwrite the scores, which are needed no more, by the slopes in the same places.
+        # The scores are not needed again: overwrite them by the slopes in the same places.
         groups.copy_(slopes)
         others[..., dealt:] = 0
         own = others.sum(2).neg_()

@@ -76,7 +76,7 @@ class _Kernel:
         if len(features) < 4:
             raise ValueError("the unbiased estimate needs at least 4 points")
         features = features.double()
-        self.points = features - features.mean(0)  # changes nothing but rounding
+        self.points = features - features.mean(0)  # changes only the rounding
         self.squares = self.points.square().sum(1)
         self.rows = self.points @ self.points.sum(0) - self.squares
         self.own = _hsic(self, self)

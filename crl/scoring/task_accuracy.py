@@ -6,12 +6,12 @@ high as the true class. A random k-way task with the true class is then solved w
 ``binom(N-1-r, k-1) / binom(N-1, k-1)``. So the ranks r of one score matrix give the average over
 all ``binom(N, k)`` tasks (AVG-k of Table 1), and no task is drawn.
 
-Classes that are not equally likely: the k distinct classes are drawn i.i.d. from rho given that
-they are distinct (section 2), so the probability of a task is proportional to the product of their
-rho. Inside a task its classes count alike. Let B(x) be the classes that score below the own class c
-of point x, and e_j(S) the elementary symmetric polynomial of degree j in the rho of the classes S.
-The tasks that hold c and that x solves have the weight ``rho_c e_{k-1}(B(x))``; all tasks together
-have ``e_k(C)``. Hence
+If classes are not equally likely, the k classes are drawn i.i.d. from rho given that they are
+distinct (section 2). The probability of a task is then proportional to the product of their rho.
+Inside a task its classes count alike. Let B(x) be the classes that score below the own class c of
+point x, and e_j(S) the elementary symmetric polynomial of degree j in the rho of the classes S. The
+tasks that hold c and that x solves have the weight ``rho_c e_{k-1}(B(x))``; all tasks together have
+``e_k(C)``. Hence
 
     AVG-k = sum_c rho_c E_{x ~ D_c} e_{k-1}(B(x)) / (k e_k(C)).
 """
@@ -134,7 +134,7 @@ def weighted_average_accuracies(
     solved = torch.empty(max(ks), len(labels), dtype=torch.float64, device=labels.device)
     for rows, below in lower_scoring_classes(features, weights, labels, bias):
         solved[:, rows] = _shares(below, rho, logs[:, :-1])
-    # From logs: rho e_{k-1}(C) / (k e_k(C)), of which neither polynomial fits into a float.
+    # rho e_{k-1}(C) / (k e_k(C)), from logs: neither polynomial fits into a float.
     scales = {k: rho * (logs[-1, k - 1] - logs[-1, k]).exp() / k for k in ks}
     return [float(scales[k] @ class_means(solved[k - 1], labels, classes)) for k in ks]
 

@@ -66,8 +66,8 @@ def theory_report(
     one core), with rho conditioned on their classes. Sampled numbers come from ``draws`` tuples and
     have a standard error. Keys:
 
-    - ``points``, ``classes``: of that split; ``largest_squared_norm``: of a feature, the scale of
-      rounding errors
+    - ``points``, ``classes``: of that split; ``largest_squared_norm``: of a feature, which sets the
+      scale of rounding errors
     - ``tau``, ``tau_k``, ``intraclass_deviation``
     - ``unsupervised_loss``: ``total``, ``same``, ``different`` exact at k = b = 1; ``sampled`` at
       the given k and b

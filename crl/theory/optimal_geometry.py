@@ -34,7 +34,7 @@ class OptimalGram(NamedTuple):
 
 
 class ClassGeometry(NamedTuple):
-    """How the features of a split lie around the means of their classes.
+    """The positions of a split's features around the means of their classes.
 
     - gram [N, N]: cosines between class means, not centred
     - norms [N]: lengths of the class means

@@ -1,4 +1,4 @@
-"""CIFAR-100 (Krizhevsky 2009): 100 classes of images 32x32x3, 50,000 to train, 10,000 to test."""
+"""CIFAR-100 (Krizhevsky 2009): 100 classes of 32x32 images, 50,000 to train, 10,000 to test."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Classes whose points are all alike, so that an encoder can put every class where it likes.
+"""Classes whose points are all alike: an encoder can put every class anywhere.
 
 A point is a sentence of one word, which names its class. With trained word vectors
 (``encoder.embedding=learned``), every class has a free embedding, and only the objective decides

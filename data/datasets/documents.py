@@ -1,4 +1,4 @@
-"""Any folder of text files: every file is a class (a document), its sentences are the points."""
+"""Any folder of text files: every file is a class (a document) of its sentences."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
 
     layout: "lines" for one sentence a line; "running" for paragraphs, which are split into
     sentences; "auto" to guess from the text. min_sentences: documents with fewer sentences are
-    dropped and counted in a note; repeated sentences of a document count once. options: see
+    dropped and counted in a note. Repeated sentences of a document count once. options: see
     :class:`data.text.tokens.TextOptions`.
 
     Raises DataError for files that cannot be read, and for fewer than two documents.

@@ -1,4 +1,4 @@
-"""Built-in images in the shape of CIFAR-100: 100 characters in the fonts that matplotlib ships."""
+"""Built-in images in the shape of CIFAR-100: 100 characters in matplotlib's fonts."""
 
 import string
 from importlib.metadata import version

@@ -14,8 +14,8 @@ from data.errors import DataError
 from data.files.cache import existing_root, stamps
 from data.points import Images
 
-# Only formats that the extensions name, whatever a file is called: for EPS, say, Pillow would start
-# an interpreter.
+# Pillow tries only these formats, whatever a file is called. For EPS, say, it would start an
+# interpreter.
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 _MOST_PIXELS = 2**27  # of one image: 400 MB
 
@@ -30,9 +30,9 @@ def load_image_folder(
 ) -> Dataset:
     """Load a folder of images with a subfolder per class.
 
-    root holds ``train/`` and ``test/``, or the subfolders themselves. image_size: images are
-    resized to so many pixels a side. test_fraction: share of every class, if root has no ``test/``.
-    dev_fraction: share of the rest of every class. split_seed: decides which images these are.
+    root holds ``train/`` and ``test/``, or the subfolders themselves. image_size: pixels a side
+    after resizing. test_fraction: share of every class, if root has no ``test/``. dev_fraction:
+    share of the rest of every class. split_seed: decides which images these are.
 
     Raises DataError for missing or empty folders, and for files that are no images.
     """

@@ -61,8 +61,8 @@ def load_labelled_documents(*, root: str | None, **options: Any) -> Dataset:
 def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOptions) -> Dataset:
     """The data set of this name in a folder or archive.
 
-    Classes, and the split into train and test, are those of the folders. The vocabulary is that of
-    the unlabelled documents that are not dev. Documents are running text; undecodable bytes are
+    Classes, and the split into train and test, are those of the folders. The vocabulary comes from
+    the unlabelled documents outside dev. Documents are running text; undecodable bytes are
     replaced; ``<br />`` is a line break. ``wanted``: the archive that error messages ask for.
 
     Raises DataError for missing folders, classes or texts, empty labelled documents, too few

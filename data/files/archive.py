@@ -1,4 +1,4 @@
-"""Tar archives from anybody: texts read in memory, or a few known files unpacked, within bounds."""
+"""Tar archives from anybody: read texts in memory or unpack known files, within bounds."""
 
 import bz2
 import gzip
@@ -101,7 +101,7 @@ def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> No
 def _open_archive(path: Path, wanted: str, largest: int) -> Iterator[tarfile.TarFile]:
     """Open a tar archive, compressed or not, with members of at most ``largest`` bytes.
 
-    Raises DataError for whatever is wrong with it, now or while it is read.
+    Raises DataError if the archive is damaged or too large, now or while it is read.
     """
     try:
         with path.open("rb") as file:

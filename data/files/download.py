@@ -23,13 +23,13 @@ from data.errors import DataError
 from data.files.atomic import sha256_of
 from data.files.cache import data_home, expand_user, find, locked
 
-_STALL = 30.0  # seconds without a byte after which a connection is given up
-_TRIES = 5  # tries in a row that bring next to nothing
+_STALL = 30.0  # seconds without a byte; then the connection is given up
+_TRIES = 5  # tries in a row that each bring next to nothing
 _NEXT_TO_NOTHING = 2**16  # bytes
 _WAIT = 1.0  # seconds before the second try, doubled before each further one
 _LARGEST = 4 * 2**30  # bytes of a file of unknown size, packed or unpacked
 _BLOCK = 2**18  # bytes read at a time
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that may be gone at the next try
+_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that may pass until the next try
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _gzip_fault(path: Path) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """The reason of an error, in one line."""
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     if isinstance(reason, TimeoutError) or isinstance(error, TimeoutError):
         return f"no byte for {_STALL:g} s"

@@ -21,7 +21,7 @@ _CHUNK = 20_000  # sentences tokenised at a time; this bounds the memory that st
 
 @dataclass(frozen=True, kw_only=True)
 class WordOptions:
-    """How sentences become word ids, and how many points are dev points.
+    """Options for word ids and for the dev split.
 
     ``max_words``: words of a sentence that are read; the rest is cut. ``min_count``: a word that
     occurs less often in the training split is unknown. ``dev_fraction``: share of the points of

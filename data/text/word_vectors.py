@@ -67,7 +67,7 @@ def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, floa
 
 
 def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: int = 5) -> Tensor:
-    """Vectors [V, e] from word co-occurrence in the training split (Levy, Goldberg & Dagan 2015).
+    """Vectors [V, e] from co-occurrences in the training split (Levy, Goldberg & Dagan 2015).
 
     Word pairs at most ``window`` words apart in a sentence are counted, weighted by 1 / distance.
     The positive pointwise mutual information, with context counts to the power 0.75, goes through

@@ -119,7 +119,7 @@ def reason_to_drop(page: Page, rule: Rule, known: Container[str]) -> str | None:
 
 
 def draw_sentences(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] | str:
-    """Draw the sentences of a page that :func:`reason_to_drop` keeps, or return a reason to drop.
+    """Draw the sentences of a page that passed :func:`reason_to_drop`, or return a reason.
 
     A section with fewer sentences than the rule asks for does not count, nor do its sentences. The
     draw depends on the seed and the title alone. ``hidden``: see :func:`hidden_namespaces`.

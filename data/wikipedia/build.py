@@ -29,7 +29,7 @@ _HEAD = 2**20  # bytes at the beginning of a dump that identify it
 
 @dataclass
 class _State:
-    """What has been done. Each of the first ``pages`` of the dump is an article or dropped."""
+    """The progress of a build: each of the first ``pages`` pages is an article or dropped."""
 
     dump: dict[str, Any]
     rule: dict[str, Any]
@@ -54,7 +54,7 @@ def build_wiki(
 
     After a kill the same call resumes; it repeats at most ``save_seconds`` of work and leaves the
     same files. A complete build only returns its report. Raises DataError and writes nothing if the
-    dump is none, or if the folder holds anything else. If the dump is cut off or damaged, raises
+    file is no dump, or if the folder holds anything else. If the dump is cut off or damaged, raises
     DataError at the end and keeps the articles before.
     """
     PageReader(dump, rule.max_page_bytes).check()
@@ -204,7 +204,7 @@ def _read_state(out: Path) -> _State:
 
 
 def _identity(dump: Path, head: int) -> dict[str, Any]:
-    """What identifies a dump wherever it lies: its size, and a digest of its beginning."""
+    """The identity of a dump in any place: its size, and a digest of its beginning."""
     with dump.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         return {"size": size, "head": min(head, size), "sha256": _digest(stream.read(head))}

@@ -1,4 +1,4 @@
-"""The pages of a Wikipedia dump, read as a stream in memory that does not grow with the dump."""
+"""The pages of a Wikipedia dump, read as a stream in constant memory."""
 
 import bz2
 import codecs
@@ -46,7 +46,7 @@ class Page:
 
 
 class PageReader:
-    """Iterates once over the pages of a dump.
+    """An iterator that goes once over the pages of a dump.
 
     ``path``: .xml, .xml.bz2 (of one or several streams) or .xml.gz; its content tells which.
     ``max_bytes``: a longer text (UTF-8) is dropped while it is read. ``skip``: pages at the

@@ -57,7 +57,7 @@ _BETWEEN = frozenset({"to", "-", "–", "and", "or", "by", "x", "×"})
 
 
 def is_disambiguation(wikitext: str) -> bool:
-    """Whether a page has a disambiguation template, under its names in large Wikipedias."""
+    """Return whether a page has a disambiguation template, by its names in large Wikipedias."""
     return _DISAMBIGUATION.search(wikitext) is not None
 
 

@@ -61,8 +61,8 @@ def theory(
     The values are those of test features; ``train`` holds the same for train features. Each is
     measured on a subsample, whose size is stated (``points``, ``classes``). Classes have the
     distribution rho [N]; without it, that of their points in each split. ``all_points`` has tau of
-    all classes. ``sizes`` [N] gives the points of each class, for train features of a part of the
-    points.
+    all classes. ``sizes`` [N]: how many points each class has, where the train features are not of
+    all points.
 
     Raises RunError if an inequality that holds for every encoder is violated beyond rounding: that
     would be a bug here.

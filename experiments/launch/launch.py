@@ -1,4 +1,4 @@
-"""The one way to do many runs: ``launch(runs, launcher, ...) -> failures``. Imports no torch.
+"""The one way to do many runs: ``launch(runs, launcher, ...)``. Imports no torch.
 
 A launcher is one of these: :class:`OneByOne` here, the pool of local processes (``worker_pool``),
 jobs on a cluster (``slurm``), or any other launcher that Hydra has (``hydra_launchers``).

@@ -134,7 +134,7 @@ def started_outside(config: Config) -> Ranks | None:
 
 @contextmanager
 def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
-    """End the other processes with the context; if one dies earlier, end this process too.
+    """Start the other processes; end them with the context, and this process if one dies.
 
     Raises RunError that says which one.
     """
@@ -169,7 +169,7 @@ def _watch(others: Sequence[BaseProcess], over: threading.Event) -> None:
 
 
 def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
-    """Return which process has died and how; wait so many seconds for the first that ends."""
+    """Return which process has died and how; wait ``patience`` seconds for the first to end."""
     ended = wait([other.sentinel for other in others], timeout=patience)
     for other in others:
         if other.sentinel in ended:
@@ -181,7 +181,7 @@ def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
 
 
 def _other(config: Config, command: list[str], ranks: Ranks) -> None:
-    """The process of another rank than 0, started by rank 0."""
+    """Train as another rank than 0, in a process that rank 0 started."""
     end_with_parent()
     os._exit(_follow(config, command, ranks))  # cleaning up could only go wrong
 

@@ -1,4 +1,4 @@
-"""Runs side by side in local processes, each of which does one run after another.
+"""Runs side by side in local processes; each process does one run after another.
 
 A process that dies fails its run alone and is replaced.
 """

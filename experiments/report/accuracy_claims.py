@@ -1,4 +1,4 @@
-"""How accuracies are compared: the claims about accuracy, and the ablations.
+"""The claims about accuracy, and the ablations.
 
 Every comparison is a difference between runs of a study, paired by seed.
 """
@@ -170,7 +170,7 @@ def ten_percent_of_labels(studies: DatasetStudies, metric: str) -> Finding:
 
 
 def _figure_2(studies: DatasetStudies) -> tuple[str, str]:
-    """Return (fig2a or fig2b, the metric it draws): whichever study was run."""
+    """Return the study of Figure 2 that was run, fig2a or fig2b, and the metric it draws."""
     study = next((name for name in FIGURE_METRICS if name in studies.cells), "fig2a")
     return study, f"test.mean.{FIGURE_METRICS[study]}"
 

@@ -1,4 +1,4 @@
-"""The report's figures: accuracies with error bars (Figures 2a, 2b and others), feature maps."""
+"""The report's figures: accuracies with error bars (Figure 2 and others), feature maps."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What a report is about: finished runs, sorted into the studies that manifests name."""
+"""The data of a report: finished runs, sorted into the studies that manifests name."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its o
 class DatasetStudies:
     """The studies on one data set: study name -> its cells.
 
-    ``title``: that of the manifest. ``label``: how the report calls them; it differs from
-    ``dataset`` where two manifests hold the same study on one data set.
+    ``title``: the manifest's. ``label``: their name in the report; it differs from ``dataset`` if
+    two manifests hold the same study on one data set.
     """
 
     label: str
@@ -138,7 +138,7 @@ def _read_cells(
 def _studies_on(
     report_data: ReportData, dataset: str, title: str, names: Iterable[str]
 ) -> DatasetStudies:
-    """Return the studies that these join: those of the same title without any of the same name.
+    """Return the studies that the named ones join: same title, and none of these names yet.
 
     If there are none, new ones are added: manifests with other titles have other settings.
     """
@@ -195,7 +195,7 @@ def _add_runs_without_manifest(report_data: ReportData, runs: list[Run]) -> None
 
 
 def _implied_table_1(groups: list[SeedGroup]) -> list[SeedGroup]:
-    """Return cells of Table 1 for runs of no study, where it is plain which runs they are.
+    """Return cells of Table 1 for runs of no study, if there is only one way to choose them.
 
     A method takes part if it has one configuration only; both must share data set and encoder.
     """

@@ -1,4 +1,4 @@
-"""How the claims about losses and bounds are judged."""
+"""The claims about losses and bounds."""
 
 import math
 import statistics

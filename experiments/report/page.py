@@ -57,7 +57,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is written."""
+    """The whole content of a report."""
 
     data: ReportData
     claims: list[JudgedClaim]

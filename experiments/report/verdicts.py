@@ -1,4 +1,4 @@
-"""How runs decide a claim: comparisons with their intervals, and the rule of the verdict."""
+"""The verdict on a claim: comparisons with their intervals, and the rule that decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

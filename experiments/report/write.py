@@ -22,7 +22,7 @@ _OWN_FILE = re.compile(r"(tables/[a-z0-9-]+\.(md|csv|tex)|figures/[a-z0-9-]+\.sv
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """What the console prints of a report.
+    """The part of a report that the console prints.
 
     - ``counts``: verdict -> how often
     - ``lines``: one for each claim and data set
@@ -42,7 +42,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
     """Write the report on all runs under the folders to ``out``.
 
     Files: ``index.html``, ``report.md``, ``tables/``, ``figures/``. The same run folders give the
-    same bytes. Nothing is written before all of it is made. Raises ConfigError for a path that is
+    same bytes. Nothing is written until everything is made. Raises ConfigError for a path that is
     no folder, no finished run, a damaged run or manifest, or a folder that cannot be written.
     """
     report = compose_report(load_report_data(folders))

@@ -1,1 +1,1 @@
-"""The paper's tables and figures as a plan of runs, and what carries the plan out."""
+"""The paper's tables and figures as a plan of runs, and the code that carries it out."""

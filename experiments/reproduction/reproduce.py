@@ -1,4 +1,4 @@
-"""Carrying out a plan: do the runs that are not complete, and write the manifest."""
+"""Carry out a plan: do the runs that are not complete, and write the manifest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from experiments.storage.results import read_run
 
 @dataclass(frozen=True)
 class Request:
-    """What `crl reproduce` was asked for.
+    """The options of `crl reproduce`.
 
     ``only``: studies and data sets (empty: all). ``roots``: more overrides for a data set;
     ``common``: overrides of every run. ``workers``: processes side by side (None: one a core, or
-    one where there is a CUDA device). ``launcher``: options of a launcher of Hydra's, which does
-    the runs instead of these processes.
+    one where there is a CUDA device). ``launcher``: options of one of Hydra's launchers, which then
+    does the runs instead.
     """
 
     scale: str = "quick"
@@ -37,7 +37,7 @@ class Request:
 
 
 def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, str]:
-    """Do the runs of the plan that are missing; return {title: why it failed}, empty if none did.
+    """Do the missing runs of the plan; return {title: why it failed}, empty if none did.
 
     Raises ConfigError before anything is started if the request cannot be planned.
     """
@@ -67,7 +67,7 @@ def _launcher(request: Request, runs: Sequence[RunSpec], say: Say) -> Launcher:
 
 
 def _merged(path: Path, new: Manifest) -> Manifest:
-    """The new studies after those that an earlier call planned and this one does not."""
+    """The studies that only an earlier call planned, then the new ones."""
     planned = {(study.name, study.dataset) for study in new.studies}
     old = read_manifest(path).studies if path.exists() else ()
     earlier = [study for study in old if (study.name, study.dataset) not in planned]

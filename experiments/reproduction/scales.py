@@ -1,4 +1,4 @@
-"""The data sets of each scale, their base settings (``configs/experiment/``) and their grids."""
+"""The data sets of each scale, their base settings (``configs/experiment/``) and grids."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From a scale to runs: a study of the paper has cells, a cell has overrides of `crl train`.
+"""The runs of a scale: a study of the paper has cells, a cell has `crl train`'s overrides.
 
 Imports no torch.
 """
@@ -131,9 +131,9 @@ def plan(
 ) -> tuple[list[Study], list[RunSpec]]:
     """Return the studies of a scale, and their runs, each once, the longest first.
 
-    ``only``: names of studies and of data sets that the plan is confined to. ``extra``: more
-    overrides for a data set; ``common``: overrides of every run. What a study varies wins over
-    both. Raises ConfigError for an unknown name and for settings that do not compose.
+    ``only``: plan only these studies and data sets. ``extra``: more overrides for a data set;
+    ``common``: overrides of every run. What a study varies wins over both. Raises ConfigError for
+    an unknown name and for settings that do not compose.
     """
     if scale not in SCALES:
         raise ConfigError(f"scale: no choice {scale!r}; choose one of {', '.join(SCALES)}")
@@ -142,7 +142,7 @@ def plan(
     if unknown := [name for name in only if name not in names]:
         raise ConfigError(
             f"only: no study or data set {unknown[0]!r} at scale={scale}; "
-            f"choose of {', '.join(names)}"
+            f"choose from {', '.join(names)}"
         )
     studies: list[Study] = []
     runs: dict[Path, RunSpec] = {}

@@ -1,4 +1,4 @@
-"""Batch norm over the whole batch, when ranks encode a share of it each."""
+"""Batch norm over the whole batch when each rank encodes a share of it."""
 
 from typing import Any
 

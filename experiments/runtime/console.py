@@ -1,4 +1,4 @@
-"""How the code below the command line speaks to the user."""
+"""The way in which the code below the command line speaks to the user."""
 
 from collections.abc import Callable
 

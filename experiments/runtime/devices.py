@@ -32,9 +32,8 @@ def build_fabric(options: RuntimeConfig, ranks: Ranks = ALONE) -> Fabric:
     device = auto if options.device == "auto" else options.device
     if device == "cuda" and torch.cuda.device_count() < ranks.per_node:
         raise ConfigError(
-            f"runtime.devices: {ranks.per_node} are wanted of a node, which has "
-            f"{torch.cuda.device_count()} CUDA device(s) for each process to see; use fewer, or "
-            "runtime.device=cpu"
+            f"runtime.devices: {ranks.per_node} processes share a node, but each sees only "
+            f"{torch.cuda.device_count()} CUDA device(s); use fewer, or runtime.device=cpu"
         )
     if device == "cpu":
         keep_freed_memory()

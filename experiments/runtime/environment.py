@@ -1,4 +1,4 @@
-"""What a run's numbers depend on besides its configuration: versions, device, commit, data."""
+"""The record of a run's environment: versions, device, commit, data."""
 
 import os
 import platform
@@ -56,7 +56,7 @@ def environment(device: torch.device, fingerprint: str, command: list[str]) -> d
 
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:
-    """What the last bits of a number depend on, besides versions and threads.
+    """The influences on the last bits of a number, besides versions and threads.
 
     docs/determinism.md says how.
     """

@@ -1,4 +1,4 @@
-"""What the processes (ranks) of one training run do together.
+"""Joint operations of the processes (ranks) of one training run.
 
 Each holds all data and the whole model, and encodes an equal share of the tuples of every step.
 The loss, and so every update, is that of the whole batch.
@@ -43,7 +43,7 @@ ALONE = Ranks(LightningEnvironment(), 1)
 
 
 def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
-    """Call work() on rank 0, then on the others, which find in the cache what rank 0 has prepared.
+    """Call work() on rank 0, then on the others, which find rank 0's data in the cache.
 
     If it raises ConfigError, DataError, RunError or OSError on one rank, all ranks raise that.
     """
@@ -80,7 +80,7 @@ def gathered(value: T) -> list[T]:
 
 
 def leave_process_group() -> None:
-    """End what the ranks do together; a process without other ranks does nothing."""
+    """Leave the group of ranks; without other ranks, do nothing."""
     if distributed.is_initialized():
         with suppress(RuntimeError):  # another rank is gone already
             distributed.destroy_process_group()
@@ -97,9 +97,9 @@ def gather_columns(own: Tensor) -> Tensor:
 
     ``own``: the features [m, B / W, d] of this rank's tuples. Every rank computes the loss of the
     whole batch. Backward passes on the gradient of this rank's own features, times W. Fabric then
-    averages the weights' gradients over ranks, and the average is the gradient of that loss: for
-    parameters before this point, since a rank's gradient is one term of a sum; for parameters
-    after it, since their gradient is the same on every rank.
+    averages the weights' gradients over ranks, which gives the gradient of that loss. Before this
+    point, a rank's gradient of a parameter is one term of a sum. After it, the gradient is the same
+    on every rank.
     """
     return _GatherColumns.apply(own)
 

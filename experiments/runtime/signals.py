@@ -54,9 +54,9 @@ def ignore_signals() -> None:
 class DeferredSignals:
     """A context in which signals wait for :meth:`deliver`. Only a second Ctrl-C acts at once.
 
-    A signal then goes to its handler of before, such as :func:`ending`'s, or that of a cluster's
-    launcher, which puts the job back into its queue. Ignored signals stay ignored. Outside of the
-    main thread, which alone receives signals, the context does nothing.
+    A signal then goes to the handler that it had before the context. This is :func:`ending`'s, or a
+    cluster launcher's, which puts the job back into its queue. Ignored signals stay ignored.
+    Outside of the main thread, which alone receives signals, the context does nothing.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class DeferredSignals:
             self.deliver()
 
     def __bool__(self) -> bool:
-        """Whether a signal is waiting."""
+        """Return whether a signal is waiting."""
         return bool(self._received)
 
     def deliver(self) -> None:
@@ -93,8 +93,8 @@ class DeferredSignals:
 class WorkerSignals:
     """A context for each task of a process that does one task after another.
 
-    A signal raises Interrupted in the task and in every later one. Between tasks it only waits, as
-    joblib would mistake a process that ends then for a crash.
+    A signal raises Interrupted in the task and in every later one. Between tasks a signal only
+    waits: if the process ended then, joblib would take this for a crash.
     """
 
     def __init__(self) -> None:
@@ -124,9 +124,9 @@ worker_signals = WorkerSignals()
 
 @contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started in this context never receive SIGINT, not even as they start.
+    """A context whose new processes never receive SIGINT, not even as they start.
 
-    A terminal sends it to them too, but it is for this process alone.
+    A terminal sends SIGINT to them too, but it is meant for this process alone.
     """
     resource_tracker.ensure_running()  # its start would unblock SIGINT
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -138,9 +138,10 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Pass signals on to the child processes, as SIGTERM; at the end, raise Interrupted for them.
+    """Pass signals on to the child processes as SIGTERM, and raise Interrupted at the end.
 
-    That is so even if the context ends with an error. A second Ctrl-C raises Interrupted at once.
+    Interrupted is raised even if the context ends with an error. A second Ctrl-C raises Interrupted
+    at once.
     """
     received: list[int] = []
 

@@ -1,4 +1,4 @@
-"""How far a run is, how long it takes, and when many runs end. Imports no torch."""
+"""The progress of a run, its duration, and the time until many runs end. Imports no torch."""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""What runs leave on disk, and how it is read."""
+"""The files that runs leave on disk."""

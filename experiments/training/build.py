@@ -1,4 +1,4 @@
-"""What a run trains, as its configuration describes it: data set, encoder, word vectors."""
+"""The parts of a run that its configuration describes: data set, encoder, word vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ from experiments.runtime.console import Say
 class Prepared:
     """A data set and a fresh encoder.
 
-    ``train`` and ``dev``: what the objective trains on, and what its dev loss is of. ``similar``:
-    the training points that similar points are drawn from; the encoder learns its pixel statistics
-    or word vectors from them.
+    ``train``: the points that the objective trains on. ``dev``: those of its dev loss. ``similar``:
+    the training points that similar points are drawn from, and from which the encoder learns its
+    pixel statistics or word vectors.
     """
 
     dataset: Dataset
@@ -82,7 +82,7 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     with torch.no_grad():
         try:
             encoder.eval()(train.points.gather(torch.arange(2)))
-        except (RuntimeError, AssertionError) as error:  # some of torchvision's refuse a size so
+        except (RuntimeError, AssertionError) as error:  # so some torchvision models refuse a size
             why = str(error).splitlines()[0]
             raise ConfigError(
                 f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})"

@@ -15,7 +15,7 @@ from experiments.config.objectives import (
 
 
 class Objective(nn.Module):
-    """What all objectives have in common.
+    """The interface of all objectives.
 
     ``forward(features, batch)`` is the training loss of the features [m, B, d] of ``batch.points``
     [m, B]. The constructor takes the options, the dimension of the features and the number of
@@ -27,7 +27,7 @@ class Objective(nn.Module):
         self.block_size = options.block_size
 
     def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
-        """Return what draws tuples without negatives from a split with these class offsets.
+        """Return a sampler of tuples without negatives, from a split with these class offsets.
 
         Classes are drawn from rho [N]; without it, in proportion to their points.
         """
@@ -49,7 +49,7 @@ class Contrastive(Objective):
         self.collisions = options.collisions
 
     def sampler(self, offsets: Tensor, rho: Tensor | None = None) -> TupleSampler:
-        """Return what draws tuples, with fresh negative blocks unless negatives are pooled."""
+        """Return a sampler of tuples, with fresh negative blocks unless negatives are pooled."""
         fresh = 0 if self.pooled else self.negatives
         return TupleSampler(offsets, self.block_size, fresh, self.collisions, rho)
 
@@ -85,9 +85,9 @@ class QuickThoughts(Objective):
 class Supervised(Objective):
     """The supervised baseline: a linear softmax head over all classes.
 
-    The representation is what feeds the head. A step takes the points of a batch of tuples without
-    negatives, batch_size * (1 + block_size): as many as the contrastive objective encodes with
-    pooled negatives.
+    The representation is the input of the head. A step takes the points of a batch of tuples
+    without negatives, batch_size * (1 + block_size): as many as the contrastive objective encodes
+    with pooled negatives.
     """
 
     def __init__(self, options: ObjectiveConfig, dimension: int, classes: int) -> None:
@@ -103,6 +103,6 @@ class Supervised(Objective):
         """Return the head's share of errors.
 
         On few points the cross-entropy rises long before the accuracy stops rising. It would choose
-        a network that has hardly begun to learn, and the baseline would be none.
+        a network that has hardly begun to learn, which is no fair baseline.
         """
         return (self.head(features).argmax(-1) != batch.classes).float().mean()

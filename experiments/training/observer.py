@@ -1,4 +1,4 @@
-"""What is measured while an encoder is trained: a line of metrics.jsonl every so many steps."""
+"""Measurements during training: a line of metrics.jsonl every so many steps."""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from experiments.training.loss_curves import LossCurves
 from experiments.training.progress import Progress
 from experiments.training.step import TrainingStep
 
-_DEV_BATCHES = 16  # batches of tuples over dev features, encoded once: more steady the estimate
+_DEV_BATCHES = 16  # batches of tuples over dev features, which are encoded once
 
 
 @dataclass(frozen=True)
 class Observer:
-    """What looks at the encoder of a training step."""
+    """The measurements of the encoder during training."""
 
     config: Config
     train_step: TrainingStep
@@ -38,7 +38,7 @@ class Observer:
         return LossCurves.of(self.config, self.prepared)
 
     def due(self, step: int) -> bool:
-        """Whether this step has a line."""
+        """Return whether this step has a line."""
         options = self.config.training
         every = (options.dev_every, options.curve_every)
         return step % options.log_every == 0 or any(self._is_due(n, step) for n in every)

@@ -1,4 +1,4 @@
-"""Where training stands: what a checkpoint holds, and how training takes it up again."""
+"""The progress of training: the content of a checkpoint, and resuming from it."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from experiments.training.step import TrainingStep
 
 @dataclass
 class Progress:
-    """What a checkpoint holds beside the model and the optimiser.
+    """The content of a checkpoint beside the model and the optimiser.
 
     ``points``: encoded points so far. ``log``: the lines of metrics.jsonl; ``logged``: the step of
     the last one; ``loss``: the sum of the training losses since. ``best``: the encoder's state at
@@ -42,7 +42,7 @@ class Progress:
 
 
 def run_identity(config: Config, prepared: Prepared) -> dict[str, Any]:
-    """Return what a checkpoint and the run that takes it up must have in common."""
+    """Return the values that a checkpoint and the run that resumes from it must share."""
     return {
         "config_hash": config_hash(config),
         "seed": config.seed,
@@ -54,7 +54,7 @@ def run_identity(config: Config, prepared: Prepared) -> dict[str, Any]:
 def resume(
     folder: RunFolder, train_step: TrainingStep, identity: dict[str, Any], fabric: Fabric
 ) -> Progress:
-    """Put model and optimiser where the folder's checkpoint left them, if there is one.
+    """Restore model and optimiser from the folder's checkpoint, if there is one.
 
     With several ranks all call this together. Raises ConfigError for a checkpoint of another run.
     """
@@ -97,7 +97,7 @@ def _load(
 
 
 def save_untrained(config: Config, prepared: Prepared, folder: RunFolder) -> Progress:
-    """Save the checkpoint of an encoder that is not trained, so that it can be loaded later."""
+    """Save an encoder that is not trained as a checkpoint, so that it can be loaded later."""
     progress = Progress(best=prepared.encoder.eval().state_dict())
     folder.save_checkpoint({"progress": vars(progress)} | run_identity(config, prepared))
     folder.write_metrics([])

@@ -93,7 +93,7 @@ class TrainingStep:
         return loss.detach()
 
     def _points(self, batch: TupleBatch, step: int) -> Tensor:
-        """Gather what the encoder reads on this rank, augmented as in the whole batch."""
+        """Gather this rank's points, augmented as in the whole batch."""
         index, share = batch.points.flatten(), None
         if self._shared:
             columns = own_columns(batch.points.shape[1], self.fabric)
@@ -117,7 +117,7 @@ class TrainingStep:
         return self._optimizer.param_groups[0]["lr"]
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of model and optimiser."""
+        """Return the state of model and optimiser for a checkpoint."""
         return {"model": self._trained.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
