@@ -146,8 +146,8 @@ class Dataset:
     def contrastive_splits(self, share: float = 1.0) -> tuple[Split, Split]:
         """(train, dev) that similar points are drawn from, with only a share of train.
 
-        The share is one of the points of every class, or of the unlabelled documents, which stay
-        whole: there are many, of a few sentences each. Smaller shares are subsets of larger ones.
+        The share is taken of the points of every class, or of the unlabelled documents. Documents
+        stay whole, because they are many and short. Smaller shares are subsets of larger ones.
         """
         if self.unlabelled_train is None or self.unlabelled_dev is None:
             return self.train.fraction(share), self.dev

@@ -79,7 +79,7 @@ class Sentences:
         return len(self.offsets) - 1
 
     def gather(self, index: Tensor) -> Tensor:
-        """int64 [m, L], padded with 0 to the longest of these sentences."""
+        """Word ids int64 [m, L], padded with 0 to the longest of these sentences."""
         lengths = self._lengths.index_select(0, index)
         width = max(int(lengths.max()), 1) if len(index) else 1
         # Row i of the view begins at place i: copying whole rows is faster than looking up words
@@ -134,7 +134,7 @@ class Documents:
         return len(self.offsets) - 1
 
     def gather(self, index: Tensor) -> Tensor:
-        """int64 [s, L]: all sentences of the documents at index [m], document after document."""
+        """All sentences of the documents at index [m], document after document: int64 [s, L]."""
         return self.sentences.gather(_spans(self.offsets, index)[0])
 
     def select(self, index: Tensor) -> "Documents":

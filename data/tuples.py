@@ -26,17 +26,17 @@ class TupleBatch(NamedTuple):
 
     @property
     def anchors(self) -> Tensor:
-        """[B]."""
+        """The anchors: [B]."""
         return self.points[-1]
 
     @property
     def positives(self) -> Tensor:
-        """[b, B]."""
+        """The positive blocks: [b, B]."""
         return self.points[:-1].unflatten(0, (self.block_size, -1))[:, 0]
 
     @property
     def negatives(self) -> Tensor:
-        """[b, k, B]; k is 0 where no negative blocks were drawn."""
+        """The negative blocks: [b, k, B]; k is 0 if none were drawn."""
         return self.points[:-1].unflatten(0, (self.block_size, -1))[:, 1:]
 
 
@@ -164,7 +164,7 @@ def _spans_of(rho: Tensor, sizes: Tensor) -> Tensor:
 
 
 def _random_31_bits(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """int64, uniform in 0..2**31-1: two from each number that the generator makes."""
+    """Random int64, uniform in 0..2**31-1: two from each number that the generator makes."""
     count = shape[0] * shape[1]
     numbers = _random_63_bits(-(-count // 2), generator)
     bits = numbers.new_empty(2, len(numbers))
@@ -174,7 +174,7 @@ def _random_31_bits(shape: tuple[int, int], generator: torch.Generator) -> Tenso
 
 
 def _random_63_bits(count: int, generator: torch.Generator) -> Tensor:
-    """int64 [count], uniform in 0..2**63-1."""
+    """Random int64 [count], uniform in 0..2**63-1."""
     if generator.device.type != "cpu":
         return torch.empty(count, dtype=torch.int64, device=generator.device).random_(
             generator=generator
@@ -186,5 +186,5 @@ def _random_63_bits(count: int, generator: torch.Generator) -> Tensor:
 
 
 def _scaled(bits: Tensor, sizes: Tensor | int) -> Tensor:
-    """31 random bits to a number in 0..sizes-1, in place. No chance is off by more than 2**-31."""
+    """Scale 31 random bits to 0..sizes-1, in place. No probability is off by more than 2**-31."""
     return bits.mul_(sizes).bitwise_right_shift_(31)

@@ -1,4 +1,4 @@
-"""The names of metrics: as result.json has them, and in print."""
+"""The names of metrics, in result.json and in print."""
 
 import re
 

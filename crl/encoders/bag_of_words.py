@@ -7,7 +7,7 @@ from crl.encoders.words import word_embedding
 
 
 class BagOfWords(nn.Module):
-    """int64 word ids [m, L] -> [m, dimension]. Dropout applies to the mean vector."""
+    """Word ids int64 [m, L] -> features [m, dimension]. Dropout applies to the mean vector."""
 
     def __init__(self, dimension: int, vectors: Tensor, frozen: bool, dropout: float) -> None:
         super().__init__()

@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 
 class Identity(nn.Module):
-    """float32 [m, d] -> itself; T tokens a point, [m, T, d] -> their mean [m, d]. No weights.
+    """Features float32 [m, d] -> the same; T tokens a point, [m, T, d] -> their mean [m, d].
 
-    Raises ValueError for a dimension other than 0: no layer could change it.
+    It has no weights. Raises ValueError for a dimension other than 0: no layer could change it.
     """
 
     def __init__(self, dimension: int) -> None:

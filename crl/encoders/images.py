@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """uint8 [m, 3, H, W] -> float [m, 3, H, W], standardised.
+    """Images uint8 [m, 3, H, W] -> float [m, 3, H, W], standardised.
 
     ``mean`` and ``std`` hold 3 floats each in [0, 1], one for each channel.
     """

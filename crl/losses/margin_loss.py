@@ -62,7 +62,7 @@ def _logistic_of_collapsed_classes(gram: Tensor, rho: Tensor, negatives: int) ->
 
 
 def _hinge_with_slopes(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The highest of the negatives' scores has the slope; equal ones share it."""
+    """The hinge loss and its slopes: the highest negative score has one; equal scores share it."""
     highest = scores[1:].amax(0)
     losses = (1 + highest - scores[0]).relu_()
     ties = scores[1:] == highest

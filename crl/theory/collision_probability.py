@@ -1,16 +1,16 @@
-"""tau: how likely a negative has the anchor's class, given the class distribution rho."""
+"""The probability tau that a negative has the anchor's class, for a class distribution rho."""
 
 import torch
 from torch import Tensor
 
 
 def class_distribution(sizes: Tensor) -> Tensor:
-    """rho in proportion to the class sizes: int [N] -> float64 [N] that sums to 1."""
+    """The distribution in proportion to class sizes: int [N] -> float64 [N] that sums to 1."""
     return sizes.double() / sizes.sum()
 
 
 def collision_probability(rho: Tensor, negatives: int = 1) -> float:
-    """tau_k, the probability that a negative has the anchor's class; tau at k = 1.
+    """The probability tau_k that a negative has the anchor's class; tau at k = 1.
 
     ``sum_c rho(c) (1 - (1 - rho(c))^k)`` for rho [N] and k = ``negatives``: at least one of the k
     negatives collides. For k = 1 this is ``sum_c rho(c)^2`` (section 4).

@@ -171,7 +171,7 @@ def collapse_threshold(
 
 
 def step_distribution(majority: int, minority: int, ratio: float) -> Tensor:
-    """rho [majority + minority]: the first classes are ``ratio`` times as likely as the others."""
+    """The rho [majority + minority] whose first classes are ``ratio`` times as likely as others."""
     weights = torch.tensor([ratio] * majority + [1.0] * minority, dtype=torch.float64)
     return weights / weights.sum()
 

@@ -39,7 +39,7 @@ class Pair:
 class Comparison:
     """The alignment of every two runs on the same test points.
 
-    - ``labels``: what tells each run apart
+    - ``labels``: the options that distinguish each run
     - ``metric``: an AVG-k of the mean classifier that all runs have; ``accuracy``: its values
     - ``points``: the number of test points
     """

@@ -30,9 +30,9 @@ from experiments.errors import ConfigError, RunError
 from experiments.reopen import FinishedRun, load_finished_run
 from experiments.runtime.console import Say
 
-_MOST = 500  # classes: for so many, a copy of the integrand takes 0.3 GB
+_MOST = 500  # classes; for this many, a copy of the integrand takes 0.3 GB
 _CURVE = 25  # imbalances at which a predicted curve is computed
-_FEW = 20  # classes: for more, only the runs' own imbalances are predicted
+_FEW = 20  # classes; with more, only the runs' own imbalances are predicted
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _minority_cosine(gram: Tensor, rho: Tensor) -> float | None:
 
 
 def why_unpredicted(run: FinishedRun) -> str | None:
-    """Return in a few words why theory predicts nothing of a run; None if it does."""
+    """Return in a few words why theory predicts nothing for a run, or None if it does."""
     objective = run.config.objective
     reasons = {
         "raw features have no bounded optimum (objective.normalize=true)": not objective.normalize,

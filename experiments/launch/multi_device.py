@@ -207,6 +207,6 @@ def _run(config: Config, command: list[str], say: Say, ranks: Ranks) -> dict[str
     except RuntimeError as error:
         if (
             isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
-        ):  # its only sign
+        ):  # gloo's only sign
             raise _LostRankError(f"another process of this run has ended; {_GOES_ON}") from error
         raise

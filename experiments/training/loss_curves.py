@@ -25,9 +25,9 @@ _LABELLED = (
 class LossCurves:
     """Three losses of an encoder at any moment of its training.
 
-    ``similar``: the splits ("train", "test") of ``L_un`` at the run's k, b and loss, on the same
-    tuples every time. ``labelled``: those of the supervised loss: the mean classifier on two
-    classes (``L_sup^mu`` of section 2) for test points, with the means of training points.
+    ``similar``: the splits ("train", "test") for ``L_un`` at the run's k, b and loss. The tuples
+    are the same every time. ``labelled``: the splits for the supervised loss, ``L_sup^mu`` of
+    section 2. It scores the mean classifier of training points on test points, over two classes.
     """
 
     config: Config
@@ -39,9 +39,9 @@ class LossCurves:
         """Choose the points.
 
         A training class gives at most as many points as it has test points, so that train and test
-        are measured alike. If similar points come from unlabelled documents, ``L_un`` is that of as
-        many training documents as held-out ones, and the supervised loss is that of at most
-        ``_LABELLED`` labelled documents of a class.
+        are measured alike. If similar points come from unlabelled documents, ``L_un`` uses as many
+        training documents as held-out ones. The supervised loss then uses at most ``_LABELLED``
+        labelled documents of a class.
         """
         dataset, train = prepared.dataset, prepared.similar
         if dataset.unlabelled_dev is None:
