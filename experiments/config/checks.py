@@ -205,7 +205,7 @@ def check_data(config: Config, dataset: "Dataset") -> None:
     smallest = int(dataset.train.sizes.min())
     if options.shots > smallest:
         raise ConfigError(
-            f"evaluation.shots: {options.shots} labelled points per class are wanted, but the "
+            f"evaluation.shots: {options.shots} labelled points per class are needed, but the "
             f"smallest class of {dataset.name} has {smallest} training points"
         )
     if not config.objective.minimises_unsupervised_loss or dataset.unlabelled_train is not None:

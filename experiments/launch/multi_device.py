@@ -117,7 +117,7 @@ def started_outside(config: Config) -> Ranks | None:
         return None
     if wanted not in (1, count):
         raise ConfigError(
-            f"runtime.devices: {wanted} are wanted, but {starter} has started {count} process(es)"
+            f"runtime.devices: {wanted} are asked for, but {starter} has started {count} process(es)"
         )
     if count == 1:
         return None
@@ -188,9 +188,9 @@ def _other(config: Config, command: list[str], ranks: Ranks) -> None:
 
 def _follow(config: Config, command: list[str], ranks: Ranks) -> int:
     """Train along with rank 0, silently; return the exit code. It ends when rank 0 does."""
-    ignore_signals()  # rank 0 hears them, and saves a checkpoint first
+    ignore_signals()  # rank 0 handles them, and saves a checkpoint first
     warnings.simplefilter("ignore")
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a killed process leaves behind
+    tqdm.set_lock(threading.RLock())  # a killed process would leave tqdm's semaphore
     try:
         _run(config, command, lambda line: None, ranks)
     except (ConfigError, DataError):

@@ -111,7 +111,7 @@ def usual_workers(runs: Sequence[RunSpec]) -> int:
 def _dismiss(crew: list[_Worker]) -> None:
     """End the processes; one that trains saves a checkpoint first.
 
-    A second Ctrl-C raises in here and does not wait for the checkpoints.
+    A second Ctrl-C raises here and does not wait for the checkpoints.
     """
     try:
         for worker in crew:

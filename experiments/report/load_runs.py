@@ -164,7 +164,7 @@ def _group_by_configuration(report_data: ReportData, runs: Iterable[Run]) -> Non
         if len({str(run.result["dataset"].get("fingerprint")) for run in counted}) > 1:
             report_data.notes.append(
                 f"{name}: its seeds saw different data (fingerprints differ); "
-                "make them again with force=true"
+                "run them again with force=true"
             )
         report_data.notes += [
             f"{report_data.printed(run.path)}: the same configuration and seed as another folder; "

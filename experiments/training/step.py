@@ -46,7 +46,7 @@ class Trained(nn.Module):
 
 
 class TrainingStep:
-    """Call it with 0, 1, ... for one step each.
+    """The training steps of a run: call it with 0, 1, ... for one step each.
 
     Every random draw depends on (seed, stream, step) alone. With several ranks all call it
     together. Each draws the whole batch and encodes its share of the tuples. Loss and update are
