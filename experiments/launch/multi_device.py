@@ -117,7 +117,7 @@ def started_outside(config: Config) -> Ranks | None:
         return None
     if wanted not in (1, count):
         raise ConfigError(
-            f"runtime.devices: {wanted} are asked for, but {starter} has started {count} process(es)"
+            f"runtime.devices: {wanted} are set, but {starter} has started {count} process(es)"
         )
     if count == 1:
         return None
