@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 PLANTED = {
-    "the method knows an experiment": ("crl/scoring/chunks.py", "experiments.run"),
-    "the method knows the data": ("crl/scoring/chunks.py", "data.dataset"),
+    "the method knows an experiment": ("crl/scoring/task_accuracy.py", "experiments.run"),
+    "the method knows the data": ("crl/scoring/task_accuracy.py", "data.dataset"),
     "a room knows one above it": ("experiments/storage/results.py", "experiments.launch.sweep"),
     "an experiment knows the command line": ("experiments/run.py", "cli.main"),
     "a cycle inside a room": ("data/seeding.py", "data.tuples"),
