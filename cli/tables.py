@@ -52,13 +52,12 @@ def summary(config: Config, result: dict[str, Any]) -> str:
         f"{data['name']} ({data['classes']} classes, "
         f"{data['train_points']} + {data['test_points']} points), "
     )
-    if objective.name == "frozen":
-        encoder = getattr(config.encoder, "model", config.encoder.name)
-        return f"{start}{encoder} as it is, seed {result['seed']}"
+    if not objective.trains:
+        return f"{start}{config.encoder.title} as it is, seed {result['seed']}"
     details = (
         f" ({objective.loss}, b={objective.block_size}, k={objective.negatives}, "
         f"{objective.negative_source})"
-        if objective.name == "contrastive"
+        if objective.minimises_unsupervised_loss
         else ""
     )
     return (

@@ -6,6 +6,8 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from experiments.config.checks import check_machine
+from experiments.config.datasets import FeaturesConfig
 from experiments.config.identity import config_hash, run_name, run_path
 from experiments.config.schema import Config
 from experiments.errors import ConfigError
@@ -37,7 +39,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     processes that train this run together; all of them call this. Rank 0 alone writes, evaluates
     and returns the result; the others return an empty one. Raises ConfigError, DataError, RunError.
     """
-    _check_processes(config, ranks)
+    check_machine(config, ranks.count, takes_several=ranks is not ALONE)
     folder = RunFolder(run_path(config))
     if (stored := _stored_result(config, folder)) is not None:
         say(f"complete already: {folder.path} (force=true runs it again)")
@@ -96,20 +98,6 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     return result
 
 
-def _check_processes(config: Config, ranks: Ranks) -> None:
-    """Raise ConfigError if these processes cannot train the run."""
-    if config.runtime.devices > 1 and ranks is ALONE:
-        raise ConfigError(
-            "runtime.devices: only a crl train by itself takes several; each run of a sweep takes "
-            "one"
-        )
-    if ranks.count > 1 and not config.objective.trains:
-        raise ConfigError(
-            f"objective={config.objective.name}: nothing is trained; start one process, on one "
-            "device"
-        )
-
-
 def _stored_result(config: Config, folder: RunFolder) -> dict[str, Any] | None:
     """Return the result of a complete run, unless it is to be replaced. Raises ConfigError."""
     if config.force or not folder.config.exists():
@@ -117,12 +105,12 @@ def _stored_result(config: Config, folder: RunFolder) -> dict[str, Any] | None:
     stored = folder.read_result()
     folder.check_same_run(config)
     # A file of features is the whole experiment, so it must still be the one that was scored.
-    if stored is not None and config.dataset.name == "features":
+    if stored is not None and isinstance(config.dataset, FeaturesConfig):
         fingerprint = load_data(config, lambda line: None)[1]
         if stored["dataset"]["fingerprint"] != fingerprint:
-            root = config.dataset.loader_arguments()["root"]
             raise ConfigError(
-                f"dataset.root: {root} has changed since it was scored; add force=true"
+                f"dataset.root: {config.dataset.root} has changed since it was scored; add "
+                "force=true"
             )
     return stored
 

@@ -20,6 +20,9 @@ from experiments.errors import ConfigError
 if TYPE_CHECKING:
     from data.dataset import Dataset
 
+DEVICES_OF_A_SWEEP = (
+    "runtime.devices: each run of a sweep takes one; only a crl train by itself takes several"
+)
 _BOUNDS = {
     "least": (lambda value, bound: value >= bound, "at least"),
     "above": (lambda value, bound: value > bound, "above"),
@@ -83,6 +86,8 @@ def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
         if not value:
             raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
         for item in value:
+            if isinstance(item, list):
+                raise ConfigError(f"{name}: {item} is not a single value")
             _check_bounds(name, item, spec)
         return
     if value is None:
@@ -163,26 +168,43 @@ def _check_objective(config: Config) -> None:
 
 
 def check_installed(config: Config) -> None:
-    """Raise ConfigError for an option whose package or compiler is not on this machine."""
+    """Raise ConfigError for a tracker whose package is not installed."""
     for name, value, spec in _options_of(config):
         package = spec.metadata["package"]
         if value and package is not None and not _is_installed(package):
             raise ConfigError(f"{name}: not installed; pip install 'crl[{package}]'")
-    check_map(config)
+
+
+def check_machine(config: Config, processes: int = 1, takes_several: bool = False) -> None:
+    """Raise ConfigError if this machine, or what started the run, cannot do it.
+
+    ``processes`` train the run together; ``takes_several``: whether there may be several.
+    """
+    if config.runtime.devices > 1 and not takes_several:
+        raise ConfigError(DEVICES_OF_A_SWEEP)
+    if processes > 1 and not config.objective.trains:
+        raise ConfigError(
+            f"objective={config.objective.name}: nothing is trained; start one process, on one "
+            "device"
+        )
     compiler = shlex.split(os.environ.get("CXX", "g++"))[0]
     if config.runtime.compile and shutil.which(compiler) is None:
         raise ConfigError(
             "runtime.compile: no C++ compiler (g++, or what CXX names) is there; use "
             "runtime.compile=false"
         )
+    check_map(config)
 
 
 def check_map(config: Config) -> None:
-    """Raise ConfigError if ``evaluation.map`` needs a package that is not there."""
-    if config.evaluation.map == "umap" and not _is_installed("umap"):
-        raise ConfigError(
-            "evaluation.map: umap is not installed; pip install umap-learn, or use tsne or pca"
-        )
+    """Raise ConfigError if ``evaluation.map`` needs a package that cannot be used."""
+    if config.evaluation.map == "umap":
+        try:
+            import umap  # noqa: F401
+        except ImportError as error:
+            raise ConfigError(
+                "evaluation.map: umap is not installed; pip install umap-learn, or use tsne or pca"
+            ) from error
 
 
 def _is_installed(package: str) -> bool:

@@ -84,40 +84,49 @@ def compose_config(overrides: Sequence[str]) -> Config:
             raise ConfigError(
                 f"{' '.join(overrides)}: these options cannot be put together ({why})"
             ) from error
+    check_config(config)
     check_installed(config)  # a stored configuration is only read, so nothing need be installed
     return config
 
 
 def typed(config: DictConfig) -> Config:
-    """Resolve and check a composed configuration; return its dataclasses. Raises ConfigError."""
+    """Resolve a composed configuration and return its dataclasses.
+
+    Raises ConfigError for an option that is missing or unknown, and what OmegaConf raises.
+    """
     OmegaConf.resolve(config)
     check_complete(config)
     options = OmegaConf.to_object(config)
     assert isinstance(options, Config)
-    check_config(options)
     return options
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a run folder's configuration and lay overrides over it. Raises ConfigError."""
     try:
-        return stored_config(read_plain_yaml(path), overrides)
+        config = _stored_config(read_plain_yaml(path), overrides)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
     except (OmegaConfBaseException, *_UNEXPECTED, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {explain(error, overrides)}") from error
+    check_config(config)
+    return config
 
 
-def stored_config(options: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
+def _stored_config(options: Mapping[str, Any], overrides: Sequence[str]) -> Config:
     """Return the dataclasses of a stored configuration, with overrides laid over it.
 
-    Options that it lacks have today's defaults. Raises ConfigError for a value out of bounds, and
-    OmegaConf's own errors for options that are no configuration.
+    Options that it lacks have today's defaults. Raises ValueError for a group without a known name,
+    and OmegaConf's own errors for what is no configuration.
     """
     stored = OmegaConf.create(dict(options))
     config = OmegaConf.structured(Config)
     for group, choices in GROUPS.items():
-        config[group] = OmegaConf.structured(choices[stored[group].name].options)
+        chosen = options.get(group)
+        name = chosen.get("name") if isinstance(chosen, dict) else None
+        if name not in choices:
+            raise ValueError(f"{group}.name: {name} is no choice; there are {', '.join(choices)}")
+        config[group] = OmegaConf.structured(choices[name].options)
     OmegaConf.set_struct(config, True)
     config = OmegaConf.merge(config, stored, OmegaConf.from_dotlist(list(overrides)))
     assert isinstance(config, DictConfig)

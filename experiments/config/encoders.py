@@ -19,7 +19,10 @@ class EncoderConfig:
     name: str = MISSING
     dimension: int = option(100, least=1)
 
-    embedding = "none"
+    @property
+    def title(self) -> str:
+        """How people call the encoder."""
+        return self.name
 
     def arguments(self) -> dict[str, Any]:
         """The options that the constructor takes."""
@@ -60,6 +63,11 @@ class TorchvisionConfig(FrozenEncoderConfig):
     weights: str = "download"
     image_size: int = option(224, least=8, most=1024)
 
+    @property
+    def title(self) -> str:
+        """The model's name in torchvision."""
+        return self.model
+
 
 @dataclass
 class InstalledConfig(FrozenEncoderConfig):
@@ -69,6 +77,11 @@ class InstalledConfig(FrozenEncoderConfig):
     """
 
     model: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name that the package gives it."""
+        return self.model
 
 
 @dataclass

@@ -68,10 +68,11 @@ def check_override(override: Override) -> None:
     if override.is_delete():
         return
     if name in (*GROUPS, "experiment"):
-        if value not in (*choices(name), None):
-            raise ConfigError(
-                f"{name}: no choice {str(value)!r}; choose one of {', '.join(choices(name))}"
-            )
+        for choice in value if isinstance(value, list) and name == "experiment" else [value]:
+            if choice not in (*choices(name), None):
+                raise ConfigError(
+                    f"{name}: no choice {str(choice)!r}; choose one of {', '.join(choices(name))}"
+                )
         return
     options = options_by_name()
     if name not in options:
@@ -86,7 +87,10 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
         return _unknown(str(cause.full_key))
-    message = str(error)
+    message = f"{error} {error.__cause__}"
+    if "is not a ListConfig" in message:
+        where = next((o for o in overrides if o in message), "a value")
+        return f"{where}: a list is expected, like [2] or [2,5]"
     where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     return first if not where or where in first else f"{where}: {first}"
@@ -95,9 +99,9 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
 def _unknown(name: str) -> str:
     """Return the message on an option that the chosen groups do not have."""
     options = options_by_name()
-    if name in options:
-        group = name.partition(".")[0]
-        return f"{name}: no option of this {group}; only of {', '.join(options[name][1])}"
+    owners = options[name][1] if name in options else []
+    if owners:
+        return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
     if is_launcher_option(name):
         return f"{name}: no such option; choose its launcher with hydra/launcher=NAME"
     near = get_close_matches(name, list(options), 1, 0.5)

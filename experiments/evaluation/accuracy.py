@@ -19,7 +19,7 @@ from crl.scoring.task_accuracy import (
 )
 from data.dataset import Split
 from data.imbalance import majority_and_minority
-from data.points import Vectors
+from data.points import Vectors, offsets_of
 from data.seeding import generator
 from experiments.config.schema import EvaluationConfig
 from experiments.evaluation.encode import Features
@@ -43,9 +43,8 @@ def evaluate(
     if options.label_fraction is not None:
         vectors, labels = features["train"]
         # The points that dataset.train_fraction keeps.
-        share = Split.from_labels(Vectors(vectors), labels, classes).fraction(
-            options.label_fraction
-        )
+        sizes = torch.bincount(labels, minlength=classes)
+        share = Split(Vectors(vectors), offsets_of(sizes)).fraction(options.label_fraction)
         few_labels = {**features, "train": (share.points.tensors()[0], share.labels)}
         suffix = f"{100 * options.label_fraction:g}pct"
         metrics |= _fitted(options, seed, few_labels, classes, rho, suffix)

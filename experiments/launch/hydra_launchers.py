@@ -9,17 +9,17 @@ from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import joblib
 from hydra._internal.callbacks import Callbacks  # HydraContext needs it; no public class fits
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
 from experiments.config.compose import hydra_started, quoted, with_models
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, one_line
 from experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
 from experiments.launch.run_spec import RunSpec
 from experiments.launch.worker_pool import end_with_parent
@@ -64,7 +64,9 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
 
             return SubmititJobs(name, config.hydra.launcher, say)
         launcher = HydraLauncher(name, config, loader, runs)
-        return OneByOne() if launcher.side_by_side == 1 else launcher  # joblib would do that too
+        if launcher.side_by_side == 1:  # joblib would do them in this process too
+            return OneByOne(launcher.threads)
+        return launcher
 
 
 def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
@@ -88,7 +90,7 @@ class HydraLauncher:
 
     def __init__(self, name: str, config: DictConfig, loader: ConfigLoader, runs: int) -> None:
         self._name = name
-        self.side_by_side, self._threads = _share_cores(config, runs)
+        self.side_by_side, self.threads = _share_cores(config, runs)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
             task_function=_task_of_child if name == _JOBLIB else _task,
@@ -98,12 +100,20 @@ class HydraLauncher:
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs."""
         overrides = [
-            list(with_models(run.with_threads(self._threads).overrides))  # Hydra knows no shorthand
+            list(with_models(run.with_threads(self.threads).overrides))  # Hydra knows no shorthand
             for run in runs
         ]
         with passed_on() if self._name == _JOBLIB else nullcontext():
             jobs = self._launcher.launch(overrides, initial_job_idx=0)
-        yield from enumerate([job.return_value for job in jobs])
+        yield from enumerate(map(_reason, jobs))
+
+
+def _reason(job: JobReturn) -> str | None:
+    """Return why a run failed; what Hydra itself raised for it counts too."""
+    try:
+        return job.return_value
+    except Exception as error:
+        return one_line(error)
 
 
 def _task(config: DictConfig) -> str | None:
@@ -132,6 +142,8 @@ def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]
         raise ConfigError(
             "hydra.launcher.n_jobs: 0 starts no run; give a number, or -1 for one run a core"
         )
+    import joblib  # not above: a child process of the pool would load NumPy too early
+
     with read_write(config):
         options.n_jobs = (
             min(joblib.cpu_count(), max(1, runs))

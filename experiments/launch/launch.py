@@ -11,7 +11,7 @@ from typing import Protocol
 
 from data.errors import DataError
 from experiments.errors import ConfigError, RunError, one_line
-from experiments.launch.progress_bar import Progress
+from experiments.launch.progress_bar import ProgressBar
 from experiments.launch.run_spec import RunSpec
 from experiments.runtime.console import Say
 from experiments.runtime.signals import Interrupted
@@ -37,10 +37,16 @@ class OneByOne:
 
     side_by_side: int | None = 1
 
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs; each shows its own progress bar."""
         for number, run in enumerate(runs):
-            yield number, do_run(run.overrides, lambda line: None, progress=True)
+            yield (
+                number,
+                do_run(run.with_threads(self._threads).overrides, lambda line: None, progress=True),
+            )
 
 
 def launch(
@@ -56,7 +62,7 @@ def launch(
     failures = {}
     bar = bar and not isinstance(launcher, OneByOne)
     with (
-        Progress(runs, complete, launcher.side_by_side, say, bar) as progress,
+        ProgressBar(runs, complete, launcher.side_by_side, say, bar) as progress,
         closing(_outcomes(launcher, runs, progress)) as outcomes,
     ):
         for number, error in outcomes:
@@ -67,7 +73,7 @@ def launch(
 
 
 def _outcomes(
-    launcher: Launcher, runs: Sequence[RunSpec], progress: Progress
+    launcher: Launcher, runs: Sequence[RunSpec], progress: ProgressBar
 ) -> Generator[Outcome]:
     """Yield the launcher's outcomes; if it raises, the runs not complete by then have failed."""
     try:
@@ -93,7 +99,7 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
         config.runtime.progress = config.runtime.progress and progress
         run(config, ["crl", "train", *overrides], say)
     except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError | OSError):
+        if not isinstance(error, ConfigError | DataError | RunError):
             traceback.print_exc()  # a bug; the other runs go on
         return one_line(error)
     return None

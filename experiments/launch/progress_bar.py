@@ -29,7 +29,7 @@ from experiments.storage.results import read_run
 _EVALUATION = 0.1  # the share of a run that stands for what comes after its last step
 
 
-class Progress:
+class ProgressBar:
     """A context with one bar over all runs, or a line for each run that ends.
 
     The time left is what the remaining runs take at the speed (seconds a point) of the runs of
@@ -63,7 +63,7 @@ class Progress:
         )
         self._over, self._watcher = Event(), Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         self._watcher.start()
         return self
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.config.identity import run_path
 from experiments.config.schema import Config
 
-_THREADS = "runtime.threads="
+_THREADS = "runtime.threads"
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,18 @@ class RunSpec:
         )
 
     @property
+    def _asked_threads(self) -> list[str]:
+        options = (override.lstrip("+").partition("=") for override in self.overrides)
+        return [value for name, _, value in options if name == _THREADS]
+
+    @property
     def threads(self) -> int | None:
-        """The CPU threads that the overrides ask for, if they do."""
-        values = [o.removeprefix(_THREADS) for o in self.overrides if o.startswith(_THREADS)]
+        """The number of CPU threads that the overrides ask for, if they name one."""
+        values = self._asked_threads
         return int(values[-1]) if values and values[-1].isdecimal() else None
 
     def with_threads(self, threads: int | None) -> "RunSpec":
-        """The run with this number of CPU threads, unless it asks for a number itself."""
-        if threads is None or self.threads is not None:
+        """The run with this number of CPU threads, unless its overrides have the option."""
+        if threads is None or self._asked_threads:
             return self
-        return replace(self, overrides=(*self.overrides, f"{_THREADS}{threads}"))
+        return replace(self, overrides=(*self.overrides, f"{_THREADS}={threads}"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.config.checks import DEVICES_OF_A_SWEEP
 from experiments.config.compose import combinations, compose_config
 from experiments.config.identity import flat_options
 from experiments.config.messages import is_launcher_option
@@ -94,10 +95,7 @@ def _combination(overrides: list[str], swept: list[str]) -> _Combination:
             "run_dir: a sweep has many runs, each in its own folder; set output_dir instead"
         )
     if config.runtime.devices > 1:
-        raise ConfigError(
-            "runtime.devices: each run of a sweep takes one; "
-            "only a crl train by itself takes several"
-        )
+        raise ConfigError(DEVICES_OF_A_SWEEP)
     values = {
         name: value
         for name, _, value in (override.lstrip("+").partition("=") for override in overrides)

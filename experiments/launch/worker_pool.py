@@ -14,8 +14,6 @@ from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from joblib import cpu_count
-
 from experiments.errors import ConfigError
 from experiments.launch.launch import Outcome, do_run
 from experiments.launch.run_spec import RunSpec
@@ -76,11 +74,12 @@ class WorkerPool:
                 f"{self.log} cannot be written ({error.strerror}); give another output_dir"
             ) from error
         workers = min(self.side_by_side or 1, len(runs))
-        threads = runs[0].threads or max(1, cpu_count() // workers)
+        threads = runs[0].threads or max(1, usable_cores() // workers)
         waiting = enumerate(run.with_threads(threads) for run in runs)
         crew: list[_Worker] = []
         try:
-            crew += [_Worker(threads, self.log) for _ in range(workers)]
+            for _ in range(workers):  # one by one: an interruption finds each in the crew
+                crew.append(_Worker(threads, self.log))
             while True:
                 for place, worker in enumerate(crew):
                     if worker.number is None and (job := next(waiting, None)) is not None:
@@ -96,16 +95,25 @@ class WorkerPool:
             _dismiss(crew)
 
 
+def usable_cores() -> int:
+    """Return the number of CPU cores that this process may use.
+
+    joblib could tell it too, but would load NumPy before a worker has set its threads.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def usual_workers(runs: Sequence[RunSpec]) -> int:
     """Return how many runs are best done at a time: one a core, or one on a CUDA device.
 
     Small encoders gain more from runs side by side than from threads; a device would be shared.
     """
     if all("runtime.device=cpu" in run.overrides for run in runs):
-        return cpu_count()
+        return usable_cores()
     import torch
 
-    return 1 if torch.cuda.is_available() else cpu_count()
+    return 1 if torch.cuda.is_available() else usable_cores()
 
 
 def _dismiss(crew: list[_Worker]) -> None:

@@ -1,18 +1,23 @@
 """Configurations in print: options that matter, options that differ, a description."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from experiments.config.identity import flat_options
-from experiments.config.schema import options_by_name
+from experiments.config.schema import GROUPS, SECTIONS, Config
 from experiments.storage.results import Run
 
 # All options that change no result, and the seed.
-_WITHOUT_EFFECT = {
-    name
-    for name, (spec, _) in options_by_name().items()
-    if "." not in name or not spec.metadata.get("changes_result", True)
+_SCHEMAS = [
+    *((group, choice.options) for group, kinds in GROUPS.items() for choice in kinds.values()),
+    *SECTIONS.items(),
+]
+_WITHOUT_EFFECT = {spec.name for spec in fields(Config)} | {
+    f"{group}.{spec.name}"
+    for group, schema in _SCHEMAS
+    for spec in fields(schema)
+    if not spec.metadata.get("changes_result", True)
 }
 
 

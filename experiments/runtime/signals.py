@@ -129,11 +129,11 @@ def deaf_to_ctrl_c() -> Iterator[None]:
     A terminal sends SIGINT to them too, but it is meant for this process alone.
     """
     resource_tracker.ensure_running()  # its start would unblock SIGINT
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from experiments.runtime.signals import DeferredSignals
 from experiments.storage.run_folder import RunFolder
 from experiments.trackers import Trackers
 from experiments.training.build import Prepared
+from experiments.training.loss_curves import LossCurves
 from experiments.training.observer import Observer
 from experiments.training.progress import Progress, resume, run_identity
 from experiments.training.step import TrainingStep
@@ -29,7 +30,8 @@ def fit(
     """
     options, is_rank_zero = config.training, fabric.is_global_zero
     train_step = TrainingStep(config, fabric, prepared.encoder, prepared.train)
-    observer = Observer(config, train_step, prepared)
+    dev, curves = prepared.dev.to(fabric.device), LossCurves.of(config, prepared)
+    observer = Observer(config, train_step, dev, curves)
     identity = run_identity(config, prepared)
     progress = resume(folder, train_step, identity, fabric)
     if is_rank_zero:

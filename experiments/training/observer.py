@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,7 +12,6 @@ from experiments.config.schema import Config
 from experiments.errors import RunError
 from experiments.evaluation.encode import encode
 from experiments.evaluation.warnings import REMEDY
-from experiments.training.build import Prepared
 from experiments.training.loss_curves import LossCurves
 from experiments.training.progress import Progress
 from experiments.training.step import TrainingStep
@@ -23,19 +21,12 @@ _DEV_BATCHES = 16  # batches of tuples over dev features, which are encoded once
 
 @dataclass(frozen=True)
 class Observer:
-    """The measurements of the encoder during training."""
+    """What looks at the encoder: ``dev`` gives the dev loss, ``curves`` the losses of Figure 2c."""
 
     config: Config
     train_step: TrainingStep
-    prepared: Prepared
-
-    @cached_property
-    def _dev(self) -> Split:
-        return self.prepared.dev.to(self.train_step.fabric.device)
-
-    @cached_property
-    def _curves(self) -> LossCurves:
-        return LossCurves.of(self.config, self.prepared)
+    dev: Split
+    curves: LossCurves
 
     def due(self, step: int) -> bool:
         """Return whether this step has a line."""
@@ -61,7 +52,7 @@ class Observer:
                 progress.best_step, progress.best_loss = step, line["dev_loss"]
                 progress.best = self._encoder_state()
         if self._is_due(options.curve_every, step):
-            losses = self._curves.measure(self.train_step.encoder, self.train_step.fabric)
+            losses = self.curves.measure(self.train_step.encoder, self.train_step.fabric)
             for name, value in losses.items():
                 _check_finite(name, value, step)
             line |= {"epoch": progress.points / len(self.train_step.train), **losses}
@@ -83,9 +74,9 @@ class Observer:
         """Return the objective's dev loss, on the same tuples of dev points every time."""
         config, step, device = self.config, self.train_step, self.train_step.fabric.device
         size = config.evaluation.batch_size
-        features = encode(step.encoder, self._dev.points, size, step.fabric)
+        features = encode(step.encoder, self.dev.points, size, step.fabric)
         draws = generator(config.seed, "dev", 0, device)
-        sampler = step.objective.sampler(self._dev.offsets, self._dev.rho)
+        sampler = step.objective.sampler(self.dev.offsets, self.dev.rho)
         batches = sampler.draw_many(_DEV_BATCHES, config.training.batch_size, draws)
         losses = [step.objective.dev_loss(features[batch.points], batch) for batch in batches]
         return float(torch.stack(losses).mean())

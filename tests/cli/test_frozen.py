@@ -167,7 +167,7 @@ def test_features_that_have_changed_are_not_answered_with_old_numbers(tmp_path, 
 
 
 BAD = {
-    "no file": (["features=nowhere.npz"], "nowhere.npz is no file"),
+    "no file": (["features=nowhere.npz"], "nowhere.npz does not exist; give an NPZ"),
     "a folder": (["features=."], "is no file"),
     "not an archive": (["features=text.npz"], "not a readable NPZ file"),
     "a pickle": (["features=pickle.npz"], "not a readable NPZ file"),

@@ -183,3 +183,36 @@ def test_the_difference_that_is_named_is_one_that_changes_the_result() -> None:
     other_seed = _composed("optimizer.lr=0.1", "seed=3")
     assert first_difference(stored, other_seed) == "seed is 0 there, 3 here"
     assert first_difference(stored, _composed("optimizer.lr=0.1", "run_dir=x")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("seed: 1\n", r"dataset.name: None is no choice"),
+        ("dataset: {name: glyphs}\n", r"encoder.name: None is no choice"),
+        ("dataset: [1]\n", r"dataset.name: None is no choice"),
+    ],
+)
+def test_a_stored_configuration_without_a_group_says_which(
+    text: str, line: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=line):
+        load_config(tmp_path / "config.yaml")
+
+
+def test_a_list_in_a_list_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"evaluation.ks: \[2\] is not a single value"):
+        compose_config(["evaluation.ks=[[2]]"])
+
+
+def test_several_experiments_can_be_laid_over_each_other() -> None:
+    config = compose_config(["experiment=[quick_glyphs,imbalance_glyphs]"])
+    assert config.dataset.class_distribution == "step"
+
+
+def test_a_list_is_expected_in_a_stored_configuration_too(tmp_path: Path) -> None:
+    stored = to_yaml(compose_config([])).replace("ks:\n  - 2\n  - 5\n", "ks: 2\n")
+    (tmp_path / "config.yaml").write_text(stored)
+    with pytest.raises(ConfigError, match="a list is expected"):
+        load_config(tmp_path / "config.yaml")

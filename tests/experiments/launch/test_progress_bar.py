@@ -7,7 +7,7 @@ import pytest
 from made_up_runs import make_run
 
 from experiments.launch.launch import OneByOne, do_run, launch
-from experiments.launch.progress_bar import Progress
+from experiments.launch.progress_bar import ProgressBar
 from experiments.launch.run_spec import RunSpec
 
 
@@ -27,7 +27,7 @@ def begin(run: RunSpec, step: int, seconds: float) -> None:
 
 def test_time_left_follows_from_the_runs_that_ended_and_those_in_progress(tmp_path: Path) -> None:
     runs, lines = runs_in(tmp_path, 100, 100, 400), list[str]()
-    progress = Progress(runs, 3, 2, lines.append, bar=False)
+    progress = ProgressBar(runs, 3, 2, lines.append, bar=False)
     assert progress.seconds_left() is None
     make_run(tmp_path, "a", 0, 0.9)  # took 1.5 s
     progress.look()  # 0.015 s a point: two workers share 500 points
@@ -43,7 +43,7 @@ def test_time_left_follows_from_the_runs_that_ended_and_those_in_progress(tmp_pa
 
 def test_the_speed_of_a_run_in_progress_is_better_than_none(tmp_path: Path) -> None:
     runs = runs_in(tmp_path, 100, 100, 100)
-    progress = Progress(runs, 0, None, print, bar=False)
+    progress = ProgressBar(runs, 0, None, print, bar=False)
     begin(runs[0], 10, 20.0)  # the last tenth is left for the evaluation
     assert progress.seconds_left() == pytest.approx(2 + 20 + 20)
     begin(runs[1], 5, 10.0)  # as many at a time as run now
@@ -54,7 +54,7 @@ def test_what_an_earlier_start_left_is_no_progress(tmp_path: Path) -> None:
     runs, lines = runs_in(tmp_path, 100, 100), list[str]()
     begin(runs[1], 5, 10.0)
     make_run(tmp_path, "a", 0, 0.9)
-    progress = Progress(runs, 0, 1, lines.append, bar=False)
+    progress = ProgressBar(runs, 0, 1, lines.append, bar=False)
     progress.look()
     assert progress.seconds_left() is None and not lines
     (runs[0].folder / "result.json").touch()  # force=true: another result, and its end
@@ -64,7 +64,7 @@ def test_what_an_earlier_start_left_is_no_progress(tmp_path: Path) -> None:
 
 def test_a_result_of_the_last_moment_counts(tmp_path: Path) -> None:
     runs, lines = runs_in(tmp_path, 100), list[str]()
-    with Progress(runs, 0, None, lines.append, bar=False):
+    with ProgressBar(runs, 0, None, lines.append, bar=False):
         make_run(tmp_path, "a", 0, 0.9)
     assert lines == ["[1/1] run 0: mu AVG-2 90.0 %, trained in 2 s"]
 

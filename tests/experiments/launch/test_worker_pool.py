@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -62,3 +64,10 @@ def test_a_log_that_cannot_be_written_is_answered_before_anything_starts(tmp_pat
     with pytest.raises(ConfigError, match="log cannot be written"):
         list(WorkerPool(1, tmp_path / "log").outcomes([run]))
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_has_not_loaded_numpy_before_its_threads_are_set() -> None:
+    """OpenBLAS counts its threads when NumPy is loaded; word vectors depend on them."""
+    code = "import sys, experiments.launch.worker_pool; print('numpy' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
