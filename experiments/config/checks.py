@@ -86,7 +86,7 @@ def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
         if not value:
             raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
         for item in value:
-            if isinstance(item, list):
+            if isinstance(item, list | dict):
                 raise ConfigError(f"{name}: {item} is not a single value")
             _check_bounds(name, item, spec)
         return

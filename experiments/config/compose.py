@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,22 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
 
 def _register() -> None:
     """Tell Hydra the schema, the options of every choice, and the presets."""
-    store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    _store("", "schema", Config)
     for group, choices in GROUPS.items():
         for name, choice in choices.items():
             # A file in configs/ takes the options from the group of schemas and adds to them.
             has_file = (CONFIG_DIR / group / f"{name}.yaml").exists()
-            place = f"schema/{group}" if has_file else group
-            store.store(group=place, name=name, node=choice.options(name=name))
-    for name, options in rates().items():
-        store.store(group="rate", name=name, node=options, package="_global_")
-    for name, options in presets().items():
-        store.store(group="preset", name=name, node=options, package="_global_")
+            _store(f"schema/{group}" if has_file else group, name, choice.options)
+    for group, table in (("rate", rates()), ("preset", presets())):
+        for name, options in table.items():
+            ConfigStore.instance().store(name, options, group, package="_global_")
+
+
+@cache
+def _store(group: str, name: str, options: type) -> None:
+    """Give Hydra a dataclass, once: it takes a while to read one."""
+    node = options(name=name) if group else options
+    ConfigStore.instance().store(name, node, group or None)
 
 
 def compose_config(overrides: Sequence[str]) -> Config:

@@ -99,7 +99,7 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
         config.runtime.progress = config.runtime.progress and progress
         run(config, ["crl", "train", *overrides], say)
     except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError):
+        if not isinstance(error, ConfigError | DataError | RunError | OSError):
             traceback.print_exc()  # a bug; the other runs go on
         return one_line(error)
     return None

@@ -304,7 +304,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], "hydra/launcher=NAME"),
         (
             ["-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"],
-            "-1 for one a core",
+            "-1 for one run a core",
         ),
         (["-m", "seed=0,1", "hydra.launcher._target_=os.system"], "nothing is imported by name"),
         (["hydra/launcher=joblib"], "add -m"),
