@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 import benchmarks
 from benchmarks import table
-from experiments.config.compose import compose_config
-from experiments.runtime.devices import build_fabric
-from experiments.runtime.environment import environment
+from crl.experiments.config.compose import compose_config
+from crl.experiments.runtime.devices import build_fabric
+from crl.experiments.runtime.environment import environment
 
 REPEATS = 5
 _FOLDER = Path(__file__).parent

@@ -16,9 +16,9 @@ from torch import Tensor
 from benchmarks.ours import images_at_hand, training
 from benchmarks.reference import WORKERS, ImageTuples, ReferenceTraining, batches
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
-from data.dataset import Dataset, pixel_statistics
-from experiments.config.compose import compose_config
-from experiments.training.build import load_data
+from crl.data.dataset import Dataset, pixel_statistics
+from crl.experiments.config.compose import compose_config
+from crl.experiments.training.build import load_data
 
 # (block size, negatives, batch size, steps per repeat). At b = k = 10 the literal procedure encodes
 # 111 points per tuple: 128 tuples would take several GB and about ten seconds per step.

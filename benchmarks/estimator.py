@@ -14,12 +14,12 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.ours import Ours, training
+from crl.data.dataset import Dataset
+from crl.experiments.config.compose import compose_config
+from crl.experiments.evaluation.encode import encode
+from crl.experiments.training.build import load_data
 from crl.scoring.classifiers import mean_classifier
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
-from data.dataset import Dataset
-from experiments.config.compose import compose_config
-from experiments.evaluation.encode import encode
-from experiments.training.build import load_data
 
 TARGET, EVERY, MOST = 0.90, 25, 3.0
 _OPTIONS = ("experiment=quick_glyphs",)

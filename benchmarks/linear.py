@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from benchmarks.features import CIFAR, WIKI, Size, clustered
 from benchmarks.process import in_own_process, resident_gb
+from crl.experiments.config.schema import EvaluationConfig
 from crl.scoring.classifiers import best_linear_classifier
-from experiments.config.schema import EvaluationConfig
 
 PENALTIES = EvaluationConfig().l2
 

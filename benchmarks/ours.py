@@ -7,14 +7,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from data.dataset import Dataset, Split
-from data.files.cache import find
-from data.points import Images
-from experiments.config.compose import compose_config
-from experiments.config.schema import Config
-from experiments.runtime.devices import build_fabric
-from experiments.training.build import load_data, make_encoder
-from experiments.training.step import TrainingStep
+from crl.data.dataset import Dataset, Split
+from crl.data.files.cache import find
+from crl.data.points import Images
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.schema import Config
+from crl.experiments.runtime.devices import build_fabric
+from crl.experiments.training.build import load_data, make_encoder
+from crl.experiments.training.step import TrainingStep
 
 
 class Ours(NamedTuple):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.ours import images_at_hand
 from benchmarks.process import in_own_process
-from cli.main import main
+from crl.cli.main import main
 
 # Row -> (source of negatives, steps, most repeats). Few repeats are enough: the peak hardly varies,
 # and a step on 14,208 images is slow.

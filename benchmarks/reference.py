@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from crl.data.dataset import Split
+from crl.data.points import Images
 from crl.encoders.small_cnn import SmallCNN
 from crl.losses.contrastive import contrastive_loss
-from data.dataset import Split
-from data.points import Images
 
 WORKERS = 2
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.ours import Ours, random_pixels, training
 from benchmarks.timing import in_turns, ratios, torch_defaults
-from experiments.training.optimizers import build_optimizer
+from crl.experiments.training.optimizers import build_optimizer
 
 # Encoder -> steps per repeat, chosen to take about a second (one step of VGG-16 takes longer).
 STEPS = {"small_cnn": 8, "vgg16": 1, "gru": 8, "bag_of_words": 100}

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks.reference import WORKERS, IndexTuples, batches
 from benchmarks.timing import Side, in_turns, ratios, torch_defaults
-from data.tuples import TupleSampler, TupleStream
+from crl.data.tuples import TupleSampler, TupleStream
 
 CLASSES, PER_CLASS = 100, 450
 # Row -> (block size, negatives drawn). The first is the setting of the paper's CIFAR-100 table.

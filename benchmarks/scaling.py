@@ -18,11 +18,11 @@ import torch
 
 from benchmarks.ours import random_pixels, training
 from benchmarks.timing import Side, in_turns
+from crl.data.dataset import Dataset
+from crl.data.seeding import generator
+from crl.data.tuples import TupleSampler
 from crl.losses.pooled import pooled_contrastive_loss
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
-from data.dataset import Dataset
-from data.seeding import generator
-from data.tuples import TupleSampler
 
 # Row -> its sizes; each is twice the one before.
 SIZES: dict[str, tuple[int, ...]] = {

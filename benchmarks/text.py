@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.process import in_own_process
-from data.datasets.wiki3029 import load_wiki3029
-from experiments.config.datasets import Wiki3029Config
+from crl.data.datasets.wiki3029 import load_wiki3029
+from crl.experiments.config.datasets import Wiki3029Config
 
 ARTICLES, SENTENCES, WORDS = 3000, 200, 100_000
 PREPARATIONS = 2  # fewer than the repeats of the other rows: each takes half a minute

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from experiments.config.paths import expanded
-from experiments.errors import ConfigError
+from crl.experiments.config.paths import expanded
+from crl.experiments.errors import ConfigError
 
 Value = TypeVar("Value")
 

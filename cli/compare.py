@@ -1,7 +1,7 @@
 """``crl compare``: a comparison of the representations that finished runs learned."""
 
-from cli.arguments import count, parse_runs, path
-from cli.console import aligned, say
+from crl.cli.arguments import count, parse_runs, path
+from crl.cli.console import aligned, say
 
 USAGE = """crl compare RUN_DIR [RUN_DIR ...] [points=N] [neighbours=K] [permutations=N] [out=PATH]
 
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> None:
     """Compare the runs in the folders that the arguments name."""
     parsed = parse_runs("compare", arguments, (_POINTS, _NEIGHBOURS, _PERMUTATIONS, _OUT))
 
-    from experiments.analysis.alignment import compare, pair_rows, run_lines, write
+    from crl.experiments.analysis.alignment import compare, pair_rows, run_lines, write
 
     comparison = compare(
         parsed.folders,

@@ -4,10 +4,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cli.arguments import count, parse, path
-from cli.console import aligned, say
-from experiments.config.paths import expanded
-from experiments.errors import ConfigError
+from crl.cli.arguments import count, parse, path
+from crl.cli.console import aligned, say
+from crl.experiments.config.paths import expanded
+from crl.experiments.errors import ConfigError
 
 USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
 
@@ -47,8 +47,8 @@ def run(arguments: list[str]) -> None:
             "crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
         )
 
-    from data.wikipedia.articles import Rule, read_titles
-    from data.wikipedia.build import build_wiki
+    from crl.data.wikipedia.articles import Rule, read_titles
+    from crl.data.wikipedia.build import build_wiki
 
     dump, out = map(expanded, rest[:2])
     titles = path("titles", None)

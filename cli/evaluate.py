@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from cli.console import say
-from cli.tables import show
-from experiments.config.compose import compose_config, quoted
-from experiments.errors import ConfigError
+from crl.cli.console import say
+from crl.cli.tables import show
+from crl.experiments.config.compose import compose_config, quoted
+from crl.experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]
 crl evaluate features=FILE [OPTION=VALUE ...]
@@ -46,11 +46,11 @@ def run(arguments: list[str]) -> None:
     if not arguments or ("=" in arguments[0] and not Path(arguments[0]).is_dir()):
         config = compose_config(_train_options(arguments))  # before the slow import of torch
 
-        from experiments.run import run as run_experiment
+        from crl.experiments.run import run as run_experiment
 
         result = run_experiment(config, command, say)
     else:
-        from experiments.reopen import evaluate_again
+        from crl.experiments.reopen import evaluate_again
 
         config, result = evaluate_again(arguments[0], arguments[1:], command, say)
     show(config, result)

@@ -1,7 +1,7 @@
 """``crl geometry``: class means of finished runs next to the means that theory predicts."""
 
-from cli.arguments import parse_runs, path
-from cli.console import aligned, say
+from crl.cli.arguments import parse_runs, path
+from crl.cli.console import aligned, say
 
 USAGE = """crl geometry RUN_DIR [RUN_DIR ...] [out=PATH]
 
@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> None:
     """Measure the runs in the folders that the arguments name."""
     parsed = parse_runs("geometry", arguments, (_OUT,))
 
-    from experiments.analysis.class_geometry import measure_runs, rows, write
+    from crl.experiments.analysis.class_geometry import measure_runs, rows, write
 
     geometries = measure_runs(parsed.folders, parsed.overrides, say)
     written = write(geometries, parsed[_OUT] or parsed.folders[0] / "geometry")

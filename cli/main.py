@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from cli.console import say
+from crl.cli.console import say
 
 VERBS = {
     "reproduce": "run every experiment behind the paper's tables and figures; write the report",
@@ -63,7 +63,7 @@ def _dispatch(arguments: list[str]) -> int:
             f"crl: no verb {verb!r}; choose one of {', '.join(VERBS)} (crl --help)", file=sys.stderr
         )
         return 2
-    command = import_module(f"cli.{verb}")
+    command = import_module(f"crl.cli.{verb}")
     if {"-h", "--help"} & set(rest):
         print(command.USAGE if verb != "train" else command.help_text())
         return 0
@@ -72,9 +72,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]) -> int:
     """Run a verb and return its exit code; print one line for an error that users can cause."""
-    from data.errors import DataError
-    from experiments.errors import ConfigError, RunError
-    from experiments.runtime.signals import Interrupted, ending
+    from crl.data.errors import DataError
+    from crl.experiments.errors import ConfigError, RunError
+    from crl.experiments.runtime.signals import Interrupted, ending
 
     try:
         with ending():

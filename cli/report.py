@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.arguments import parse, path
-from cli.console import printable
+from crl.cli.arguments import parse, path
+from crl.cli.console import printable
 
 USAGE = """crl report [DIR ...] [out=PATH]
 
@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> None:
 
 def report(folders: Sequence[Path], out: Path) -> None:
     """Write the report to ``out``; print where its page is and a line for each claim."""
-    from experiments.report.write import write_report
+    from crl.experiments.report.write import write_report
 
     summary = write_report(folders, out)
     print(f"{printable(str(summary.page))}\n\n{summary.setup}")

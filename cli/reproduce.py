@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from cli.arguments import Option, count, parse, path
-from cli.console import say
-from cli.report import report
-from experiments.config.paths import expanded
-from experiments.errors import ConfigError
+from crl.cli.arguments import Option, count, parse, path
+from crl.cli.console import say
+from crl.cli.report import report
+from crl.experiments.config.paths import expanded
+from crl.experiments.errors import ConfigError
 
 USAGE = """crl reproduce [scale=SCALE] [only=STUDY,...] [seeds=N] [OPTION=VALUE ...]
 
@@ -51,9 +51,9 @@ _ROOTS = tuple(
 
 def run(arguments: list[str]) -> None:
     """Run the experiments that the arguments select, then write the report."""
-    from experiments.config.compose import quoted
-    from experiments.config.messages import is_launcher_option
-    from experiments.reproduction.reproduce import Request, finish, reproduce
+    from crl.experiments.config.compose import quoted
+    from crl.experiments.config.messages import is_launcher_option
+    from crl.experiments.reproduction.reproduce import Request, finish, reproduce
 
     parsed = parse(
         "reproduce",

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.arguments import Option, parse
-from cli.console import aligned
-from experiments.errors import RunError
-from experiments.runtime.time_left import duration
-from experiments.status import STATES, CellStatus, Overview, RunStatus, counts, overview
+from crl.cli.arguments import Option, parse
+from crl.cli.console import aligned
+from crl.experiments.errors import RunError
+from crl.experiments.runtime.time_left import duration
+from crl.experiments.status import STATES, CellStatus, Overview, RunStatus, counts, overview
 
 USAGE = """crl status [DIR ...] [--json]
 

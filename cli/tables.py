@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cli.console import aligned, say
-from experiments.config.identity import flat_options
-from experiments.config.schema import Config
-from experiments.metric_names import classifier_title, few_shot, metric_title
-from experiments.report.paper_numbers import table_1
-from experiments.statistics import summarise
-from experiments.storage.manifest import Manifest
-from experiments.storage.results import Run, read_run
+from crl.cli.console import aligned, say
+from crl.experiments.config.identity import flat_options
+from crl.experiments.config.schema import Config
+from crl.experiments.metric_names import classifier_title, few_shot, metric_title
+from crl.experiments.report.paper_numbers import table_1
+from crl.experiments.statistics import summarise
+from crl.experiments.storage.manifest import Manifest
+from crl.experiments.storage.results import Run, read_run
 
 
 def show(config: Config, result: dict[str, Any]) -> None:

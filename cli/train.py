@@ -1,6 +1,6 @@
 """``crl train``: train an encoder, then evaluate it."""
 
-from cli.console import say
+from crl.cli.console import say
 
 MULTIRUN = {"-m", "--multirun"}
 
@@ -39,12 +39,12 @@ def run(arguments: list[str]) -> None:
     """Run the configuration that the arguments describe and print its table; with -m, a sweep."""
     if MULTIRUN & set(arguments):
         return _sweep(arguments)
-    from experiments.config.compose import compose_config
+    from crl.experiments.config.compose import compose_config
 
     config = compose_config(arguments)  # before the slow import of torch: errors come at once
 
-    from cli.tables import show
-    from experiments.launch.multi_device import run_on_devices
+    from crl.cli.tables import show
+    from crl.experiments.launch.multi_device import run_on_devices
 
     result = run_on_devices(config, ["crl", "train", *arguments], say)
     show(config, result)
@@ -52,9 +52,9 @@ def run(arguments: list[str]) -> None:
 
 def _sweep(arguments: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
-    from cli.tables import sweep_table
-    from experiments.errors import RunError
-    from experiments.launch.sweep import plan_sweep, run_sweep
+    from crl.cli.tables import sweep_table
+    from crl.experiments.errors import RunError
+    from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
     sweep = plan_sweep(
         [argument for argument in arguments if argument not in MULTIRUN],
@@ -73,6 +73,6 @@ def _sweep(arguments: list[str]) -> None:
 
 def help_text() -> str:
     """Return what ``crl train --help`` prints, with the choices and options that exist."""
-    from experiments.config.help import group_lines, option_lines
+    from crl.experiments.config.help import group_lines, option_lines
 
     return USAGE.format(groups="\n".join(group_lines()), options="\n".join(option_lines()))

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.errors import DataError
-from data.files.cache import cached
-from data.points import Documents, Images, Points, Sentences, offsets_of
+from crl.data.errors import DataError
+from crl.data.files.cache import cached
+from crl.data.points import Documents, Images, Points, Sentences, offsets_of
 
 ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset
-from data.errors import DataError
+from crl.data.dataset import Dataset
+from crl.data.errors import DataError
 
 
 def imbalanced(

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset
-from data.points import Documents, Images, Points, Sentences, Vectors
+from crl.data.dataset import Dataset
+from crl.data.points import Documents, Images, Points, Sentences, Vectors
 
 
 class Leak(NamedTuple):

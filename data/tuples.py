@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.seeding import generator
+from crl.data.seeding import generator
 
 _PLACES = 2**31  # rho is rounded to shares of so many
 _POINTS_A_CALL = 2**16  # drawn at once: enough for a small overhead, and they fit a CPU's cache

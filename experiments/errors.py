@@ -1,6 +1,6 @@
 """The errors that end a command with one line instead of a traceback."""
 
-from data.errors import DataError
+from crl.data.errors import DataError
 
 
 class ConfigError(Exception):

@@ -8,24 +8,24 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from crl.data.dataset import Dataset
+from crl.data.files.atomic import write_checked_json
+from crl.data.text.tokens import replace_vocabulary
+from crl.experiments.config.checks import check_map
+from crl.experiments.config.compose import load_config
+from crl.experiments.config.identity import config_hash
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.attentive import check_attentive
+from crl.experiments.evaluation.encode import Features, encode_splits
+from crl.experiments.evaluation.score import describe_data, score
+from crl.experiments.evaluation.warnings import check_numbers
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.devices import build_fabric
+from crl.experiments.runtime.environment import environment
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.training.build import load_data, restore_encoder
 from crl.theory.collision_probability import class_distribution
-from data.dataset import Dataset
-from data.files.atomic import write_checked_json
-from data.text.tokens import replace_vocabulary
-from experiments.config.checks import check_map
-from experiments.config.compose import load_config
-from experiments.config.identity import config_hash
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.evaluation.attentive import check_attentive
-from experiments.evaluation.encode import Features, encode_splits
-from experiments.evaluation.score import describe_data, score
-from experiments.evaluation.warnings import check_numbers
-from experiments.runtime.console import Say
-from experiments.runtime.devices import build_fabric
-from experiments.runtime.environment import environment
-from experiments.storage.run_folder import RunFolder
-from experiments.training.build import load_data, restore_encoder
 
 _ALLOWED = ("evaluation.", "runtime.", "dataset.root=")
 

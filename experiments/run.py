@@ -6,28 +6,28 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from experiments.config.checks import check_machine
-from experiments.config.datasets import FeaturesConfig
-from experiments.config.identity import config_hash, run_name, run_path
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.evaluation.score import describe_data, score
-from experiments.evaluation.warnings import check_numbers
-from experiments.runtime.console import Say
-from experiments.runtime.devices import build_fabric
-from experiments.runtime.environment import environment
-from experiments.runtime.ranks import (
+from crl.experiments.config.checks import check_machine
+from crl.experiments.config.datasets import FeaturesConfig
+from crl.experiments.config.identity import config_hash, run_name, run_path
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.score import describe_data, score
+from crl.experiments.evaluation.warnings import check_numbers
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.devices import build_fabric
+from crl.experiments.runtime.environment import environment
+from crl.experiments.runtime.ranks import (
     ALONE,
     Ranks,
     leave_process_group,
     rank_zero_first,
     rank_zero_holds,
 )
-from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Trackers
-from experiments.training.build import Prepared, load_data, prepare
-from experiments.training.loop import fit
-from experiments.training.progress import Progress, save_untrained
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.trackers import Trackers
+from crl.experiments.training.build import Prepared, load_data, prepare
+from crl.experiments.training.loop import fit
+from crl.experiments.training.progress import Progress, save_untrained
 
 SCHEMA = 1
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from data.files.untrusted import read_plain_json, read_plain_yaml
-from experiments.errors import ConfigError
-from experiments.runtime.time_left import (
+from crl.data.files.untrusted import read_plain_json, read_plain_yaml
+from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.time_left import (
     duration,
     last_line,
     measured,
@@ -20,9 +20,9 @@ from experiments.runtime.time_left import (
     seconds_taken,
     seconds_until_all_end,
 )
-from experiments.storage.lock import is_locked
-from experiments.storage.manifest import Cell, find_manifests, read_manifest
-from experiments.storage.results import read_run, run_folders
+from crl.experiments.storage.lock import is_locked
+from crl.experiments.storage.manifest import Cell, find_manifests, read_manifest
+from crl.experiments.storage.results import read_run, run_folders
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from data.files.atomic import write_json
-from experiments.config.identity import flat_options
-from experiments.config.schema import Config
-from experiments.errors import ConfigError, one_line
+from crl.data.files.atomic import write_json
+from crl.experiments.config.identity import flat_options
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError, one_line
 
 Values = Mapping[str, float]
 

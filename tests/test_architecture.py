@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 PLANTED = {
-    "the method knows an experiment": ("crl/scoring/task_accuracy.py", "experiments.run"),
-    "the method knows the data": ("crl/scoring/task_accuracy.py", "data.dataset"),
-    "a room knows one above it": ("experiments/storage/results.py", "experiments.launch.sweep"),
-    "an experiment knows the command line": ("experiments/run.py", "cli.main"),
-    "a cycle inside a room": ("data/seeding.py", "data.tuples"),
+    "the method knows an experiment": ("crl/scoring/task_accuracy.py", "crl.experiments.run"),
+    "the method knows the data": ("crl/scoring/task_accuracy.py", "crl.data.dataset"),
+    "a room knows one above it": ("experiments/storage/results.py", "crl.experiments.launch.sweep"),
+    "an experiment knows the command line": ("experiments/run.py", "crl.cli.main"),
+    "a cycle inside a room": ("data/seeding.py", "crl.data.tuples"),
 }
 
 
@@ -25,7 +25,7 @@ def copy(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for package in ("cli", "configs", "crl", "data", "experiments"):
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+        shutil.copytree(ROOT / package, tmp_path / package, symlinks=True, ignore=ignored)
     return tmp_path
 
 

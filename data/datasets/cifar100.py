@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torchvision.datasets import CIFAR100
 
-from data.dataset import Dataset, Split, split_off
-from data.errors import DataError
-from data.files.archive import unpack
-from data.files.cache import data_home, find, locked
-from data.files.download import Source, fetch
-from data.points import Images
+from crl.data.dataset import Dataset, Split, split_off
+from crl.data.errors import DataError
+from crl.data.files.archive import unpack
+from crl.data.files.cache import data_home, find, locked
+from crl.data.files.download import Source, fetch
+from crl.data.points import Images
 
 SOURCE = Source(
     url=CIFAR100.url,

@@ -7,9 +7,9 @@ where it goes.
 
 import torch
 
-from data.dataset import Dataset, Split
-from data.points import Sentences
-from data.text.tokens import SPECIAL
+from crl.data.dataset import Dataset, Split
+from crl.data.points import Sentences
+from crl.data.text.tokens import SPECIAL
 
 _HELD_OUT = 2  # dev points of every class, and test points
 

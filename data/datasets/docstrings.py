@@ -18,11 +18,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.dataset import Dataset, cached_dataset
-from data.datasets.documents import keep_large
-from data.errors import DataError
-from data.text.sentences import split_sentences
-from data.text.tokens import TextOptions, text_dataset
+from crl.data.dataset import Dataset, cached_dataset
+from crl.data.datasets.documents import keep_large
+from crl.data.errors import DataError
+from crl.data.text.sentences import split_sentences
+from crl.data.text.tokens import TextOptions, text_dataset
 
 PACKAGES = {  # import name -> distribution
     "torch": "torch",

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.dataset import Dataset, cached_dataset
-from data.errors import DataError
-from data.files.cache import existing_root, stamps
-from data.text.sentences import split_sentences
-from data.text.tokens import TextOptions, text_dataset
+from crl.data.dataset import Dataset, cached_dataset
+from crl.data.errors import DataError
+from crl.data.files.cache import existing_root, stamps
+from crl.data.text.sentences import split_sentences
+from crl.data.text.tokens import TextOptions, text_dataset
 
 _LARGEST_FILE = 2**28  # bytes; split into words, a file takes many times that much memory
 _TERMINATED = re.compile(r"[.!?][\"'”’)\]]*\s*$")

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.dataset import Dataset, Split, split_off
-from data.errors import DataError
-from data.files.cache import existing_root
-from data.points import Vectors
+from crl.data.dataset import Dataset, Split, split_off
+from crl.data.errors import DataError
+from crl.data.files.cache import existing_root
+from crl.data.points import Vectors
 
 _MOST_CLASSES = 1_000_000
 _LARGEST = 64 * 2**30  # bytes; ImageNet's 1.3 million points in 4096 dimensions are 21 GB

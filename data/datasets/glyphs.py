@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from data.dataset import Dataset, Split, cached_dataset, split_off
-from data.points import Images
+from crl.data.dataset import Dataset, Split, cached_dataset, split_off
+from crl.data.points import Images
 
 CHARACTERS = "".join(
     [

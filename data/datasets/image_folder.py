@@ -9,10 +9,10 @@ from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from data.dataset import Dataset, Split, cached_dataset, split_off
-from data.errors import DataError
-from data.files.cache import existing_root, stamps
-from data.points import Images
+from crl.data.dataset import Dataset, Split, cached_dataset, split_off
+from crl.data.errors import DataError
+from crl.data.files.cache import existing_root, stamps
+from crl.data.points import Images
 
 # Pillow tries only these formats, whatever a file is called. For EPS, say, it would start an
 # interpreter.

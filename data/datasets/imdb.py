@@ -6,9 +6,9 @@ unlabelled review.
 
 from typing import Any
 
-from data.dataset import Dataset
-from data.datasets.labelled_documents import ReviewOptions, labelled_documents
-from data.files.download import Source, find_or_fetch
+from crl.data.dataset import Dataset
+from crl.data.datasets.labelled_documents import ReviewOptions, labelled_documents
+from crl.data.files.download import Source, find_or_fetch
 
 SOURCE = Source(
     url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",

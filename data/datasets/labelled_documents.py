@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from data.dataset import Dataset, Split, cached_dataset, split_off
-from data.datasets.documents import read_text
-from data.errors import DataError
-from data.files.archive import read_texts
-from data.files.cache import existing_root, stamps
-from data.points import Documents, Sentences, offsets_of
-from data.text.sentences import split_sentences
-from data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
+from crl.data.dataset import Dataset, Split, cached_dataset, split_off
+from crl.data.datasets.documents import read_text
+from crl.data.errors import DataError
+from crl.data.files.archive import read_texts
+from crl.data.files.cache import existing_root, stamps
+from crl.data.points import Documents, Sentences, offsets_of
+from crl.data.text.sentences import split_sentences
+from crl.data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
 _UNLABELLED = ("unsup", "unlabelled")
 # The names of files that count; in an archive they lie below at most one more folder.

@@ -6,13 +6,13 @@ Data in the same format can be loaded too: one file per article, one sentence a 
 
 from typing import Any
 
-from data.dataset import Dataset, cached_dataset
-from data.datasets.documents import read_text
-from data.errors import DataError
-from data.files.archive import read_texts
-from data.files.cache import stamps
-from data.files.download import Source, find_or_fetch
-from data.text.tokens import TextOptions, text_dataset
+from crl.data.dataset import Dataset, cached_dataset
+from crl.data.datasets.documents import read_text
+from crl.data.errors import DataError
+from crl.data.files.archive import read_texts
+from crl.data.files.cache import stamps
+from crl.data.files.download import Source, find_or_fetch
+from crl.data.text.tokens import TextOptions, text_dataset
 
 # We know of no page that publishes its sha256 or its size.
 SOURCE = Source(

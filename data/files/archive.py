@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, cast
 
 from tqdm import tqdm
 
-from data.errors import DataError
-from data.files.atomic import atomic_write
+from crl.data.errors import DataError
+from crl.data.files.atomic import atomic_write
 
 _LARGEST_FILE = 64 * 2**20  # bytes of a text; an article has about 30 kB
 _LARGEST_BINARY = 2**28  # bytes of any other file; CIFAR-100 has one of 155 MB

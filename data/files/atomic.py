@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from data.files.untrusted import read_plain_json
+from crl.data.files.untrusted import read_plain_json
 
 # Follows the zip archive that torch.save writes; readers of zip archives ignore it.
 _TRAILER = b"\ncrl sha256 %s\n"

@@ -14,8 +14,8 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from data.errors import DataError
-from data.files.atomic import DamagedFile, load_tensors, remove_leftovers, save_tensors
+from crl.data.errors import DataError
+from crl.data.files.atomic import DamagedFile, load_tensors, remove_leftovers, save_tensors
 
 _FORMAT = 2  # raise it when the same key prepares other data than before
 

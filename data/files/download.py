@@ -19,9 +19,9 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
-from data.errors import DataError
-from data.files.atomic import sha256_of
-from data.files.cache import data_home, expand_user, find, locked
+from crl.data.errors import DataError
+from crl.data.files.atomic import sha256_of
+from crl.data.files.cache import data_home, expand_user, find, locked
 
 _STALL = 30.0  # seconds without a byte; then the connection is given up
 _TRIES = 5  # tries in a row that each bring next to nothing

@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 import torch
 
-from data.dataset import Dataset, Split, split_off
-from data.errors import DataError
-from data.points import Documents, Points, Sentences
+from crl.data.dataset import Dataset, Split, split_off
+from crl.data.errors import DataError
+from crl.data.points import Documents, Points, Sentences
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]

@@ -11,10 +11,10 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from data.dataset import Split
-from data.errors import DataError
-from data.files.cache import expand_user
-from data.text.tokens import SPECIAL, as_sentences
+from crl.data.dataset import Split
+from crl.data.errors import DataError
+from crl.data.files.cache import expand_user
+from crl.data.text.tokens import SPECIAL, as_sentences
 
 _HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
 _LONGEST_LINE = 2**17  # characters

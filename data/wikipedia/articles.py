@@ -6,9 +6,9 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from data.errors import DataError
-from data.wikipedia.dump import Page
-from data.wikipedia.wikitext import is_disambiguation, prose_sentences, split_sections
+from crl.data.errors import DataError
+from crl.data.wikipedia.dump import Page
+from crl.data.wikipedia.wikitext import is_disambiguation, prose_sentences, split_sections
 
 # Why a page is dropped, in the order of the checks.
 REASONS = (

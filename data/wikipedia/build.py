@@ -16,11 +16,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from data.errors import DataError
-from data.files.atomic import atomic_write, remove_leftovers, write_json
-from data.wikipedia.articles import REASONS, Rule, draw_sentences, hidden_namespaces, reason_to_drop
-from data.wikipedia.dump import BrokenDump, PageReader
-from data.wikipedia.file_names import ArticleNames
+from crl.data.errors import DataError
+from crl.data.files.atomic import atomic_write, remove_leftovers, write_json
+from crl.data.wikipedia.articles import (
+    REASONS,
+    Rule,
+    draw_sentences,
+    hidden_namespaces,
+    reason_to_drop,
+)
+from crl.data.wikipedia.dump import BrokenDump, PageReader
+from crl.data.wikipedia.file_names import ArticleNames
 
 STATE, REPORT, _LOCK = ".build-wiki.json", "report.json", ".build-wiki.lock"
 _DUMP = {"size": int, "head": int, "sha256": str}  # what identifies a dump, and its types

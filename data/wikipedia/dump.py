@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 from xml.parsers import expat
 
-from data.errors import DataError
+from crl.data.errors import DataError
 
 _CHUNK = 2**18  # bytes of XML parsed at a time
 _LONGEST_TAG = 2**24  # bytes; expat keeps a whole tag in memory

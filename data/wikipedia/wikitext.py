@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from data.errors import DataError
-from data.text.sentences import split_sentences
+from crl.data.errors import DataError
+from crl.data.text.sentences import split_sentences
 
 try:
     from mwparserfromhell import definitions, nodes, parse, wikicode

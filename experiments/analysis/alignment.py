@@ -11,17 +11,17 @@ from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 from tqdm import tqdm
 
+from crl.data.dataset import fingerprint
+from crl.data.seeding import generator
+from crl.experiments.analysis.output import finished_runs, write_analysis
+from crl.experiments.config.identity import flat_options
+from crl.experiments.drawing import COLOURS, Figure, draw, legend
+from crl.experiments.errors import ConfigError
+from crl.experiments.metric_names import metric_title
+from crl.experiments.reopen import load_finished_run
+from crl.experiments.runtime.console import Say
+from crl.experiments.storage.results import Run
 from crl.scoring.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
-from data.dataset import fingerprint
-from data.seeding import generator
-from experiments.analysis.output import finished_runs, write_analysis
-from experiments.config.identity import flat_options
-from experiments.drawing import COLOURS, Figure, draw, legend
-from experiments.errors import ConfigError
-from experiments.metric_names import metric_title
-from experiments.reopen import load_finished_run
-from experiments.runtime.console import Say
-from experiments.storage.results import Run
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
 

@@ -14,6 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 
+from crl.data.imbalance import majority_and_minority
+from crl.experiments.analysis.output import finished_runs, write_analysis
+from crl.experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
+from crl.experiments.errors import ConfigError, RunError
+from crl.experiments.reopen import FinishedRun, load_finished_run
+from crl.experiments.runtime.console import Say
 from crl.theory.finite_split import finite_split
 from crl.theory.optimal_geometry import (
     class_geometry,
@@ -23,12 +29,6 @@ from crl.theory.optimal_geometry import (
     optimal_gram,
     step_distribution,
 )
-from data.imbalance import majority_and_minority
-from experiments.analysis.output import finished_runs, write_analysis
-from experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
-from experiments.errors import ConfigError, RunError
-from experiments.reopen import FinishedRun, load_finished_run
-from experiments.runtime.console import Say
 
 _MOST = 500  # classes; for this many, a copy of the integrand takes 0.3 GB
 _CURVE = 25  # imbalances at which a predicted curve is computed

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.files.atomic import atomic_write, write_json
-from experiments.drawing import Figure
-from experiments.errors import ConfigError
-from experiments.storage.results import Run, find_runs
+from crl.data.files.atomic import atomic_write, write_json
+from crl.experiments.drawing import Figure
+from crl.experiments.errors import ConfigError
+from crl.experiments.storage.results import Run, find_runs
 
 
 def finished_runs(folders: Sequence[Path], least: int = 1) -> list[Run]:

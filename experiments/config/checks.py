@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.config.datasets import DATASETS, DatasetConfig
-from experiments.config.encoders import ENCODERS, SentenceEncoderConfig
-from experiments.config.messages import choices
-from experiments.config.schema import GROUPS, Config
-from experiments.errors import ConfigError
+from crl.experiments.config.datasets import DATASETS, DatasetConfig
+from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
+from crl.experiments.config.messages import choices
+from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
+    from crl.data.dataset import Dataset
 
 DEVICES_OF_A_SWEEP = (
     "runtime.devices: each run of a sweep takes one; only a crl train by itself takes several"

@@ -19,18 +19,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from data.files.untrusted import read_plain_yaml
-from experiments.config.checks import check_complete, check_config, check_installed
-from experiments.config.messages import (
+from crl.data.files.untrusted import read_plain_yaml
+from crl.experiments.config.checks import check_complete, check_config, check_installed
+from crl.experiments.config.messages import (
     CONFIG_DIR,
     check_importing,
     check_override,
     check_single,
     explain,
 )
-from experiments.config.presets import presets, rates
-from experiments.config.schema import GROUPS, Config
-from experiments.errors import ConfigError
+from crl.experiments.config.presets import presets, rates
+from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.errors import ConfigError
 
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from experiments.config.option import Choice, option
+from crl.experiments.config.option import Choice, option
 
 _NOT_LOADED = (
     "name", "train_fraction", "augment",
@@ -182,20 +182,22 @@ class LabelledDocumentsConfig(WordsConfig):
 
 
 DATASETS = {
-    "glyphs": Choice(GlyphsConfig, "data.datasets.glyphs:load_glyphs", "images"),
-    "docstrings": Choice(DocstringsConfig, "data.datasets.docstrings:load_docstrings", "sentences"),
-    "cifar100": Choice(CIFAR100Config, "data.datasets.cifar100:load_cifar100", "images"),
-    "wiki3029": Choice(Wiki3029Config, "data.datasets.wiki3029:load_wiki3029", "sentences"),
-    "class_ids": Choice(ClassIdsConfig, "data.datasets.class_ids:load_class_ids", "sentences"),
-    "features": Choice(FeaturesConfig, "data.datasets.features:load_features", "features"),
-    "image_folder": Choice(
-        ImageFolderConfig, "data.datasets.image_folder:load_image_folder", "images"
+    "glyphs": Choice(GlyphsConfig, "crl.data.datasets.glyphs:load_glyphs", "images"),
+    "docstrings": Choice(
+        DocstringsConfig, "crl.data.datasets.docstrings:load_docstrings", "sentences"
     ),
-    "documents": Choice(DocumentsConfig, "data.datasets.documents:load_documents", "sentences"),
-    "imdb": Choice(LabelledDocumentsConfig, "data.datasets.imdb:load_imdb", "sentences"),
+    "cifar100": Choice(CIFAR100Config, "crl.data.datasets.cifar100:load_cifar100", "images"),
+    "wiki3029": Choice(Wiki3029Config, "crl.data.datasets.wiki3029:load_wiki3029", "sentences"),
+    "class_ids": Choice(ClassIdsConfig, "crl.data.datasets.class_ids:load_class_ids", "sentences"),
+    "features": Choice(FeaturesConfig, "crl.data.datasets.features:load_features", "features"),
+    "image_folder": Choice(
+        ImageFolderConfig, "crl.data.datasets.image_folder:load_image_folder", "images"
+    ),
+    "documents": Choice(DocumentsConfig, "crl.data.datasets.documents:load_documents", "sentences"),
+    "imdb": Choice(LabelledDocumentsConfig, "crl.data.datasets.imdb:load_imdb", "sentences"),
     "labelled_documents": Choice(
         LabelledDocumentsConfig,
-        "data.datasets.labelled_documents:load_labelled_documents",
+        "crl.data.datasets.labelled_documents:load_labelled_documents",
         "sentences",
     ),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from experiments.config.option import Choice, option
+from crl.experiments.config.option import Choice, option
 
 
 @dataclass

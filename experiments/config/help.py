@@ -5,9 +5,9 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field
 from typing import Any
 
-from experiments.config.encoders import ENCODERS
-from experiments.config.messages import choices
-from experiments.config.schema import GROUPS, options_by_name
+from crl.experiments.config.encoders import ENCODERS
+from crl.experiments.config.messages import choices
+from crl.experiments.config.schema import GROUPS, options_by_name
 
 _ORDER = (
     "dataset", "encoder", "objective", "training", "optimizer", "evaluation", "runtime", "",

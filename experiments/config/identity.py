@@ -7,8 +7,8 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config.paths import expanded
-from experiments.config.schema import Config
+from crl.experiments.config.paths import expanded
+from crl.experiments.config.schema import Config
 
 
 def identity(options: Any) -> dict[str, Any]:

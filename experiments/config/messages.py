@@ -12,9 +12,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-import configs
-from experiments.config.schema import GROUPS, options_by_name
-from experiments.errors import ConfigError
+from crl import configs
+from crl.experiments.config.schema import GROUPS, options_by_name
+from crl.experiments.errors import ConfigError
 
 CONFIG_DIR = Path(configs.__file__).parent
 # As a key, which Hydra would import; not inside a value, like that of a path.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from experiments.config.option import Choice, option
+from crl.experiments.config.option import Choice, option
 
 
 @dataclass
@@ -78,8 +78,10 @@ class FrozenConfig(ObjectiveConfig):
 
 
 OBJECTIVES = {
-    "contrastive": Choice(ContrastiveConfig, "experiments.training.objectives:Contrastive"),
-    "quick_thoughts": Choice(QuickThoughtsConfig, "experiments.training.objectives:QuickThoughts"),
-    "supervised": Choice(SupervisedConfig, "experiments.training.objectives:Supervised"),
+    "contrastive": Choice(ContrastiveConfig, "crl.experiments.training.objectives:Contrastive"),
+    "quick_thoughts": Choice(
+        QuickThoughtsConfig, "crl.experiments.training.objectives:QuickThoughts"
+    ),
+    "supervised": Choice(SupervisedConfig, "crl.experiments.training.objectives:Supervised"),
     "frozen": Choice(FrozenConfig),
 }

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from data.files.cache import expand_user
-from experiments.errors import ConfigError
+from crl.data.files.cache import expand_user
+from crl.experiments.errors import ConfigError
 
 
 def expanded(path: str) -> Path:

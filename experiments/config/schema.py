@@ -12,10 +12,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from experiments.config.datasets import DATASETS, DatasetConfig
-from experiments.config.encoders import ENCODERS, EncoderConfig
-from experiments.config.objectives import OBJECTIVES, ObjectiveConfig
-from experiments.config.option import Choice, option
+from crl.experiments.config.datasets import DATASETS, DatasetConfig
+from crl.experiments.config.encoders import ENCODERS, EncoderConfig
+from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
+from crl.experiments.config.option import Choice, option
 
 
 @dataclass

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from crl.data.dataset import Split
+from crl.data.imbalance import majority_and_minority
+from crl.data.points import Vectors, offsets_of
+from crl.data.seeding import generator
+from crl.experiments.config.schema import EvaluationConfig
+from crl.experiments.evaluation.encode import Features
 from crl.scoring.classifiers import (
     Classifier,
     best_linear_classifier,
@@ -17,12 +23,6 @@ from crl.scoring.task_accuracy import (
     top_r_accuracy,
     weighted_average_accuracies,
 )
-from data.dataset import Split
-from data.imbalance import majority_and_minority
-from data.points import Vectors, offsets_of
-from data.seeding import generator
-from experiments.config.schema import EvaluationConfig
-from experiments.evaluation.encode import Features
 
 
 def evaluate(

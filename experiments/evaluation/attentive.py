@@ -5,12 +5,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from crl.data.dataset import Dataset, Split
+from crl.data.seeding import generator
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.accuracy import scores
 from crl.scoring.attentive_probe import attend, fit_attentive_probe, linear_part
-from data.dataset import Dataset, Split
-from data.seeding import generator
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import scores
 
 
 def attentive_metrics(

@@ -4,8 +4,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from data.dataset import Dataset
-from data.points import Documents, Points
+from crl.data.dataset import Dataset
+from crl.data.points import Documents, Points
 
 Features = tuple[Tensor, Tensor]  # features [n, d] and labels [n]
 

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crl.data.seeding import generator
+from crl.experiments.evaluation.encode import Features
 from crl.scoring.projection import principal_plane
-from data.seeding import generator
-from experiments.evaluation.encode import Features
 
 _CLASSES, _POINTS = 6, 40  # classes shown, points of each: more cannot be told apart
 

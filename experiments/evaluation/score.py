@@ -5,15 +5,15 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import nn
 
-from data.dataset import Dataset
-from data.imbalance import majority_and_minority
-from experiments.config.schema import Config
-from experiments.evaluation.accuracy import evaluate
-from experiments.evaluation.attentive import attentive_metrics
-from experiments.evaluation.encode import encode_splits
-from experiments.evaluation.feature_map import feature_map
-from experiments.evaluation.theory import latent_theory
-from experiments.evaluation.warnings import check_features, warnings
+from crl.data.dataset import Dataset
+from crl.data.imbalance import majority_and_minority
+from crl.experiments.config.schema import Config
+from crl.experiments.evaluation.accuracy import evaluate
+from crl.experiments.evaluation.attentive import attentive_metrics
+from crl.experiments.evaluation.encode import encode_splits
+from crl.experiments.evaluation.feature_map import feature_map
+from crl.experiments.evaluation.theory import latent_theory
+from crl.experiments.evaluation.warnings import check_features, warnings
 
 
 def score(config: Config, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from crl.data.dataset import Dataset
+from crl.data.seeding import generator
+from crl.experiments.config.objectives import ObjectiveConfig
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import RunError
+from crl.experiments.evaluation.encode import Features, encode
 from crl.theory.bounds import theory_report, violations
 from crl.theory.collision_probability import class_distribution, collision_probability
-from data.dataset import Dataset
-from data.seeding import generator
-from experiments.config.objectives import ObjectiveConfig
-from experiments.config.schema import Config
-from experiments.errors import RunError
-from experiments.evaluation.encode import Features, encode
 
 _BUDGET = 5e7  # margins enumerated per split: some seconds on a CPU
 _DOCUMENTS = 1000  # encoded per split if documents are the classes; about 300 of IMDb's fit _BUDGET

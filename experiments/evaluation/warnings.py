@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from crl.data.dataset import Dataset
+from crl.data.leaks import find_leaks
+from crl.experiments.errors import RunError
+from crl.experiments.evaluation.encode import Features
 from crl.scoring.feature_spread import feature_spread
-from data.dataset import Dataset
-from data.leaks import find_leaks
-from experiments.errors import RunError
-from experiments.evaluation.encode import Features
 
 REMEDY = "lower optimizer.lr, or set training.clip_norm=1"  # against a loss that is not finite
 

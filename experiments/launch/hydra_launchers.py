@@ -18,13 +18,13 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
-from experiments.config.compose import hydra_started, quoted, with_models
-from experiments.errors import ConfigError, one_line
-from experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
-from experiments.launch.run_spec import RunSpec
-from experiments.launch.worker_pool import end_with_parent
-from experiments.runtime.console import Say
-from experiments.runtime.signals import passed_on, worker_signals
+from crl.experiments.config.compose import hydra_started, quoted, with_models
+from crl.experiments.errors import ConfigError, one_line
+from crl.experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.launch.worker_pool import end_with_parent
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.signals import passed_on, worker_signals
 
 _BASIC, _JOBLIB = "basic", "joblib"
 _NAME = "hydra.launcher.name=crl"
@@ -60,7 +60,7 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
         if name == _BASIC:
             return OneByOne()
         if name in _SUBMITIT:
-            from experiments.launch.slurm import SubmititJobs  # submitit may not be installed
+            from crl.experiments.launch.slurm import SubmititJobs  # submitit may not be installed
 
             return SubmititJobs(name, config.hydra.launcher, say)
         launcher = HydraLauncher(name, config, loader, runs)

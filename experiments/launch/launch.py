@@ -9,12 +9,12 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Protocol
 
-from data.errors import DataError
-from experiments.errors import ConfigError, RunError, one_line
-from experiments.launch.progress_bar import ProgressBar
-from experiments.launch.run_spec import RunSpec
-from experiments.runtime.console import Say
-from experiments.runtime.signals import Interrupted
+from crl.data.errors import DataError
+from crl.experiments.errors import ConfigError, RunError, one_line
+from crl.experiments.launch.progress_bar import ProgressBar
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.signals import Interrupted
 
 # How a run ended: its number in the list, and why it failed, in one line (None: it is complete).
 Outcome = tuple[int, str | None]
@@ -91,8 +91,8 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
 
     ``progress``: whether the run may show its own progress bar. A signal raises Interrupted.
     """
-    from experiments.config.compose import compose_config
-    from experiments.run import run
+    from crl.experiments.config.compose import compose_config
+    from crl.experiments.run import run
 
     try:
         config = compose_config(overrides)

@@ -26,14 +26,14 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 from torch import distributed
 from tqdm import tqdm
 
-from data.errors import DataError
-from experiments.config.schema import Config
-from experiments.errors import ConfigError, RunError
-from experiments.launch.worker_pool import end_with_parent
-from experiments.run import run
-from experiments.runtime.console import Say
-from experiments.runtime.ranks import Ranks, leave_process_group
-from experiments.runtime.signals import deaf_to_ctrl_c, ignore_signals
+from crl.data.errors import DataError
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError, RunError
+from crl.experiments.launch.worker_pool import end_with_parent
+from crl.experiments.run import run
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.ranks import Ranks, leave_process_group
+from crl.experiments.runtime.signals import deaf_to_ctrl_c, ignore_signals
 
 # A forked torch would inherit locks and, on CUDA, a broken device.
 _CONTEXT = multiprocessing.get_context("spawn")

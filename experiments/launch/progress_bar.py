@@ -13,18 +13,18 @@ from typing import Any
 
 from tqdm import tqdm
 
-from experiments.errors import ConfigError
-from experiments.launch.run_spec import RunSpec
-from experiments.metric_names import classifier_title
-from experiments.runtime.console import Say
-from experiments.runtime.time_left import (
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.metric_names import classifier_title
+from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.time_left import (
     duration,
     last_line,
     seconds_in_all,
     seconds_taken,
     seconds_until_all_end,
 )
-from experiments.storage.results import read_run
+from crl.experiments.storage.results import read_run
 
 _EVALUATION = 0.1  # the share of a run that stands for what comes after its last step
 

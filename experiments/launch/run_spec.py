@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.config.identity import run_path
-from experiments.config.schema import Config
+from crl.experiments.config.identity import run_path
+from crl.experiments.config.schema import Config
 
 _THREADS = "runtime.threads"
 

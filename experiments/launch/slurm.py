@@ -16,11 +16,11 @@ from submitit import AutoExecutor, Job
 from submitit.core.logger import get_logger
 from submitit.helpers import DelayedSubmission
 
-from experiments.errors import ConfigError
-from experiments.launch.launch import Outcome, do_run_for_launcher
-from experiments.launch.run_spec import RunSpec
-from experiments.runtime.console import Say
-from experiments.storage.lock import is_locked
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.launch import Outcome, do_run_for_launcher
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.runtime.console import Say
+from crl.experiments.storage.lock import is_locked
 
 SLURM = "submitit_slurm"
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.config.checks import DEVICES_OF_A_SWEEP
-from experiments.config.compose import combinations, compose_config
-from experiments.config.identity import flat_options
-from experiments.config.messages import is_launcher_option
-from experiments.config.schema import GROUPS, Config
-from experiments.errors import ConfigError
-from experiments.launch.hydra_launchers import choose_launcher
-from experiments.launch.launch import launch
-from experiments.launch.run_spec import RunSpec
-from experiments.runtime.console import Say
-from experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
-from experiments.storage.results import read_run
+from crl.experiments.config.checks import DEVICES_OF_A_SWEEP
+from crl.experiments.config.compose import combinations, compose_config
+from crl.experiments.config.identity import flat_options
+from crl.experiments.config.messages import is_launcher_option
+from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.hydra_launchers import choose_launcher
+from crl.experiments.launch.launch import launch
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.runtime.console import Say
+from crl.experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
+from crl.experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)

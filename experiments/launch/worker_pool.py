@@ -14,10 +14,10 @@ from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from experiments.errors import ConfigError
-from experiments.launch.launch import Outcome, do_run
-from experiments.launch.run_spec import RunSpec
-from experiments.runtime.signals import Interrupted, deaf_to_ctrl_c
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.launch import Outcome, do_run
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.runtime.signals import Interrupted, deaf_to_ctrl_c
 
 # A forked torch would inherit locks and, on CUDA, a broken device.
 _CONTEXT = multiprocessing.get_context("spawn")

@@ -6,19 +6,19 @@ Every comparison is a difference between runs of a study, paired by seed.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from experiments.metric_names import AVG2, TEN_PERCENT, few_shot, few_shot_title, metric_title
-from experiments.report.load_runs import DatasetStudies
-from experiments.report.paper_numbers import FIGURE_METRICS
-from experiments.report.table_formats import accuracy, table_2_metric, text
-from experiments.report.verdicts import (
+from crl.experiments.metric_names import AVG2, TEN_PERCENT, few_shot, few_shot_title, metric_title
+from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.paper_numbers import FIGURE_METRICS
+from crl.experiments.report.table_formats import accuracy, table_2_metric, text
+from crl.experiments.report.verdicts import (
     NOT_TESTABLE,
     Comparison,
     Finding,
     differences_above,
     in_points,
 )
-from experiments.statistics import Interval
-from experiments.storage.results import Run, paired_difference
+from crl.experiments.statistics import Interval
+from crl.experiments.storage.results import Run, paired_difference
 
 MARGIN = 0.03  # "nearly as good", in accuracy
 # A fall below this counts as none: it is the smallest rise in the paper's Table 2.

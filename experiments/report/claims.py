@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from experiments.report import accuracy_claims as accuracy
-from experiments.report import loss_claims as loss
-from experiments.report.load_runs import DatasetStudies
-from experiments.report.table_formats import Row, Table
-from experiments.report.verdicts import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Finding
+from crl.experiments.report import accuracy_claims as accuracy
+from crl.experiments.report import loss_claims as loss
+from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.table_formats import Row, Table
+from crl.experiments.report.verdicts import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, RULE, Finding
 
 
 class Claim(NamedTuple):

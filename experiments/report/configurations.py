@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from experiments.config.identity import flat_options
-from experiments.config.schema import GROUPS, SECTIONS, Config
-from experiments.storage.results import Run
+from crl.experiments.config.identity import flat_options
+from crl.experiments.config.schema import GROUPS, SECTIONS, Config
+from crl.experiments.storage.results import Run
 
 # All options that change no result, and the seed.
 _SCHEMAS = [

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
-from experiments.metric_names import AVG2, metric_title
-from experiments.report.configurations import SeedGroup
-from experiments.report.load_runs import DatasetStudies
-from experiments.report.loss_figures import bounds, losses
-from experiments.report.paper_numbers import FIGURE_METRICS
-from experiments.report.table_formats import measure, slug, table_2_metric
-from experiments.statistics import Summary
-from experiments.storage.results import Run
+from crl.experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
+from crl.experiments.metric_names import AVG2, metric_title
+from crl.experiments.report.configurations import SeedGroup
+from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.loss_figures import bounds, losses
+from crl.experiments.report.paper_numbers import FIGURE_METRICS
+from crl.experiments.report.table_formats import measure, slug, table_2_metric
+from crl.experiments.statistics import Summary
+from crl.experiments.storage.results import Run
 
 Curves = dict[str, dict[float, Summary]]  # label of a curve -> x -> accuracy in %
 

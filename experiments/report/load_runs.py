@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import ConfigError
-from experiments.report.configurations import SeedGroup, one_per_seed
-from experiments.storage.manifest import Study, find_manifests, read_manifest
-from experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
+from crl.experiments.errors import ConfigError
+from crl.experiments.report.configurations import SeedGroup, one_per_seed
+from crl.experiments.storage.manifest import Study, find_manifests, read_manifest
+from crl.experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
 

@@ -4,10 +4,10 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from experiments.metric_names import BOUNDS
-from experiments.report.configurations import configuration_names, short
-from experiments.report.load_runs import DatasetStudies
-from experiments.report.verdicts import (
+from crl.experiments.metric_names import BOUNDS
+from crl.experiments.report.configurations import configuration_names, short
+from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.verdicts import (
     CONFIRMED,
     NOT_CONFIRMED,
     NOT_TESTABLE,
@@ -16,8 +16,8 @@ from experiments.report.verdicts import (
     decide,
     in_units,
 )
-from experiments.statistics import Interval, interval
-from experiments.storage.results import Run
+from crl.experiments.statistics import Interval, interval
+from crl.experiments.storage.results import Run
 
 # A sampled bound counts as violated if its slack lies this many standard errors below 0; chance
 # does that once in 30,000.

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import NullFormatter
 
-from experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
-from experiments.metric_names import BOUNDS
-from experiments.report.load_runs import DatasetStudies
-from experiments.report.table_formats import slug
-from experiments.statistics import summarise
-from experiments.storage.results import Run
+from crl.experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
+from crl.experiments.metric_names import BOUNDS
+from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.table_formats import slug
+from crl.experiments.statistics import summarise
+from crl.experiments.storage.results import Run
 
 _LOSSES = {
     "unsupervised_train_loss": "unsupervised, training points",

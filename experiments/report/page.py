@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from experiments.drawing import Figure
-from experiments.report.accuracy_claims import ablations
-from experiments.report.claims import JudgedClaim, claims_table, judge_claims, verdict_counts
-from experiments.report.configurations import short
-from experiments.report.figures import figures, imbalance
-from experiments.report.load_runs import DatasetStudies, ReportData
-from experiments.report.protocol import protocol, setup_line
-from experiments.report.table_formats import Table, markdown, present, slug, text
-from experiments.report.tables import (
+from crl.experiments.drawing import Figure
+from crl.experiments.report.accuracy_claims import ablations
+from crl.experiments.report.claims import JudgedClaim, claims_table, judge_claims, verdict_counts
+from crl.experiments.report.configurations import short
+from crl.experiments.report.figures import figures, imbalance
+from crl.experiments.report.load_runs import DatasetStudies, ReportData
+from crl.experiments.report.protocol import protocol, setup_line
+from crl.experiments.report.table_formats import Table, markdown, present, slug, text
+from crl.experiments.report.tables import (
     labels_table,
     other_runs,
     study_table,
@@ -22,8 +22,8 @@ from experiments.report.tables import (
     table_1,
     table_2,
 )
-from experiments.report.theory_tables import theory_bounds, theory_quantities, warnings_table
-from experiments.report.verdicts import RULE
+from crl.experiments.report.theory_tables import theory_bounds, theory_quantities, warnings_table
+from crl.experiments.report.verdicts import RULE
 
 TITLE = "Contrastive unsupervised representation learning: the paper's claims, measured again"
 ABOUT = (
@@ -123,7 +123,7 @@ def with_warnings(report_data: ReportData) -> set[str]:
 def html(report: Report) -> str:
     """Return the page: one file that needs no other."""
     jinja = Environment(
-        loader=PackageLoader("experiments.report", "."),
+        loader=PackageLoader("crl.experiments.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

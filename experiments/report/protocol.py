@@ -4,9 +4,9 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from experiments.report.configurations import SeedGroup, describe, result_options
-from experiments.report.load_runs import ReportData
-from experiments.storage.results import Run
+from crl.experiments.report.configurations import SeedGroup, describe, result_options
+from crl.experiments.report.load_runs import ReportData
+from crl.experiments.storage.results import Run
 
 # The options that a block shows first; it lists all of them below.
 _IMPORTANT = (

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from experiments.report.configurations import short
-from experiments.report.paper_numbers import TABLE_2_METRICS
-from experiments.statistics import Summary, summarise
-from experiments.storage.results import Run
+from crl.experiments.report.configurations import short
+from crl.experiments.report.paper_numbers import TABLE_2_METRICS
+from crl.experiments.statistics import Summary, summarise
+from crl.experiments.storage.results import Run
 
 
 class Measure(NamedTuple):

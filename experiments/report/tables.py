@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.config.identity import flat_options
-from experiments.metric_names import TEN_PERCENT, few_shot, few_shot_title, metric_title
-from experiments.report import paper_numbers as paper
-from experiments.report.configurations import (
+from crl.experiments.config.identity import flat_options
+from crl.experiments.metric_names import TEN_PERCENT, few_shot, few_shot_title, metric_title
+from crl.experiments.report import paper_numbers as paper
+from crl.experiments.report.configurations import (
     SeedGroup,
     configuration_names,
     differing,
     reads_text,
     result_options,
 )
-from experiments.report.load_runs import DatasetStudies, ReportData
-from experiments.report.table_formats import (
+from crl.experiments.report.load_runs import DatasetStudies, ReportData
+from crl.experiments.report.table_formats import (
     Row,
     Table,
     Value,
@@ -24,7 +24,7 @@ from experiments.report.table_formats import (
     slug,
     table_2_metric,
 )
-from experiments.storage.results import Run
+from crl.experiments.storage.results import Run
 
 METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"

@@ -1,10 +1,10 @@
 """The tables of the theory's quantities and bounds, and of the runs' warnings."""
 
-from experiments.metric_names import BOUNDS
-from experiments.report.configurations import configuration_names, describe
-from experiments.report.load_runs import ReportData
-from experiments.report.table_formats import Row, Table, measure
-from experiments.storage.results import Run
+from crl.experiments.metric_names import BOUNDS
+from crl.experiments.report.configurations import configuration_names, describe
+from crl.experiments.report.load_runs import ReportData
+from crl.experiments.report.table_formats import Row, Table, measure
+from crl.experiments.storage.results import Run
 
 # Title -> where a run's result has the number.
 _QUANTITIES = {

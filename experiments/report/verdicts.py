@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.report.configurations import configuration_names
-from experiments.statistics import Interval
-from experiments.storage.results import Run
+from crl.experiments.report.configurations import configuration_names
+from crl.experiments.statistics import Interval
+from crl.experiments.storage.results import Run
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = "confirmed", "not confirmed", "not testable here"
 

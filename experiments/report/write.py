@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.files.atomic import atomic_write
-from experiments.errors import ConfigError
-from experiments.report.claims import summary_lines, verdict_counts
-from experiments.report.load_runs import load_report_data
-from experiments.report.page import compose_report, html, markdown_report, with_warnings
-from experiments.report.protocol import setup_line
-from experiments.report.table_formats import csv_text, latex, markdown
+from crl.data.files.atomic import atomic_write
+from crl.experiments.errors import ConfigError
+from crl.experiments.report.claims import summary_lines, verdict_counts
+from crl.experiments.report.load_runs import load_report_data
+from crl.experiments.report.page import compose_report, html, markdown_report, with_warnings
+from crl.experiments.report.protocol import setup_line
+from crl.experiments.report.table_formats import csv_text, latex, markdown
 
 _TABLE_FORMATS = {"md": markdown, "csv": csv_text, "tex": latex}
 # This file lists the files of the last report. Those that the next report lacks are deleted, if

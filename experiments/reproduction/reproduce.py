@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.config.compose import quoted
-from experiments.errors import ConfigError, RunError
-from experiments.launch.hydra_launchers import choose_launcher
-from experiments.launch.launch import Launcher, launch
-from experiments.launch.run_spec import RunSpec
-from experiments.launch.worker_pool import WorkerPool, usual_workers
-from experiments.reproduction.studies import plan
-from experiments.runtime.console import Say
-from experiments.storage.manifest import SUFFIX, Manifest, read_manifest, write_manifest
-from experiments.storage.results import read_run
+from crl.experiments.config.compose import quoted
+from crl.experiments.errors import ConfigError, RunError
+from crl.experiments.launch.hydra_launchers import choose_launcher
+from crl.experiments.launch.launch import Launcher, launch
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.launch.worker_pool import WorkerPool, usual_workers
+from crl.experiments.reproduction.studies import plan
+from crl.experiments.runtime.console import Say
+from crl.experiments.storage.manifest import SUFFIX, Manifest, read_manifest, write_manifest
+from crl.experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments.config.compose import compose_config
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.launch.run_spec import RunSpec
-from experiments.reproduction.scales import SCALES, DatasetPlan
-from experiments.storage.manifest import Cell, Study
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.reproduction.scales import SCALES, DatasetPlan
+from crl.experiments.storage.manifest import Cell, Study
 
 # The labels of a cell, and its overrides on top of those that its data set has.
 Variation = tuple[dict[str, Any], list[str]]

@@ -9,9 +9,9 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from experiments.config.schema import RuntimeConfig
-from experiments.errors import ConfigError
-from experiments.runtime.ranks import ALONE, Ranks
+from crl.experiments.config.schema import RuntimeConfig
+from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.ranks import ALONE, Ranks
 
 # How long a rank waits for the others: rank 0 alone downloads, prepares data and evaluates.
 _PATIENCE = timedelta(days=1)

@@ -15,8 +15,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
 from torch import Tensor, distributed
 
-from data.errors import DataError
-from experiments.errors import ConfigError, RunError
+from crl.data.errors import DataError
+from crl.experiments.errors import ConfigError, RunError
 
 T = TypeVar("T")
 

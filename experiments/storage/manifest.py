@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.files.atomic import write_json
-from data.files.untrusted import read_plain_json
-from experiments.errors import ConfigError
+from crl.data.files.atomic import write_json
+from crl.data.files.untrusted import read_plain_json
+from crl.experiments.errors import ConfigError
 
 SCHEMA = 1
 SUFFIX = ".study.json"

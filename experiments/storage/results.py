@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.files.atomic import DamagedFile, read_checked_json, sha256_of
-from data.files.untrusted import read_plain_json, read_plain_yaml
-from experiments.errors import ConfigError
-from experiments.statistics import Interval, interval
-from experiments.storage.validation import config_checks, require, result_checks
+from crl.data.files.atomic import DamagedFile, read_checked_json, sha256_of
+from crl.data.files.untrusted import read_plain_json, read_plain_yaml
+from crl.experiments.errors import ConfigError
+from crl.experiments.statistics import Interval, interval
+from crl.experiments.storage.validation import config_checks, require, result_checks
 
 _MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run folder
 REPLACED = "replaced"  # subfolder of a run folder: the complete run that force=true is replacing

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from data.files.atomic import (
+from crl.data.files.atomic import (
     DamagedFile,
     atomic_write,
     load_tensors,
@@ -27,12 +27,12 @@ from data.files.atomic import (
     write_checked_json,
     write_json,
 )
-from experiments.config.compose import load_config, to_yaml
-from experiments.config.identity import first_difference, is_same_run
-from experiments.config.schema import Config
-from experiments.errors import ConfigError, RunError, one_line
-from experiments.storage.lock import run_lock
-from experiments.storage.results import REPLACED, read_result
+from crl.experiments.config.compose import load_config, to_yaml
+from crl.experiments.config.identity import first_difference, is_same_run
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError, RunError, one_line
+from crl.experiments.storage.lock import run_lock
+from crl.experiments.storage.results import REPLACED, read_result
 
 
 class RunFolder:

@@ -8,19 +8,19 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from crl.data.dataset import Dataset, Split, fingerprint, pixel_statistics
+from crl.data.files.cache import cached
+from crl.data.imbalance import imbalanced
+from crl.data.seeding import generator, seed_of
+from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 from crl.encoders.wrappers import EncoderPair, UnitLength
-from data.dataset import Dataset, Split, fingerprint, pixel_statistics
-from data.files.cache import cached
-from data.imbalance import imbalanced
-from data.seeding import generator, seed_of
-from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
-from experiments.config.checks import check_data
-from experiments.config.datasets import DATASETS
-from experiments.config.encoders import ENCODERS, SentenceEncoderConfig, TorchvisionConfig
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.evaluation.attentive import check_attentive
-from experiments.runtime.console import Say
+from crl.experiments.config.checks import check_data
+from crl.experiments.config.datasets import DATASETS
+from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig, TorchvisionConfig
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.attentive import check_attentive
+from crl.experiments.runtime.console import Say
 
 
 @dataclass(frozen=True)

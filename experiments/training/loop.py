@@ -6,15 +6,15 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from experiments.config.schema import Config
-from experiments.runtime.signals import DeferredSignals
-from experiments.storage.run_folder import RunFolder
-from experiments.trackers import Trackers
-from experiments.training.build import Prepared
-from experiments.training.loss_curves import LossCurves
-from experiments.training.observer import Observer
-from experiments.training.progress import Progress, resume, run_identity
-from experiments.training.step import TrainingStep
+from crl.experiments.config.schema import Config
+from crl.experiments.runtime.signals import DeferredSignals
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.trackers import Trackers
+from crl.experiments.training.build import Prepared
+from crl.experiments.training.loss_curves import LossCurves
+from crl.experiments.training.observer import Observer
+from crl.experiments.training.progress import Progress, resume, run_identity
+from crl.experiments.training.step import TrainingStep
 
 
 def fit(

@@ -6,14 +6,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from crl.data.dataset import Split
+from crl.data.seeding import generator
+from crl.data.tuples import TupleSampler
+from crl.experiments.config.schema import Config
+from crl.experiments.evaluation.encode import encode
+from crl.experiments.training.build import Prepared
 from crl.losses.contrastive import contrastive_loss
 from crl.scoring.classifiers import mean_classifier, mean_classifier_loss
-from data.dataset import Split
-from data.seeding import generator
-from data.tuples import TupleSampler
-from experiments.config.schema import Config
-from experiments.evaluation.encode import encode
-from experiments.training.build import Prepared
 
 _BATCHES = 16  # batches of tuples over features that are encoded once
 _LABELLED = (

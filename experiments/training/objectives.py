@@ -4,14 +4,14 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from crl.losses.contrastive import contrastive_loss, quick_thoughts_loss
-from crl.losses.pooled import pooled_contrastive_loss
-from data.tuples import TupleBatch, TupleSampler
-from experiments.config.objectives import (
+from crl.data.tuples import TupleBatch, TupleSampler
+from crl.experiments.config.objectives import (
     ContrastiveConfig,
     ObjectiveConfig,
     QuickThoughtsConfig,
 )
+from crl.losses.contrastive import contrastive_loss, quick_thoughts_loss
+from crl.losses.pooled import pooled_contrastive_loss
 
 
 class Objective(nn.Module):

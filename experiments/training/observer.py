@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from data.dataset import Split
-from data.seeding import generator
-from experiments.config.schema import Config
-from experiments.errors import RunError
-from experiments.evaluation.encode import encode
-from experiments.evaluation.warnings import REMEDY
-from experiments.training.loss_curves import LossCurves
-from experiments.training.progress import Progress
-from experiments.training.step import TrainingStep
+from crl.data.dataset import Split
+from crl.data.seeding import generator
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import RunError
+from crl.experiments.evaluation.encode import encode
+from crl.experiments.evaluation.warnings import REMEDY
+from crl.experiments.training.loss_curves import LossCurves
+from crl.experiments.training.progress import Progress
+from crl.experiments.training.step import TrainingStep
 
 _DEV_BATCHES = 16  # batches of tuples over dev features, which are encoded once
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from experiments.config.schema import OptimizerConfig
+from crl.experiments.config.schema import OptimizerConfig
 
 
 def build_optimizer(

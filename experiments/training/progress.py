@@ -8,13 +8,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from experiments.config.identity import config_hash
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.runtime.ranks import gathered, rank_zero_first
-from experiments.storage.run_folder import RunFolder
-from experiments.training.build import Prepared
-from experiments.training.step import TrainingStep
+from crl.experiments.config.identity import config_hash
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.ranks import gathered, rank_zero_first
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.training.build import Prepared
+from crl.experiments.training.step import TrainingStep
 
 
 @dataclass

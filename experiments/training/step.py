@@ -7,16 +7,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from data.augment import AUGMENTATIONS, Share
-from data.dataset import Split
-from data.seeding import generator, seed_of
-from data.tuples import TupleBatch, TupleStream
-from experiments.config.objectives import OBJECTIVES
-from experiments.config.schema import Config
-from experiments.runtime.batch_norm import with_global_batch_norm
-from experiments.runtime.ranks import gather_columns, own_columns
-from experiments.training.objectives import Objective
-from experiments.training.optimizers import build_optimizer, learning_rate
+from crl.data.augment import AUGMENTATIONS, Share
+from crl.data.dataset import Split
+from crl.data.seeding import generator, seed_of
+from crl.data.tuples import TupleBatch, TupleStream
+from crl.experiments.config.objectives import OBJECTIVES
+from crl.experiments.config.schema import Config
+from crl.experiments.runtime.batch_norm import with_global_batch_norm
+from crl.experiments.runtime.ranks import gather_columns, own_columns
+from crl.experiments.training.objectives import Objective
+from crl.experiments.training.optimizers import build_optimizer, learning_rate
 
 
 class Trained(nn.Module):

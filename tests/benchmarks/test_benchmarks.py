@@ -11,8 +11,8 @@ from dataset_defaults import load
 from benchmarks import end_to_end, estimator, ours, peak_memory, runner_tax, sampler, scaling, text
 from benchmarks.process import in_own_process
 from benchmarks.reference import ImageTuples, IndexTuples, ReferenceTraining
-from data.dataset import Dataset, Split
-from data.points import Images
+from crl.data.dataset import Dataset, Split
+from crl.data.points import Images
 
 
 @pytest.fixture

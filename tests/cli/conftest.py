@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
+from crl.cli.main import main
 
 
 @pytest.fixture(scope="session")

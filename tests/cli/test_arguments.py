@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.arguments import Option, count, parse, path
-from cli.console import aligned
-from experiments.errors import ConfigError
+from crl.cli.arguments import Option, count, parse, path
+from crl.cli.console import aligned
+from crl.experiments.errors import ConfigError
 
 POINTS, OUT, ONLY = count("points", 20, least=4), path("out", None), Option("only", "", str)
 SCALE, JSON = Option("scale", "quick", str), Option("--json", False)

@@ -17,8 +17,8 @@ import pytest
 import torch
 import yaml
 
-from cli.main import main
-from data.files.atomic import save_tensors, sha256_of, write_checked_json
+from crl.cli.main import main
+from crl.data.files.atomic import save_tensors, sha256_of, write_checked_json
 
 TINY = [
     "dataset.points_per_class=10",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli.main import main
+from crl.cli.main import main
 
 TINY = [
     "dataset.points_per_class=10",

@@ -8,8 +8,8 @@ import sys
 import pytest
 from wiki_dumps import OPTIONS, PAGES, dump, huge_dump, long_dump
 
-from cli.main import main
-from data.wikipedia.articles import Rule
+from crl.cli.main import main
+from crl.data.wikipedia.articles import Rule
 
 
 def crl(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -21,7 +21,7 @@ def test_the_command_builds_what_the_next_command_trains_on(tmp_path, capsys):
     huge = huge_dump(tmp_path / "huge.xml.bz2")
     out = tmp_path / "wiki"
     code = (
-        "import sys; from cli.main import main; code = main(sys.argv[1:]); "
+        "import sys; from crl.cli.main import main; code = main(sys.argv[1:]); "
         "sys.exit(3 if 'torch' in sys.modules else code)"
     )
     command = [sys.executable, "-c", code, "data", "build-wiki", str(huge), str(out), *OPTIONS]
@@ -109,7 +109,11 @@ def test_misuse_ends_in_one_line_and_writes_nothing(tmp_path, capsys, arguments,
 
 def test_without_the_parser_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mwparserfromhell", None)
-    for name in ("data.wikipedia.wikitext", "data.wikipedia.articles", "data.wikipedia.build"):
+    for name in (
+        "crl.data.wikipedia.wikitext",
+        "crl.data.wikipedia.articles",
+        "crl.data.wikipedia.build",
+    ):
         monkeypatch.delitem(sys.modules, name)
     code, printed, told = crl(capsys, "build-wiki", dump(tmp_path / "d.xml", PAGES), tmp_path / "o")
     assert (code, printed) == (2, "") and told.startswith(

@@ -26,7 +26,7 @@ QUICK = ["training.steps=8", "training.batch_size=32", "training.log_every=1",
          "runtime.progress=false"]  # fmt: skip
 SCRIPT = """
 import sys
-from cli.main import main
+from crl.cli.main import main
 *commands, place = sys.argv[1:]
 for command in commands:
     for threads in (1, 2):

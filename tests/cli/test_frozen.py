@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.main import main
+from crl.cli.main import main
 
 TINY = ["evaluation.linear_steps=50", "runtime.progress=false"]
 GLYPHS = ["dataset=glyphs", "dataset.points_per_class=10", "dataset.test_per_class=3"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
+from crl.cli.main import main
 
 FREE = [
     "dataset=class_ids",

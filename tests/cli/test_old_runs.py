@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
+from crl.cli.main import main
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RUNS = sorted(path.parent for path in (FIXTURES / "old_runs" / "runs").rglob("result.json"))

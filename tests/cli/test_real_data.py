@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.main import main
+from crl.cli.main import main
 
 QUICK = [
     "training.batch_size=32",

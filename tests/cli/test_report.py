@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
+from crl.cli.main import main
 
 
 def test_a_real_run_is_reported(
@@ -24,7 +24,7 @@ def test_a_real_run_is_reported(
 def test_torch_is_never_imported(finished_run: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
-from cli.main import main
+from crl.cli.main import main
 assert main(["report", {str(finished_run)!r}, "out={tmp_path}/report"]) == 0
 assert "torch" not in sys.modules
 """

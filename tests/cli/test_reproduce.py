@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from cli.main import main
+from crl.cli.main import main
 
 COMMAND = [
     sys.executable,
     "-m",
-    "cli.main",
+    "crl.cli.main",
     "reproduce",
     "runtime.device=cpu",
     "evaluation.linear_steps=10",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-import experiments.run
-from cli.main import main
-from experiments.config.schema import Config
-from experiments.training.build import Prepared
-from experiments.training.progress import Progress
+import crl.experiments.run
+from crl.cli.main import main
+from crl.experiments.config.schema import Config
+from crl.experiments.training.build import Prepared
+from crl.experiments.training.progress import Progress
 
 SMALL = ["training.batch_size=16", "encoder.dimension=8", "encoder.embedding_dim=8",
          "objective.negatives=2", "evaluation.linear_steps=200", "training.log_every=5",
@@ -103,13 +103,13 @@ def test_the_share_that_training_sees_is_of_whole_reviews(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    fit = experiments.run.fit
+    fit = crl.experiments.run.fit
 
     def spy(config: Config, fabric: Any, prepared: Prepared, *others: Any) -> Progress:
         seen.append((prepared.train.sizes.tolist(), prepared.dev.sizes.tolist()))
         return fit(config, fabric, prepared, *others)
 
-    monkeypatch.setattr(experiments.run, "fit", spy)
+    monkeypatch.setattr(crl.experiments.run, "fit", spy)
     command = ["train", "dataset=imdb", f"dataset.root={reviews}", *SMALL, "training.steps=3"]
     assert main([*command, "dataset.train_fraction=0.5", f"run_dir={tmp_path}/half"]) == 0
     whole = ["dataset.review=whole", "objective=supervised", "evaluation.shots=3"]

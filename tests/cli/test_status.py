@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from cli.main import main
-from experiments.status import run_status
+from crl.cli.main import main
+from crl.experiments.status import run_status
 
-COMMAND = [sys.executable, "-m", "cli.main"]
+COMMAND = [sys.executable, "-m", "crl.cli.main"]
 TINY = [
     "train",
     "dataset.points_per_class=10",
@@ -64,7 +64,7 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
 def test_a_failed_run_says_why_until_it_is_complete(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments.evaluation import score as module
+    from crl.experiments.evaluation import score as module
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("a bug\nof two lines")
@@ -107,8 +107,8 @@ def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
 
 
 def test_a_run_starts_although_its_lock_is_looked_at(tmp_path: Path) -> None:
-    from experiments.config.compose import compose_config
-    from experiments.storage.run_folder import RunFolder
+    from crl.experiments.config.compose import compose_config
+    from crl.experiments.storage.run_folder import RunFolder
 
     config, look = compose_config([]), FileLock(tmp_path / ".lock", thread_local=False)
     look.acquire()
@@ -127,7 +127,7 @@ def test_a_complete_run_took_all_its_parts(finished_run: Path) -> None:
 def test_torch_is_never_imported_and_help_says_what_there_is(finished_run: Path) -> None:
     code = f"""
 import sys
-from cli.main import main
+from crl.cli.main import main
 assert main(["status", {str(finished_run)!r}]) == 0
 assert main(["status", "--help"]) == 0
 assert not {{"torch", "hydra", "omegaconf"}} & set(sys.modules)

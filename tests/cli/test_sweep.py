@@ -13,8 +13,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from cli.main import main
-from experiments.storage.manifest import read_manifest
+from crl.cli.main import main
+from crl.experiments.storage.manifest import read_manifest
 
 TINY = [
     "dataset.points_per_class=10",
@@ -63,7 +63,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     command = [
         sys.executable,
         "-m",
-        "cli.main",
+        "crl.cli.main",
         "train",
         "-m",
         *TINY,
@@ -153,7 +153,7 @@ def test_the_same_sweep_again_runs_nothing(
 
     output, printed = grid
     before = {path: path.stat().st_mtime_ns for path in output.glob("runs/*/*/*")}
-    monkeypatch.setattr("experiments.run.run", never)
+    monkeypatch.setattr("crl.experiments.run.run", never)
     assert main(["train", "--multirun", *TINY, *GRID, f"output_dir={output}"]) == 0
     captured = capsys.readouterr()
     assert captured.out == printed
@@ -164,7 +164,7 @@ def test_the_same_sweep_again_runs_nothing(
 def test_another_sweep_shares_the_runs_but_not_the_folder(
     grid: tuple[Path, str], tmp_path: Path
 ) -> None:
-    from experiments.launch.sweep import plan_sweep
+    from crl.experiments.launch.sweep import plan_sweep
 
     output = grid[0]
     half = plan_sweep(
@@ -192,7 +192,7 @@ def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(
     command = [
         sys.executable,
         "-m",
-        "cli.main",
+        "crl.cli.main",
         "train",
         "-m",
         *TINY,
@@ -233,7 +233,7 @@ def test_runs_side_by_side_divide_the_cores(
     import joblib
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
-    from experiments.launch.sweep import plan_sweep, run_sweep
+    from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
     handed: dict[str, Any] = {}
 
@@ -355,7 +355,7 @@ def test_one_run_without_anything_swept_and_force_starts_it_over(
 
 
 def test_interrupted_and_started_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from experiments.storage.run_folder import RunFolder
+    from crl.experiments.storage.run_folder import RunFolder
 
     append = RunFolder.append_metrics
 
@@ -380,7 +380,7 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
     killed = [
         sys.executable,
         "-m",
-        "cli.main",
+        "crl.cli.main",
         "train",
         "-m",
         *options,
@@ -408,7 +408,7 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
 def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> None:
     """Its processes end with their parent, so that the same command can go on at once."""
     options = [*TINY, "seed=0,1", *JOBLIB, f"output_dir={tmp_path}"]
-    long = [sys.executable, "-m", "cli.main", "train", "-m", *options, "training.steps=100000"]
+    long = [sys.executable, "-m", "crl.cli.main", "train", "-m", *options, "training.steps=100000"]
     process = subprocess.Popen(long, stderr=subprocess.DEVNULL)
     while process.poll() is None and len(list(tmp_path.glob("runs/*/*/metrics.jsonl"))) < 2:
         time.sleep(0.05)

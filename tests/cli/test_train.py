@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
+from crl.cli.main import main
 
-COMMAND = [sys.executable, "-m", "cli.main"]
+COMMAND = [sys.executable, "-m", "crl.cli.main"]
 IMAGES = [
     "dataset.points_per_class=20",
     "dataset.test_per_class=4",
@@ -149,7 +149,7 @@ def test_text_interrupted_and_resumed_equals_undisturbed(
     command += ["training.steps=20", "training.checkpoint_seconds=0", "objective.negatives=3"]
     assert main([*command, f"run_dir={tmp_path}/one"]) == 0
 
-    from experiments.storage.run_folder import RunFolder
+    from crl.experiments.storage.run_folder import RunFolder
 
     append = RunFolder.append_metrics
 
@@ -325,7 +325,7 @@ def test_evaluate_reads_text_in_the_words_of_training(documents: Path, tmp_path:
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = f"""
 import sys
-from cli.main import main
+from crl.cli.main import main
 assert main({arguments!r}) == 0
 assert "torch" not in sys.modules
 """

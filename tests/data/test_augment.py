@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.augment import AUGMENTATIONS, Share
+from crl.data.augment import AUGMENTATIONS, Share
 
 
 def images(count: int, size: int) -> torch.Tensor:

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.dataset import Dataset, Split, fingerprint, pixel_statistics, split_off
-from data.errors import DataError
-from data.points import Documents, Images, Sentences
+from crl.data.dataset import Dataset, Split, fingerprint, pixel_statistics, split_off
+from crl.data.errors import DataError
+from crl.data.points import Documents, Images, Sentences
 
 Groups = list[list[list[int]]]  # class -> points -> word ids
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from dataset_defaults import imbalance
 
-from data.dataset import Dataset, Split
-from data.errors import DataError
-from data.imbalance import majority_and_minority, profile
-from data.points import Images
+from crl.data.dataset import Dataset, Split
+from crl.data.errors import DataError
+from crl.data.imbalance import majority_and_minority, profile
+from crl.data.points import Images
 
 
 def split(sizes: list[int], first: int = 0) -> Split:

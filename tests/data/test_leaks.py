@@ -6,9 +6,9 @@ from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.dataset import Dataset, Split
-from data.leaks import find_leaks
-from data.points import Documents, Images, Points, Sentences, Vectors
+from crl.data.dataset import Dataset, Split
+from crl.data.leaks import find_leaks
+from crl.data.points import Documents, Images, Points, Sentences, Vectors
 
 Words = list[int]
 
@@ -151,7 +151,7 @@ def test_built_in_images_share_no_point():
 def test_built_in_text_shares_few_points(tmp_path, monkeypatch):
     """The loader drops repeated sentences, but all rare words are one to the encoder."""
     monkeypatch.setenv("CRL_DATA", str(tmp_path))
-    monkeypatch.setattr("data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
+    monkeypatch.setattr("crl.data.datasets.docstrings.PACKAGES", {"networkx": "networkx"})
     assert all(
         leak.shared < 0.02 * leak.points
         for leak in find_leaks(load("docstrings", sentences_per_document=80))

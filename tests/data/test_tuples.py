@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from data.seeding import generator
-from data.tuples import TupleSampler, TupleStream
+from crl.data.seeding import generator
+from crl.data.tuples import TupleSampler, TupleStream
 
 SIZES = [1, 2, 5, 12, 0, 30]
 
@@ -108,7 +108,7 @@ def test_a_step_is_determined_by_seed_stream_and_step(negatives):
 
 @pytest.mark.parametrize("negatives", [0, 4])
 def test_a_stream_gives_a_step_the_same_batch_wherever_it_starts(negatives, monkeypatch):
-    monkeypatch.setattr("data.tuples._POINTS_A_CALL", 700)  # some steps at once, not all
+    monkeypatch.setattr("crl.data.tuples._POINTS_A_CALL", 700)  # some steps at once, not all
 
     def stream():
         return TupleStream(sampler(SIZES, negatives=negatives), 8, 0, "train")

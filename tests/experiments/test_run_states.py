@@ -12,9 +12,9 @@ import yaml
 from filelock import FileLock
 from made_up_runs import CONFIG, make_cell, make_run, make_study
 
-from cli.main import main
-from experiments.status import RunStatus, overview, run_status
-from experiments.storage.manifest import Cell, Manifest, Study, write_manifest
+from crl.cli.main import main
+from crl.experiments.status import RunStatus, overview, run_status
+from crl.experiments.storage.manifest import Cell, Manifest, Study, write_manifest
 
 
 def begun(root: Path, name: str, seed: int, step: int = 0, **more: Any) -> Path:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
-from experiments.config.compose import compose_config
-from experiments.config.identity import config_hash
-from experiments.config.schema import Config
-from experiments.errors import ConfigError
-from experiments.storage.run_folder import RunFolder
-from experiments.trackers import TRACKERS, Trackers
+from crl.cli.main import main
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import config_hash
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.trackers import TRACKERS, Trackers
 
 TINY = [
     "train",

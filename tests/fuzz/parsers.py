@@ -21,15 +21,15 @@ import torch
 import yaml
 from hypothesis import strategies as st
 
-from data.datasets.documents import guess_layout, read_text
-from data.files.archive import read_texts
-from data.files.atomic import _canonical_digest, sha256_of
-from data.text.sentences import split_sentences
-from data.text.word_vectors import glove_vectors
-from experiments.config.compose import combinations, compose_config, load_config
-from experiments.config.schema import GROUPS, SECTIONS
-from experiments.storage.manifest import read_manifest
-from experiments.storage.results import read_run
+from crl.data.datasets.documents import guess_layout, read_text
+from crl.data.files.archive import read_texts
+from crl.data.files.atomic import _canonical_digest, sha256_of
+from crl.data.text.sentences import split_sentences
+from crl.data.text.word_vectors import glove_vectors
+from crl.experiments.config.compose import combinations, compose_config, load_config
+from crl.experiments.config.schema import GROUPS, SECTIONS
+from crl.experiments.storage.manifest import read_manifest
+from crl.experiments.storage.results import read_run
 
 VOCABULARY = ["<pad>", "<unk>", "the", "cat", "new york", "é"]
 

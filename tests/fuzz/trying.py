@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from parsers import Parser
 
-from data.errors import DataError
-from experiments.errors import ConfigError
+from crl.data.errors import DataError
+from crl.experiments.errors import ConfigError
 
 
 def trial(

@@ -16,8 +16,8 @@ from typing import Any
 
 
 def serve() -> None:
-    import experiments.run  # noqa: F401
-    from experiments.config.compose import compose_config
+    import crl.experiments.run  # noqa: F401
+    from crl.experiments.config.compose import compose_config
 
     for dataset in ("glyphs", "documents"):
         compose_config([f"dataset={dataset}"])
@@ -36,7 +36,7 @@ def serve() -> None:
 
 def _child(request: dict[str, Any]) -> None:
     """Run the command with the faults of the request; never return."""
-    from cli.main import main
+    from crl.cli.main import main
 
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

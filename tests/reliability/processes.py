@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.storage.results import read_run
+from crl.experiments.storage.results import read_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = ["training.steps=12", "training.log_every=3", "training.dev_every=4",

@@ -10,10 +10,10 @@ import pytest
 import torch
 from processes import ForkServer, Undisturbed, log_of, same
 
-from cli.main import main
-from data.files.atomic import DamagedFile, _Digesting, load_tensors, save_tensors
-from experiments.errors import ConfigError
-from experiments.storage.results import read_run
+from crl.cli.main import main
+from crl.data.files.atomic import DamagedFile, _Digesting, load_tensors, save_tensors
+from crl.experiments.errors import ConfigError
+from crl.experiments.storage.results import read_run
 
 SEED = 20190609
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from processes import ForkServer, Undisturbed, same
 
-from experiments.storage.results import read_run
+from crl.experiments.storage.results import read_run
 
 SEED = 20190609
 KINDS = ("synced", "before renamed", "after renamed")

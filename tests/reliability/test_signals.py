@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from processes import ForkServer, Undisturbed, log_of, same, until
 
-from experiments.runtime.signals import (
+from crl.experiments.runtime.signals import (
     DeferredSignals,
     Interrupted,
     deaf_to_ctrl_c,
@@ -21,7 +21,7 @@ from experiments.runtime.signals import (
     passed_on,
 )
 
-COMMAND = [sys.executable, "-m", "cli.main"]
+COMMAND = [sys.executable, "-m", "crl.cli.main"]
 LONG = "training.checkpoint_seconds=1000"  # a checkpoint is there only because of the signal
 
 
@@ -163,7 +163,7 @@ def test_a_launcher_that_raises_after_a_signal_does_not_hide_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["experiments.run.prepare", "experiments.evaluation.score.evaluate"]
+    "where", ["crl.experiments.run.prepare", "crl.experiments.evaluation.score.evaluate"]
 )
 def test_sigterm_outside_of_training(
     where: str,
@@ -172,7 +172,7 @@ def test_sigterm_outside_of_training(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from cli.main import main
+    from crl.cli.main import main
 
     command = [*texts.command, f"run_dir={tmp_path}/run"]
     monkeypatch.setenv("CRL_DATA", str(texts.cache))
@@ -189,9 +189,9 @@ def test_sigterm_outside_of_training(
 
 
 def test_runs_side_by_side_save_their_checkpoints(texts: Undisturbed, tmp_path: Path) -> None:
-    from experiments.launch.launch import launch
-    from experiments.launch.run_spec import RunSpec
-    from experiments.launch.worker_pool import WorkerPool
+    from crl.experiments.launch.launch import launch
+    from crl.experiments.launch.run_spec import RunSpec
+    from crl.experiments.launch.worker_pool import WorkerPool
 
     run = tmp_path / "run"
     overrides = (*slowly(texts)[1:], f"run_dir={run}", "training.steps=1000000")

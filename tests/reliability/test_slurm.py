@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from slurm_node import CannotStart, slurm_node
 
-from cli.main import main
+from crl.cli.main import main
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ class Cluster:
 
     def crl(self, *arguments: str) -> "subprocess.Popen[str]":
         print(f"$ crl {' '.join(arguments)}", flush=True)
-        command = [sys.executable, "-m", "cli.main", *arguments]
+        command = [sys.executable, "-m", "crl.cli.main", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 

@@ -3,10 +3,10 @@
 from dataclasses import fields
 from typing import Any
 
-from data.dataset import Dataset
-from data.imbalance import imbalanced
-from data.text.tokens import TextOptions
-from experiments.config.datasets import DATASETS, DocumentsConfig, LabelledConfig
+from crl.data.dataset import Dataset
+from crl.data.imbalance import imbalanced
+from crl.data.text.tokens import TextOptions
+from crl.experiments.config.datasets import DATASETS, DocumentsConfig, LabelledConfig
 
 
 def load(name: str, **options: Any) -> Dataset:

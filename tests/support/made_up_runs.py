@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from experiments.storage.manifest import Cell, Manifest, Study, write_manifest
-from experiments.storage.run_folder import RunFolder
+from crl.experiments.storage.manifest import Cell, Manifest, Study, write_manifest
+from crl.experiments.storage.run_folder import RunFolder
 
 # A name with every character that HTML, LaTeX or Markdown would read as its own.
 NASTY = "a&b_<i>%{}|`$~^\\"

@@ -7,9 +7,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from data.errors import DataError
-from data.wikipedia.articles import Rule
-from data.wikipedia.build import build_wiki
+from crl.data.errors import DataError
+from crl.data.wikipedia.articles import Rule
+from crl.data.wikipedia.build import build_wiki
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
 <siteinfo><namespaces><namespace key="-2">Media</namespace><namespace key="0" />\

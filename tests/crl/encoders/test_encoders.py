@@ -15,7 +15,7 @@ from crl.encoders.gru import GRUEncoder, final_states, final_states_on_cpu
 from crl.encoders.images import Standardise
 from crl.encoders.torchvision_model import TorchvisionModel
 from crl.encoders.wrappers import EncoderPair, UnitLength
-from experiments.config.encoders import ENCODERS
+from crl.experiments.config.encoders import ENCODERS
 
 repeated = settings(max_examples=20, deadline=None, derandomize=True)
 few = settings(max_examples=5, deadline=None, derandomize=True)

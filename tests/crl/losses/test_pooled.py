@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from slow_losses import normal, slow_dot, slow_loss
 from torch import Tensor
 
+from crl.data.seeding import generator
+from crl.data.tuples import TupleBatch, TupleSampler
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.margin_loss import LOSSES
 from crl.losses.pooled import pool_size, pooled_contrastive_loss, pooled_loss_by_autograd
-from data.seeding import generator
-from data.tuples import TupleBatch, TupleSampler
 
 repeated = settings(max_examples=25, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)

@@ -13,10 +13,10 @@ import torch
 from dataset_defaults import load
 from scripted_server import says, serving
 
-from data.dataset import pixel_statistics
-from data.datasets import cifar100
-from data.datasets.cifar100 import load_cifar100
-from data.errors import DataError
+from crl.data.dataset import pixel_statistics
+from crl.data.datasets import cifar100
+from crl.data.datasets.cifar100 import load_cifar100
+from crl.data.errors import DataError
 
 
 class Evil:

@@ -8,9 +8,9 @@ from dataset_defaults import load
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.datasets import docstrings
-from data.datasets.docstrings import _documented, _modules, _prose, _sentences, _spread
-from data.errors import DataError
+from crl.data.datasets import docstrings
+from crl.data.datasets.docstrings import _documented, _modules, _prose, _sentences, _spread
+from crl.data.errors import DataError
 
 SOURCE = b'''
 """The module says this here. And it says that too."""

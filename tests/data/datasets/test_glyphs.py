@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from data.datasets.glyphs import CHARACTERS, FACES, _render, load_glyphs
+from crl.data.datasets.glyphs import CHARACTERS, FACES, _render, load_glyphs
 
 
 def made(points=8, test=2, seed=0):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from data.datasets.image_folder import load_image_folder
-from data.errors import DataError
+from crl.data.datasets.image_folder import load_image_folder
+from crl.data.errors import DataError
 
 COLOURS = {"cat": (250, 10, 20), "dog": (10, 240, 30), "eel": (5, 15, 230)}
 
@@ -138,7 +138,7 @@ def test_options_and_files_decide_and_nothing_is_read_twice(tmp_path, monkeypatc
     assert (
         len({first.fingerprint(), *(load(root, **option).fingerprint() for option in options)}) == 5
     )
-    monkeypatch.setattr("data.datasets.image_folder._read", None)
+    monkeypatch.setattr("crl.data.datasets.image_folder._read", None)
     assert load(root).fingerprint() == first.fingerprint()
     monkeypatch.undo()
     Image.new("RGB", (50, 50), "white").save(root / "cat" / "000.png")

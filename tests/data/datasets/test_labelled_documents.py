@@ -12,12 +12,12 @@ import pytest
 from dataset_defaults import load as load_with_defaults
 from scripted_server import serving
 
-from data.datasets import imdb
-from data.errors import DataError
-from data.files import archive
-from data.points import Documents, Sentences
-from data.text.sentences import split_sentences
-from data.text.tokens import UNKNOWN, tokenise
+from crl.data.datasets import imdb
+from crl.data.errors import DataError
+from crl.data.files import archive
+from crl.data.points import Documents, Sentences
+from crl.data.text.sentences import split_sentences
+from crl.data.text.tokens import UNKNOWN, tokenise
 
 
 def review(role: str, label: str, number: int) -> str:
@@ -205,7 +205,7 @@ def test_short_unlabelled_documents_are_dropped_and_counted(folder):
 
 def test_a_cached_data_set_is_not_read_again(folder, monkeypatch):
     first = load(folder)
-    monkeypatch.setattr("data.datasets.labelled_documents.read_text", None)
+    monkeypatch.setattr("crl.data.datasets.labelled_documents.read_text", None)
     assert load(folder).fingerprint() == first.fingerprint()
 
 

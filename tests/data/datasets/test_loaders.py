@@ -5,7 +5,7 @@ from inspect import Parameter, signature
 import pytest
 from dataset_defaults import load
 
-from experiments.config.datasets import DATASETS
+from crl.experiments.config.datasets import DATASETS
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -11,9 +11,9 @@ import pytest
 from dataset_defaults import load as load_with_defaults
 from scripted_server import says, serving
 
-from data.datasets import wiki3029
-from data.errors import DataError
-from data.files import archive
+from crl.data.datasets import wiki3029
+from crl.data.errors import DataError
+from crl.data.files import archive
 
 BYTES = (
     b"\n".join(b"sentence %d with '''bold''' &nbsp; \xe9 and\xc2\x85more" % i for i in range(20))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import DataError
-from data.files import archive
-from data.files.archive import read_texts, unpack
+from crl.data.errors import DataError
+from crl.data.files import archive
+from crl.data.files.archive import read_texts, unpack
 
 MIB = 2**20
 PACKERS = {"tar": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}

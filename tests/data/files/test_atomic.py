@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.files.atomic import write_json
+from crl.data.files.atomic import write_json
 
 
 def test_a_file_is_written_whole_or_not_at_all(

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.dataset import Dataset, Split, cached_dataset
-from data.errors import DataError
-from data.files.atomic import save_tensors
-from data.files.cache import cached, data_home, existing_root, find, stamps
-from data.points import Documents, Images, Sentences
+from crl.data.dataset import Dataset, Split, cached_dataset
+from crl.data.errors import DataError
+from crl.data.files.atomic import save_tensors
+from crl.data.files.cache import cached, data_home, existing_root, find, stamps
+from crl.data.points import Documents, Images, Sentences
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 VALUE = {
@@ -178,7 +178,7 @@ PROCESS = """
 import sys, time
 from pathlib import Path
 import torch
-from data.files.cache import cached
+from crl.data.files.cache import cached
 
 folder, me = Path(sys.argv[1]), sys.argv[2]
 (folder / f"ready-{me}").touch()

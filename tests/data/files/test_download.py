@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from scripted_server import Server, cut, no_ranges, says, serving, stall
 
-from data.errors import DataError
-from data.files import download
-from data.files.download import Source, fetch
+from crl.data.errors import DataError
+from crl.data.files import download
+from crl.data.files.download import Source, fetch
 
 BODY = gzip.compress(random.Random(0).randbytes(300_000))
 SIZE = len(BODY)
@@ -308,7 +308,7 @@ def test_a_killed_download_goes_on_with_every_byte_that_had_come(
 
 
 def test_every_source_is_pinned_or_says_why_not() -> None:
-    from data.datasets import cifar100, imdb, wiki3029
+    from crl.data.datasets import cifar100, imdb, wiki3029
 
     for pinned in (cifar100.SOURCE, imdb.SOURCE):
         assert len(pinned.sha256 or "") == 64 and (pinned.size or 0) > 8 * 10**7

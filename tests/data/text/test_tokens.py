@@ -10,11 +10,11 @@ from dataset_defaults import text_options
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import data.text.tokens
-from data.dataset import Dataset, Split
-from data.errors import DataError
-from data.points import Images
-from data.text.tokens import (
+import crl.data.text.tokens
+from crl.data.dataset import Dataset, Split
+from crl.data.errors import DataError
+from crl.data.points import Images
+from crl.data.text.tokens import (
     PADDING,
     SPECIAL,
     UNKNOWN,
@@ -96,7 +96,7 @@ def test_encode_is_one_sentence_at_a_time_looked_up_and_cut(sentences, lowercase
     ]
     expected = [words[:max_words] for words in whole]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data.text.tokens, "_CHUNK", 2)  # several chunks
+        patch.setattr(crl.data.text.tokens, "_CHUNK", 2)  # several chunks
         points = encode(sentences, growing, text_options(lowercase=lowercase, max_words=max_words))
     assert growing == ids
     assert points.words.tolist() == [word for words in expected for word in words]

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from data.dataset import Split
-from data.errors import DataError
-from data.points import Images, Sentences
-from data.text.tokens import SPECIAL, text_dataset
-from data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
+from crl.data.dataset import Split
+from crl.data.errors import DataError
+from crl.data.points import Images, Sentences
+from crl.data.text.tokens import SPECIAL, text_dataset
+from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
 
 VOCABULARY = [*SPECIAL, "the", "cat", "sat", "new york"]
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from wiki_dumps import ONE_OF_EACH, PAGES, SMALL, build, dump, page, prose
 
-from data.errors import DataError
-from data.wikipedia.articles import REASONS, Rule, read_titles
+from crl.data.errors import DataError
+from crl.data.wikipedia.articles import REASONS, Rule, read_titles
 
 
 def test_what_each_filter_drops_adds_up_to_the_pages(tmp_path):

@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 from wiki_dumps import PAGES, SMALL, build, dump, files, long_dump, refused
 
-from data.wikipedia import build as building
-from data.wikipedia.articles import Rule
+from crl.data.wikipedia import build as building
+from crl.data.wikipedia.articles import Rule
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +76,13 @@ def _parsed_pages(expected: dict[str, bytes]) -> int:
 KILLED = """
 import sys, time
 from pathlib import Path
-from data.wikipedia import build as building
+from crl.data.wikipedia import build as building
 rule_of = building.draw_sentences
 def slow(*arguments):
     time.sleep(0.004)
     return rule_of(*arguments)
 building.draw_sentences = slow
-from data.wikipedia.articles import Rule
+from crl.data.wikipedia.articles import Rule
 rule = Rule(min_sections=3, section_sentences=6, sentences=20, max_page_bytes=2**16)
 print("begun", flush=True)
 building.build_wiki(Path(sys.argv[1]), Path(sys.argv[2]), rule, print, 0.02)

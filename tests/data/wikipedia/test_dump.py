@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from wiki_dumps import HEAD, PAGES, dump, huge_dump, page, prose, refused
 
-from data.wikipedia import dump as wiki_dump
-from data.wikipedia.dump import BrokenDump, PageReader
+from crl.data.wikipedia import dump as wiki_dump
+from crl.data.wikipedia.dump import BrokenDump, PageReader
 
 
 def read(path: Path, skip: int = 0) -> list[tuple[str, str | None]]:

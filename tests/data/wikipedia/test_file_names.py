@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.wikipedia.file_names import ArticleNames, file_name
+from crl.data.wikipedia.file_names import ArticleNames, file_name
 
 
 @given(

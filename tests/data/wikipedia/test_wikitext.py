@@ -4,8 +4,13 @@ import time
 
 import pytest
 
-from data.wikipedia.articles import hidden_namespaces
-from data.wikipedia.wikitext import is_disambiguation, plain_text, prose_sentences, split_sections
+from crl.data.wikipedia.articles import hidden_namespaces
+from crl.data.wikipedia.wikitext import (
+    is_disambiguation,
+    plain_text,
+    prose_sentences,
+    split_sections,
+)
 
 HIDDEN = hidden_namespaces({6: "Datei", 14: "Kategorie"})
 WIKITEXT = """{{Infobox city|name=X|area={{convert|5|km2|sqmi|{{abbr|x|y}}}}|\

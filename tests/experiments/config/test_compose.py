@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from crl.experiments.config.checks import check_config
+from crl.experiments.config.compose import compose_config, load_config, to_yaml
+from crl.experiments.config.datasets import DATASETS, ImagesConfig
+from crl.experiments.config.encoders import ENCODERS, EncoderConfig
+from crl.experiments.config.help import option_lines
+from crl.experiments.config.identity import config_hash, first_difference, run_name
+from crl.experiments.config.messages import CONFIG_DIR, choices
+from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
+from crl.experiments.config.option import Choice
+from crl.experiments.config.schema import GROUPS, SECTIONS, Config
+from crl.experiments.errors import ConfigError
 from crl.losses.contrastive import LOSSES
-from experiments.config.checks import check_config
-from experiments.config.compose import compose_config, load_config, to_yaml
-from experiments.config.datasets import DATASETS, ImagesConfig
-from experiments.config.encoders import ENCODERS, EncoderConfig
-from experiments.config.help import option_lines
-from experiments.config.identity import config_hash, first_difference, run_name
-from experiments.config.messages import CONFIG_DIR, choices
-from experiments.config.objectives import OBJECTIVES, ObjectiveConfig
-from experiments.config.option import Choice
-from experiments.config.schema import GROUPS, SECTIONS, Config
-from experiments.errors import ConfigError
 
 # The name of every run that configs/ gives, by its overrides, as it was before the options became
 # dataclasses. A name that changes would train everything anew.

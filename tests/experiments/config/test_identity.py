@@ -1,7 +1,7 @@
 """Flat options: one name a value."""
 
-from experiments.config.compose import compose_config
-from experiments.config.identity import flat_options
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import flat_options
 
 
 def test_nested_options_become_dotted_names() -> None:

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.dataset import Split
-from data.points import Vectors
-from experiments.config.schema import EvaluationConfig
-from experiments.evaluation.accuracy import evaluate
+from crl.data.dataset import Split
+from crl.data.points import Vectors
+from crl.experiments.config.schema import EvaluationConfig
+from crl.experiments.evaluation.accuracy import evaluate
 
 
 @settings(max_examples=10, deadline=None)

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import torch
 
-from cli.main import main
+from crl.cli.main import main
+from crl.data.seeding import generator
+from crl.data.tuples import TupleSampler
+from crl.experiments.config.compose import compose_config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.accuracy import group_scores
+from crl.experiments.evaluation.theory import theory
 from crl.losses.contrastive import contrastive_loss
 from crl.losses.pooled import pooled_contrastive_loss
 from crl.scoring.classifiers import Classifier
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks
 from crl.theory.bounds import theory_report
-from data.seeding import generator
-from data.tuples import TupleSampler
-from experiments.config.compose import compose_config
-from experiments.errors import ConfigError
-from experiments.evaluation.accuracy import group_scores
-from experiments.evaluation.theory import theory
 
 TINY = ["dataset.points_per_class=10", "dataset.test_per_class=3", "encoder.width=2",
         "training.batch_size=16", "training.steps=4", "training.dev_every=4",
@@ -217,7 +217,7 @@ def test_training_dev_loss_and_curve_all_draw_from_the_same_rho(
             super().__init__(*arguments, **options)
             given.append((len(self.labels), self._spans.diff().double() / self._places))
 
-    monkeypatch.setattr(f"experiments.training.{module}.TupleSampler", Spied)
+    monkeypatch.setattr(f"crl.experiments.training.{module}.TupleSampler", Spied)
     command = [
         "train",
         *TINY,
@@ -300,7 +300,7 @@ def test_uniform_ratio_reports_what_ranks_say() -> None:
     draws = torch.Generator().manual_seed(2)
     labels, features = torch.arange(12) % 4, torch.randn(12, 4, generator=draws)
     found = ranks(features, torch.eye(4), labels)
-    from experiments.evaluation.accuracy import scores
+    from crl.experiments.evaluation.accuracy import scores
 
     options = compose_config(["evaluation.ks=[2]", "evaluation.tops=[1]"]).evaluation
     scored = scores(

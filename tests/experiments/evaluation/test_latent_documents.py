@@ -8,12 +8,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from data.dataset import Dataset, Split
-from data.points import Documents, Sentences
-from experiments.config.compose import compose_config
-from experiments.errors import ConfigError
-from experiments.evaluation.encode import encode, encode_splits
-from experiments.evaluation.theory import latent_theory
+from crl.data.dataset import Dataset, Split
+from crl.data.points import Documents, Sentences
+from crl.experiments.config.compose import compose_config
+from crl.experiments.errors import ConfigError
+from crl.experiments.evaluation.encode import encode, encode_splits
+from crl.experiments.evaluation.theory import latent_theory
 
 
 class Encoder(nn.Module):
@@ -78,7 +78,7 @@ def test_the_theory_is_about_the_documents_that_training_draws_from(
     assert found["tau"] == pytest.approx(1 / 6)
     assert found["all_points"]["tau"] == pytest.approx(1 / 20)
     assert encoder.read == 36  # nothing else was encoded
-    monkeypatch.setattr("experiments.evaluation.theory._DOCUMENTS", 4)
+    monkeypatch.setattr("crl.experiments.evaluation.theory._DOCUMENTS", 4)
     found = latent_theory(config, fabric, encoder, dataset, {})
     assert (found["classes"], found["train"]["classes"]) == (4, 4)
     assert found["all_points"]["tau"] == pytest.approx(1 / 20)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-import experiments.evaluation.theory
-from experiments.config.compose import compose_config
-from experiments.errors import RunError
-from experiments.evaluation.theory import theory
+import crl.experiments.evaluation.theory
+from crl.experiments.config.compose import compose_config
+from crl.experiments.errors import RunError
+from crl.experiments.evaluation.theory import theory
 
 
 def test_a_violated_inequality_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +17,7 @@ def test_a_violated_inequality_fails_the_run(monkeypatch: pytest.MonkeyPatch) ->
     assert theory(config.objective, config.seed, features, 4)["all_points"]["tau"] == pytest.approx(
         0.25
     )
-    exact = experiments.evaluation.theory.theory_report
+    exact = crl.experiments.evaluation.theory.theory_report
 
     def wrong(*arguments: object, **options: object) -> dict[str, object]:
         report = exact(*arguments, **options)  # type: ignore[arg-type]
@@ -25,6 +25,6 @@ def test_a_violated_inequality_fails_the_run(monkeypatch: pytest.MonkeyPatch) ->
         report["bounds"]["lemma_4_3"]["slack"] = -1.0
         return report
 
-    monkeypatch.setattr(experiments.evaluation.theory, "theory_report", wrong)
+    monkeypatch.setattr(crl.experiments.evaluation.theory, "theory_report", wrong)
     with pytest.raises(RunError, match="lemma_4_3 violated"):
         theory(config.objective, config.seed, features, 4)

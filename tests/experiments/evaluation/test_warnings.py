@@ -13,15 +13,15 @@ from made_up_runs import make_run
 from PIL import Image
 from torch import Tensor
 
-from cli.main import main
-from data.dataset import Dataset, Split
-from data.files.atomic import write_checked_json
-from data.points import Images
-from experiments.errors import RunError
-from experiments.evaluation import score as scoring
-from experiments.evaluation.warnings import check_features, check_numbers, warnings
-from experiments.report.write import write_report
-from experiments.training.loss_curves import LossCurves
+from crl.cli.main import main
+from crl.data.dataset import Dataset, Split
+from crl.data.files.atomic import write_checked_json
+from crl.data.points import Images
+from crl.experiments.errors import RunError
+from crl.experiments.evaluation import score as scoring
+from crl.experiments.evaluation.warnings import check_features, check_numbers, warnings
+from crl.experiments.report.write import write_report
+from crl.experiments.training.loss_curves import LossCurves
 
 TINY = [
     "dataset.points_per_class=10",

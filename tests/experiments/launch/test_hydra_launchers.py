@@ -16,15 +16,15 @@ from filelock import FileLock
 from made_up_runs import make_run
 from submitit import AutoExecutor, LocalJob
 
-from cli.main import main
-from experiments.config.compose import compose_config
-from experiments.config.identity import run_path
-from experiments.errors import ConfigError
-from experiments.launch import slurm
-from experiments.launch.hydra_launchers import choose_launcher
-from experiments.launch.launch import OneByOne, launch
-from experiments.launch.run_spec import RunSpec
-from experiments.launch.sweep import plan_sweep, run_sweep
+from crl.cli.main import main
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import run_path
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch import slurm
+from crl.experiments.launch.hydra_launchers import choose_launcher
+from crl.experiments.launch.launch import OneByOne, launch
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
 TINY = [
     "dataset.points_per_class=10",
@@ -289,7 +289,7 @@ def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(
         "hydra/launcher=submitit_local",
         f"output_dir={tmp_path}/jobs",
     ]
-    command = [sys.executable, "-m", "cli.main", "train", "-m", *options]
+    command = [sys.executable, "-m", "crl.cli.main", "train", "-m", *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as sweep:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from made_up_runs import make_run
 
-from experiments.launch.launch import OneByOne, do_run, launch
-from experiments.launch.progress_bar import ProgressBar
-from experiments.launch.run_spec import RunSpec
+from crl.experiments.launch.launch import OneByOne, do_run, launch
+from crl.experiments.launch.progress_bar import ProgressBar
+from crl.experiments.launch.run_spec import RunSpec
 
 
 def runs_in(folder: Path, *points: int) -> list[RunSpec]:
@@ -76,7 +76,7 @@ def test_only_a_bug_leaves_a_traceback(
         raise errors.pop()
 
     errors: list[Exception] = [OSError("no disk"), TypeError("a bug")]
-    monkeypatch.setattr("experiments.run.run", fail)
+    monkeypatch.setattr("crl.experiments.run.run", fail)
     assert do_run(["seed=0"], print) == "TypeError: a bug"
     assert "Traceback" in capsys.readouterr().err
     assert do_run(["seed=1"], print) == "OSError: no disk"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config.compose import compose_config
-from experiments.config.identity import run_path
-from experiments.errors import ConfigError
-from experiments.launch.run_spec import RunSpec
-from experiments.launch.worker_pool import WorkerPool
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import run_path
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.launch.worker_pool import WorkerPool
 
 TINY = [
     "dataset.points_per_class=10",

@@ -6,8 +6,8 @@ import pytest
 from html_page import Page
 from made_up_runs import NASTY, make_cell, make_run, make_study
 
-from experiments.report.write import write_report
-from experiments.storage.manifest import Cell
+from crl.experiments.report.write import write_report
+from crl.experiments.storage.manifest import Cell
 
 
 @pytest.fixture(scope="module")

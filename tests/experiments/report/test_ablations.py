@@ -4,8 +4,8 @@ from pathlib import Path
 
 from made_up_runs import make_cell, make_study
 
-from experiments.report.accuracy_claims import ablations
-from experiments.report.load_runs import load_report_data
+from crl.experiments.report.accuracy_claims import ablations
+from crl.experiments.report.load_runs import load_report_data
 
 LOW, HIGH, SCATTERED = (0.80, 0.81, 0.82), (0.90, 0.91, 0.92), (0.95, 0.70, 0.80)
 

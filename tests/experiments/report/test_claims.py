@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 from made_up_runs import make_cell, make_run, make_study
 
-from experiments.report.claims import CLAIMS
-from experiments.report.load_runs import load_report_data
-from experiments.report.verdicts import (
+from crl.experiments.report.claims import CLAIMS
+from crl.experiments.report.load_runs import load_report_data
+from crl.experiments.report.verdicts import (
     CONFIRMED,
     NOT_CONFIRMED,
     NOT_TESTABLE,
     Finding,
 )
-from experiments.statistics import interval
-from experiments.storage.manifest import Cell
+from crl.experiments.statistics import interval
+from crl.experiments.storage.manifest import Cell
 
 LOW, SAME, HIGH = (0.80, 0.81, 0.82), (0.86, 0.87, 0.88), (0.90, 0.91, 0.92)
 SCATTERED = (0.95, 0.80, 0.90)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from made_up_runs import make_cell, make_run, make_study
 
-from data.files.atomic import read_checked_json, write_checked_json
-from experiments.report.load_runs import load_report_data
-from experiments.report.write import write_report
+from crl.data.files.atomic import read_checked_json, write_checked_json
+from crl.experiments.report.load_runs import load_report_data
+from crl.experiments.report.write import write_report
 
 LOW, HIGH = (0.80, 0.81, 0.82), (0.90, 0.91, 0.92)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from html_page import Page
 from made_up_runs import NASTY
 
-from experiments.report.load_runs import load_report_data
-from experiments.report.page import compose_report
-from experiments.report.table_formats import Measure
+from crl.experiments.report.load_runs import load_report_data
+from crl.experiments.report.page import compose_report
+from crl.experiments.report.table_formats import Measure
 
 
 def test_the_page_is_whole_and_refers_to_itself_only(page: Page, report: Path) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from cli.tables import result_table
-from experiments.config.compose import compose_config
-from experiments.config.identity import flat_options
-from experiments.report.paper_numbers import TABLE_1, table_1
+from crl.cli.tables import result_table
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import flat_options
+from crl.experiments.report.paper_numbers import TABLE_1, table_1
 
 
 def _result(classes: int) -> dict[str, Any]:

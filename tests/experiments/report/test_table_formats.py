@@ -6,9 +6,9 @@ from pathlib import Path
 
 from made_up_runs import NASTY
 
-from experiments.report.load_runs import load_report_data
-from experiments.report.page import compose_report
-from experiments.report.table_formats import Measure, Row, Table, csv_text, latex, markdown
+from crl.experiments.report.load_runs import load_report_data
+from crl.experiments.report.page import compose_report
+from crl.experiments.report.table_formats import Measure, Row, Table, csv_text, latex, markdown
 
 
 def test_names_are_escaped() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from made_up_runs import make_run
 
-from experiments.report.paper_numbers import TABLE_1
-from experiments.report.write import write_report
-from experiments.statistics import summarise
-from experiments.storage.results import read_run
+from crl.experiments.report.paper_numbers import TABLE_1
+from crl.experiments.report.write import write_report
+from crl.experiments.statistics import summarise
+from crl.experiments.storage.results import read_run
 
 
 def test_table_1_holds_the_means_over_seeds(outputs: Path, report: Path) -> None:

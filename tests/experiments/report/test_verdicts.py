@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from experiments.report.verdicts import (
+from crl.experiments.report.verdicts import (
     CONFIRMED,
     NOT_CONFIRMED,
     NOT_TESTABLE,
     Comparison,
     decide,
 )
-from experiments.statistics import Interval
+from crl.experiments.statistics import Interval
 
 UP, DOWN, BOTH = Interval(2, 1, 3, 3), Interval(-2, -3, -1, 3), Interval(0.5, -1, 2, 3)
 ONE = Interval(2, -math.inf, math.inf, 1)

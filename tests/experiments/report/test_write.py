@@ -6,7 +6,7 @@ from pathlib import Path
 
 from made_up_runs import make_run
 
-from experiments.report.write import write_report
+from crl.experiments.report.write import write_report
 
 
 def test_every_study_has_its_table_and_figure(report: Path) -> None:
@@ -35,7 +35,7 @@ def test_the_same_runs_give_the_same_bytes(outputs: Path, report: Path, tmp_path
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nlines.linewidth: 9\n")
     code = """
 import pathlib, sys
-from experiments.report.write import write_report
+from crl.experiments.report.write import write_report
 write_report([pathlib.Path(sys.argv[1])], pathlib.Path("out"))
 """
     subprocess.run([sys.executable, "-c", code, str(outputs)], check=True, cwd=tmp_path)

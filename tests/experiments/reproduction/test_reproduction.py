@@ -2,12 +2,12 @@
 
 import pytest
 
-from experiments.config.compose import compose_config
-from experiments.config.identity import config_hash, run_path
-from experiments.errors import ConfigError
-from experiments.launch.run_spec import RunSpec
-from experiments.reproduction.scales import SCALES
-from experiments.reproduction.studies import STUDIES, plan
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import config_hash, run_path
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.reproduction.scales import SCALES
+from crl.experiments.reproduction.studies import STUDIES, plan
 
 VECTORS = {"wiki3029": ["encoder.glove_path=x"], "imdb": ["encoder.glove_path=x"]}
 

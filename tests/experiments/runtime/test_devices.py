@@ -9,7 +9,7 @@ import pytest
 _KEEPS = """
 import sys
 from pathlib import Path
-from experiments.runtime.devices import keep_freed_memory
+from crl.experiments.runtime.devices import keep_freed_memory
 
 def resident():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
-from experiments.runtime.environment import environment
+from crl.experiments.runtime.environment import environment
 
 
 def test_versions_threads_and_arithmetic_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

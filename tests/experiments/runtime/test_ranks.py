@@ -19,19 +19,19 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
-from cli.main import main
+from crl.cli.main import main
+from crl.data.dataset import Split
+from crl.data.points import Images, Sentences
 from crl.encoders.small_cnn import SmallCNN
 from crl.encoders.wrappers import EncoderPair
-from data.dataset import Split
-from data.points import Images, Sentences
-from experiments.config.compose import compose_config
-from experiments.config.encoders import ENCODERS
-from experiments.errors import ConfigError
-from experiments.launch.multi_device import Local, run_on_devices, started_outside
-from experiments.runtime.devices import build_fabric
-from experiments.runtime.ranks import Ranks
-from experiments.storage.run_folder import RunFolder
-from experiments.training.step import TrainingStep
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.encoders import ENCODERS
+from crl.experiments.errors import ConfigError
+from crl.experiments.launch.multi_device import Local, run_on_devices, started_outside
+from crl.experiments.runtime.devices import build_fabric
+from crl.experiments.runtime.ranks import Ranks
+from crl.experiments.storage.run_folder import RunFolder
+from crl.experiments.training.step import TrainingStep
 
 STEPS = 50
 TEXT = ["dataset=docstrings", "encoder.dimension=16"]
@@ -134,7 +134,7 @@ def test_two_ranks_take_the_steps_of_one_process(
     assert len(set(one)) == STEPS
 
 
-COMMAND = [sys.executable, "-m", "cli.main"]
+COMMAND = [sys.executable, "-m", "crl.cli.main"]
 TRAIN = ["train", "dataset.points_per_class=10", "dataset.test_per_class=2",
          "dataset.augment=flip_shift", "encoder.width=2", "training.batch_size=16",
          "training.steps=60", "training.log_every=1", "training.dev_every=10",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.runtime.time_left import duration, seconds_in_all, seconds_until_all_end
+from crl.experiments.runtime.time_left import duration, seconds_in_all, seconds_until_all_end
 
 
 def test_durations_are_given_in_the_unit_that_fits() -> None:

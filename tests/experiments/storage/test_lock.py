@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.storage.lock import is_locked, run_lock
+from crl.experiments.storage.lock import is_locked, run_lock
 
 
 def test_a_lock_is_seen_and_looking_leaves_no_trace(tmp_path: Path) -> None:

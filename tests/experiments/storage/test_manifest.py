@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import ConfigError
-from experiments.storage.manifest import (
+from crl.experiments.errors import ConfigError
+from crl.experiments.storage.manifest import (
     Cell,
     Manifest,
     Study,

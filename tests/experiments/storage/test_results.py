@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from made_up_runs import make_run
 
-from data.files.atomic import read_checked_json, write_checked_json
-from experiments.errors import ConfigError
-from experiments.metric_names import few_shot, metric_title
-from experiments.statistics import interval, summarise
-from experiments.storage.results import find_runs, paired_difference, read_run
+from crl.data.files.atomic import read_checked_json, write_checked_json
+from crl.experiments.errors import ConfigError
+from crl.experiments.metric_names import few_shot, metric_title
+from crl.experiments.statistics import interval, summarise
+from crl.experiments.storage.results import find_runs, paired_difference, read_run
 
 
 def test_a_run_is_read_with_its_numbers(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments.storage.run_folder import RunFolder
+from crl.experiments.storage.run_folder import RunFolder
 
 
 def test_metrics_past_the_checkpoint_and_broken_lines_go(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from crl.data.seeding import generator
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.objectives import OBJECTIVES
 from crl.losses.contrastive import quick_thoughts_loss
 from crl.losses.margin_loss import LOSSES
-from data.seeding import generator
-from experiments.config.compose import compose_config
-from experiments.config.objectives import OBJECTIVES
 
 
 def test_the_configuration_offers_every_loss() -> None:

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config.compose import compose_config
-from experiments.config.schema import OptimizerConfig
-from experiments.training.optimizers import build_optimizer, learning_rate
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.schema import OptimizerConfig
+from crl.experiments.training.optimizers import build_optimizer, learning_rate
 
 
 @given(st.integers(1, 300), st.floats(0, 0.9), st.sampled_from(["cosine", "constant"]))

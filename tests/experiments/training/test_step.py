@@ -6,11 +6,11 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from crl.data.dataset import Split
+from crl.data.points import Sentences
 from crl.encoders.bag_of_words import BagOfWords
-from data.dataset import Split
-from data.points import Sentences
-from experiments.config.compose import compose_config
-from experiments.training.step import TrainingStep
+from crl.experiments.config.compose import compose_config
+from crl.experiments.training.step import TrainingStep
 
 _SIZES = [
     "training.batch_size=6",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.config.compose import compose_config
-from experiments.training.build import load_data, make_encoder
+from crl.experiments.config.compose import compose_config
+from crl.experiments.training.build import load_data, make_encoder
 
 
 @pytest.fixture(scope="module")
