@@ -70,7 +70,9 @@ def summary(config: Config, result: dict[str, Any]) -> str:
 def sweep_table(manifest: Manifest) -> str:
     """Return a row for each combination: mean ± standard deviation over its complete runs, in %."""
     cells = [cell for study in manifest.studies for cell in study.cells]
-    finished = [[run for path in cell.runs if (run := read_run(path))] for cell in cells]
+    finished = [
+        [run for path in cell.runs if (run := read_run(path, cell.evaluation))] for cell in cells
+    ]
     metrics = dict.fromkeys(
         name for runs in finished for run in runs for name in run.metrics if classifier_title(name)
     )

@@ -1,7 +1,7 @@
 """A finished run loaded again: its encoder and its data, to be scored in other ways."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from crl.data.dataset import Dataset
-from crl.data.files.atomic import write_checked_json
 from crl.data.text.tokens import replace_vocabulary
 from crl.experiments.config.checks import check_map
 from crl.experiments.config.compose import load_config
-from crl.experiments.config.identity import config_hash
+from crl.experiments.config.identity import config_hash, evaluation_of, identity
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.attentive import check_attentive
@@ -68,12 +67,25 @@ def load_finished_run(run_dir: str, overrides: list[str], verb: str, say: Say) -
     folder = RunFolder(Path(run_dir))
     stored = folder.read_result()
     config = load_config(folder.config, overrides)
-    state = folder.load_checkpoint()
-    if stored is None or state is None:
+    if stored is None:
         kept = f" (the one before is in {folder.replaced})" if folder.replaced.exists() else ""
         raise ConfigError(
             f"{run_dir} holds no finished run{kept}; start its crl train command again first"
         )
+    return load_encoder(folder, config, stored, say)
+
+
+def load_encoder(
+    folder: RunFolder, config: Config, stored: dict[str, Any], say: Say
+) -> FinishedRun:
+    """Load the data and the trained encoder of a finished run.
+
+    ``config``: the run's configuration, or one that differs in evaluation and runtime alone.
+    ``stored``: its result. Raises ConfigError, DataError or RunError.
+    """
+    state = folder.load_checkpoint()
+    if state is None:
+        raise ConfigError(f"{folder.checkpoint} is missing; start the run again with force=true")
     fabric = build_fabric(config.runtime)
     dataset, fingerprint = load_data(config, say)
     if fingerprint != stored["dataset"].get("fingerprint"):
@@ -99,11 +111,26 @@ def evaluate_again(
 ) -> tuple[Config, dict[str, Any]]:
     """Score a finished run with other evaluation options, or on another copy of the data.
 
-    The result also goes to ``RUN_DIR/evaluations/<hash8>.json``. Raises as
-    :func:`load_finished_run` does.
+    The result also goes to ``RUN_DIR/evaluations/<hash8>.json``; a hash of what else differs from
+    the run (data, precision) is added to that name. Raises as :func:`load_finished_run` does.
     """
     run = load_finished_run(run_dir, overrides, "evaluate", say)
-    check_attentive(run.config, run.encoder)
+    result = rescored(run, command)
+    names = [evaluation_of(run.config)]
+    differs = (config_hash(run.config), run.fingerprint)
+    stored = config_hash(load_config(run.folder.config)), run.result["dataset"].get("fingerprint")
+    if differs != stored:
+        names.append("".join(differs)[:16])
+    say(f"written: {run.folder.write_evaluation('-'.join(names), result)}")
+    return run.config, result
+
+
+def rescored(run: FinishedRun, command: list[str]) -> dict[str, Any]:
+    """Return the result of a finished run with its configuration's evaluation; write nothing.
+
+    ``command`` is recorded. Raises ConfigError or RunError.
+    """
+    check_attentive(run.config, run.encoder, run.dataset.train)
     check_map(run.config)
     started = time.monotonic()
     scores = score(run.config, run.fabric, run.encoder, run.dataset)
@@ -115,15 +142,8 @@ def evaluate_again(
         **scores,
         "metrics": scores["metrics"] | chosen,
         "timing": stored["timing"] | {"evaluate_seconds": evaluate_seconds},
-        "evaluation": asdict(run.config.evaluation),
+        "evaluation": identity(run.config.evaluation),
         "environment": environment(run.fabric.device, run.fingerprint, command),
     }
     check_numbers(result)
-    target = run.folder.path / "evaluations" / f"{config_hash(run.config)}.json"
-    try:
-        target.parent.mkdir(exist_ok=True)
-        write_checked_json(target, result)
-    except OSError as error:
-        raise ConfigError(f"{target.parent} cannot be written ({error.strerror})") from error
-    say(f"written: {target}")
-    return run.config, result
+    return result

@@ -7,12 +7,18 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from crl.experiments.config.checks import check_machine
-from crl.experiments.config.datasets import FeaturesConfig
-from crl.experiments.config.identity import config_hash, run_name, run_path
+from crl.experiments.config.identity import (
+    config_hash,
+    evaluation_of,
+    identity,
+    run_name,
+    run_path,
+)
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.score import describe_data, score
 from crl.experiments.evaluation.warnings import check_numbers
+from crl.experiments.reopen import load_encoder, rescored
 from crl.experiments.runtime.console import Say
 from crl.experiments.runtime.devices import build_fabric
 from crl.experiments.runtime.environment import environment
@@ -23,9 +29,11 @@ from crl.experiments.runtime.ranks import (
     rank_zero_first,
     rank_zero_holds,
 )
+from crl.experiments.storage.results import evaluation_in
 from crl.experiments.storage.run_folder import RunFolder
 from crl.experiments.trackers import Trackers
-from crl.experiments.training.build import Prepared, load_data, prepare
+from crl.experiments.training.build import Prepared, prepare
+from crl.experiments.training.inputs import InputCheck
 from crl.experiments.training.loop import fit
 from crl.experiments.training.progress import Progress, save_untrained
 
@@ -41,9 +49,19 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     """
     check_machine(config, ranks.count, takes_several=ranks is not ALONE)
     folder = RunFolder(run_path(config))
-    if (stored := _stored_result(config, folder)) is not None:
-        say(f"complete already: {folder.path} (force=true runs it again)")
-        return stored
+    if not config.force and (stored := folder.read_result()) is not None:
+        folder.check_same_run(config)
+        InputCheck(say)(config, stored)
+        if evaluation_in(folder.path, stored) == evaluation_of(config):
+            say(f"complete already: {folder.path} (force=true runs it again)")
+            return stored
+        if ranks.count > 1:
+            raise ConfigError(
+                f"{folder.path} is trained already, with other options of evaluation; start one "
+                "process to score it again"
+            )
+        with folder.open(config):
+            return _scored_again(config, folder, command, say)
 
     fabric = build_fabric(config.runtime, ranks)
     started = time.monotonic()
@@ -52,7 +70,8 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
 
     with rank_zero_holds(fabric, folder.open(config)):
         if not config.force and (stored := rank_zero_first(fabric, folder.read_result)):
-            return stored  # another process was faster
+            # Another process was faster.
+            return _scored_again(config, folder, command, say) if fabric.is_global_zero else stored
         if folder.replaced.exists():
             say(f"{folder.replaced} keeps the complete run until the new one is complete")
         with Trackers(config, folder.path, run_name(config), say) as trackers:
@@ -82,6 +101,8 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
                 "config_hash": config_hash(config),
                 "seed": config.seed,
                 "dataset": describe_data(prepared.dataset, prepared.fingerprint),
+                "encoder_files": prepared.encoder_files,
+                "evaluation": identity(config.evaluation),
                 **scores,
                 "metrics": scores["metrics"] | progress.chosen_by(),
                 "timing": {
@@ -98,21 +119,25 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     return result
 
 
-def _stored_result(config: Config, folder: RunFolder) -> dict[str, Any] | None:
-    """Return the result of a complete run, unless it is to be replaced. Raises ConfigError."""
-    if config.force or not folder.config.exists():
-        return None
-    stored = folder.read_result()
-    folder.check_same_run(config)
-    # A file of features is the whole experiment, so it must still be the one that was scored.
-    if stored is not None and isinstance(config.dataset, FeaturesConfig):
-        fingerprint = load_data(config, lambda line: None)[1]
-        if stored["dataset"]["fingerprint"] != fingerprint:
-            raise ConfigError(
-                f"dataset.root: {config.dataset.root} has changed since it was scored; add "
-                "force=true"
-            )
-    return stored
+def _scored_again(
+    config: Config, folder: RunFolder, command: list[str], say: Say
+) -> dict[str, Any]:
+    """Score the encoder of a complete run as ``config.evaluation`` says, unless it was once.
+
+    ``result.json`` then holds that evaluation; others stay in ``evaluations/``. Only the process
+    that holds the folder's lock may call this. Raises ConfigError, DataError, RunError.
+    """
+    wanted = evaluation_of(config)
+    stored, result = folder.read_result(), folder.read_result(wanted)
+    assert stored is not None
+    if result is None:
+        say(f"trained already: {folder.path}; scoring its encoder with the new evaluation options")
+        result = rescored(load_encoder(folder, config, stored, say), command)
+    else:
+        say(f"complete already: {folder.path} (force=true runs it again)")
+    if evaluation_in(folder.path, stored) != wanted:
+        folder.change_evaluation(result)
+    return result
 
 
 def _environment(fabric: Fabric, prepared: Prepared, command: list[str]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def overview(folders: Sequence[Path]) -> Overview:
                 CellStatus(
                     f"{title} on {study.dataset}",
                     _cell_title(cell),
-                    tuple(map(status_of, cell.runs)),
+                    tuple(status_of(run, cell.evaluation) for run in cell.runs),
                 )
                 for cell in study.cells
             ]
@@ -138,10 +138,15 @@ def overview(folders: Sequence[Path]) -> Overview:
     return report
 
 
-def run_status(folder: Path) -> RunStatus:
-    """Return the state of one run; the note names a damaged file. Nothing is written."""
+def run_status(folder: Path, evaluation: str | None = None) -> RunStatus:
+    """Return the state of one run; the note names a damaged file. Nothing is written.
+
+    ``evaluation``: the hash of the evaluation that it waits for (default: any).
+    """
     try:
         run = read_run(folder)
+        if run is not None and read_run(folder, evaluation) is None:
+            return RunStatus(folder, "waiting")
     except ConfigError as error:
         return RunStatus(folder, "failed", str(error))
     if run is not None:

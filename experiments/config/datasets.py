@@ -4,7 +4,8 @@ To add a data set, write a module in data/datasets/, and add its options and its
 ``DATASETS`` here.
 
 A class attribute without a type is no option. It says what a kind of data set lacks, so that the
-code can ask every kind the same question.
+code can ask every kind the same question. ``files_can_change``: whether it reads files that users
+may change, so that their content is compared before a finished run counts as the same.
 """
 
 from dataclasses import dataclass, fields
@@ -40,6 +41,7 @@ class DatasetConfig:
     imbalance = 1.0
     minority_share = 0.5
     points_are_means = False
+    files_can_change = False
 
     def loader_arguments(self) -> dict[str, Any]:
         """The options that the loader takes; the others change what it has loaded."""
@@ -93,6 +95,7 @@ class ClassIdsConfig(LabelledConfig):
 class FeaturesConfig(LabelledConfig):
     """``root``: an NPZ or safetensors file of features that another program computed."""
 
+    files_can_change = True
     root: str | None = None
 
 
@@ -100,7 +103,7 @@ class FeaturesConfig(LabelledConfig):
 class CIFAR100Config(ImagesConfig):
     """``root``: the folder that holds ``cifar-100-python/``."""
 
-    # The files have fixed checksums, so their place cannot change the result.
+    # The data are published, so their place cannot change the result.
     root: str | None = option(None, changes_result=False)
 
 
@@ -112,6 +115,7 @@ class ImageFolderConfig(ImagesConfig):
     ``image_size``: pixels a side. ``test_fraction``: the share of test points of such a split.
     """
 
+    files_can_change = True
     root: str | None = None
     image_size: int = option(32, least=8, most=512)
     test_fraction: float = option(0.2, above=0, below=1)
@@ -144,7 +148,8 @@ class DocstringsConfig(TextConfig):
 class Wiki3029Config(TextConfig):
     """``root``: the folder or archive of Wiki-3029's files, one article each."""
 
-    root: str | None = None
+    files_can_change = True
+    root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
 
 
 @dataclass
@@ -155,6 +160,7 @@ class DocumentsConfig(TextConfig):
     dropped.
     """
 
+    files_can_change = True
     root: str | None = None
     layout: str = option("auto", choices=("auto", "lines", "running"))
     min_sentences: int = option(50, least=10)
@@ -170,6 +176,7 @@ class LabelledDocumentsConfig(WordsConfig):
     ``train_fraction`` counts the others.
     """
 
+    files_can_change = True
     root: str | None = None
     review: str = option("mean", choices=("mean", "whole"))
     max_review_words: int = option(400, least=1, most=10_000)
@@ -179,6 +186,13 @@ class LabelledDocumentsConfig(WordsConfig):
     def points_are_means(self) -> bool:  # type: ignore[override]
         """Return whether a labelled document is a mean of features, which no encoder reads."""
         return self.review == "mean"
+
+
+@dataclass
+class IMDbConfig(LabelledDocumentsConfig):
+    """``root``: the folder that holds ``aclImdb/``, or an archive of it."""
+
+    root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
 
 
 DATASETS = {
@@ -194,7 +208,7 @@ DATASETS = {
         ImageFolderConfig, "crl.data.datasets.image_folder:load_image_folder", "images"
     ),
     "documents": Choice(DocumentsConfig, "crl.data.datasets.documents:load_documents", "sentences"),
-    "imdb": Choice(LabelledDocumentsConfig, "crl.data.datasets.imdb:load_imdb", "sentences"),
+    "imdb": Choice(IMDbConfig, "crl.data.datasets.imdb:load_imdb", "sentences"),
     "labelled_documents": Choice(
         LabelledDocumentsConfig,
         "crl.data.datasets.labelled_documents:load_labelled_documents",

@@ -28,6 +28,10 @@ class EncoderConfig:
         """The options that the constructor takes."""
         return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "name"}
 
+    def files(self) -> dict[str, str]:
+        """The files that the encoder reads: option -> path."""
+        return {}
+
 
 @dataclass
 class VGG16Config(EncoderConfig):
@@ -68,6 +72,10 @@ class TorchvisionConfig(FrozenEncoderConfig):
         """The model's name in torchvision."""
         return self.model
 
+    def files(self) -> dict[str, str]:
+        """The file of weights, if they come from one."""
+        return {} if self.weights in ("random", "download") else {"weights": self.weights}
+
 
 @dataclass
 class InstalledConfig(FrozenEncoderConfig):
@@ -98,6 +106,12 @@ class SentenceEncoderConfig(EncoderConfig):
     glove_path: str | None = None
     frozen: bool = True
     dropout: float = option(0.0, least=0, below=1)
+
+    def files(self) -> dict[str, str]:
+        """The file of word vectors, if they come from one."""
+        if self.embedding != "glove" or self.glove_path is None:
+            return {}
+        return {"glove_path": self.glove_path}
 
     def arguments(self) -> dict[str, Any]:
         """The options without those of the vectors; learned vectors are never frozen."""

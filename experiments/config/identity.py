@@ -1,4 +1,8 @@
-"""The identity of a run: the hash of its options, its name and its folder."""
+"""The identity of a run: the hash of what its training depends on, its name and its folder.
+
+What its evaluation depends on has a hash of its own: a changed evaluation scores the same encoder
+again.
+"""
 
 import hashlib
 import json
@@ -8,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crl.experiments.config.paths import expanded
-from crl.experiments.config.schema import Config
+from crl.experiments.config.schema import Config, EvaluationConfig
 
 
 def identity(options: Any) -> dict[str, Any]:
@@ -20,37 +24,72 @@ def identity(options: Any) -> dict[str, Any]:
     }
 
 
+def training_identity(config: Config) -> dict[str, Any]:
+    """Return the options that can change the trained encoder, the seed aside, as plain types."""
+    return {name: value for name, value in identity(config).items() if name != "evaluation"}
+
+
 def config_hash(config: Config) -> str:
-    """Return 8 hexadecimal digits over all that can change the result, the seed aside."""
-    text = json.dumps(identity(config), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    """Return 8 hexadecimal digits over all that can change the encoder, the seed aside."""
+    return _hash(training_identity(config))
+
+
+def evaluation_hash(options: Mapping[str, Any]) -> str:
+    """Return 8 hexadecimal digits over evaluation options by name; others are ignored."""
+    names = [s.name for s in fields(EvaluationConfig) if s.metadata.get("changes_result", True)]
+    return _hash({name: options[name] for name in names if name in options})
+
+
+def evaluation_of(config: Config) -> str:
+    """Return the hash of a configuration's evaluation."""
+    return evaluation_hash(identity(config.evaluation))
+
+
+def _hash(options: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def run_name(config: Config) -> str:
     """Return ``<dataset>-<encoder>-<objective>-<hash8>``."""
+    return _named(config, config_hash(config))
+
+
+def _named(config: Config, hash8: str) -> str:
     names = (config.dataset.name, config.encoder.name, config.objective.name)
-    return "-".join([*names, config_hash(config)])
+    return "-".join([*names, hash8])
 
 
 def run_path(config: Config) -> Path:
     """Return the run's folder. Raises ConfigError.
 
-    It is ``run_dir`` if that is set, else ``<output_dir>/runs/<name>/seed<k>``.
+    It is ``run_dir`` if that is set, else ``<output_dir>/runs/<name>/seed<k>``. A folder that an
+    earlier crl named, with a hash over evaluation too, is used where it is.
     """
     if config.run_dir is not None:
         return expanded(config.run_dir)
-    return expanded(config.output_dir) / "runs" / run_name(config) / f"seed{config.seed}"
+    runs, seed = expanded(config.output_dir) / "runs", f"seed{config.seed}"
+    earlier = runs / _named(config, earlier_hash(config)) / seed
+    return earlier if earlier.is_dir() else runs / run_name(config) / seed
+
+
+def earlier_hash(config: Config) -> str:
+    """Return the hash of crl before evaluation had one of its own, to find the runs of then."""
+    options = identity(config)
+    if config.dataset.name in ("imdb", "wiki3029"):
+        options["dataset"]["root"] = getattr(config.dataset, "root", None)
+    return _hash(options)
 
 
 def is_same_run(stored: Config, config: Config) -> bool:
-    """Return whether both configurations describe one run, seed included."""
+    """Return whether both configurations train one run, seed included."""
     return not first_difference(stored, config)
 
 
 def first_difference(stored: Config, config: Config) -> str:
-    """Name the first option that differs and can change the result; empty if none does."""
+    """Name the first option that differs and can change the encoder; empty if none does."""
     old, new = (
-        {"seed": options.seed, **flat_options(identity(options))} for options in (stored, config)
+        {"seed": options.seed, **flat_options(training_identity(options))}
+        for options in (stored, config)
     )
     different = (name for name, value in new.items() if old.get(name) != value)
     return next((f"{name} is {old.get(name)} there, {new[name]} here" for name in different), "")

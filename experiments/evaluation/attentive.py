@@ -8,7 +8,7 @@ from tqdm import tqdm
 from crl.data.dataset import Dataset, Split
 from crl.data.seeding import generator
 from crl.experiments.config.schema import Config
-from crl.experiments.errors import ConfigError
+from crl.experiments.errors import ConfigError, one_line
 from crl.experiments.evaluation.accuracy import scores
 from crl.scoring.attentive_probe import attend, fit_attentive_probe, linear_part
 
@@ -33,13 +33,33 @@ def attentive_metrics(
     return named | {"dev.attentive.top1": dev_accuracy}
 
 
-def check_attentive(config: Config, encoder: nn.Module) -> None:
-    """Raise ConfigError if a probe is asked for and our encoder has no tokens."""
-    if config.evaluation.attentive and not hasattr(encoder, "tokens"):
+@torch.no_grad()
+def check_attentive(config: Config, encoder: nn.Module, split: Split) -> None:
+    """Raise ConfigError if a probe is asked for and the encoder gives no tokens of two points."""
+    if not config.evaluation.attentive:
+        return
+    if not hasattr(encoder, "tokens"):
         raise ConfigError(
             f"evaluation.attentive: encoder={config.encoder.name} gives one vector a point and no "
             "tokens; torchvision models, installed encoders with tokens and features [n, T, d] "
             "have them"
+        )
+    training = encoder.training
+    device = next((weights.device for weights in encoder.parameters()), torch.device("cpu"))
+    points = split.points.select(torch.arange(2)).to(device)
+    try:
+        tokens = encoder.eval().tokens(points.gather(torch.arange(2, device=device)))  # type: ignore[operator]
+    except Exception as error:  # an installed encoder may raise anything
+        raise ConfigError(
+            f"evaluation.attentive: encoder={config.encoder.name} gives no tokens "
+            f"({one_line(error)})"
+        ) from error
+    finally:
+        encoder.train(training)
+    if not isinstance(tokens, Tensor) or tokens.ndim != 3 or len(tokens) != 2:
+        raise ConfigError(
+            f"evaluation.attentive: the tokens of encoder={config.encoder.name} are no tensor "
+            "[m, T, d] for m points"
         )
 
 

@@ -100,7 +100,7 @@ class ProgressBar:
             if error is None:
                 outcome = "complete"
                 with suppress(ConfigError):  # a damaged result: its next reader reports it
-                    if (run := read_run(spec.folder)) is not None:
+                    if (run := read_run(spec.folder, spec.evaluation)) is not None:
                         outcome = _score(run.result)
                         if (seconds := seconds_taken(run.result)) is not None:
                             self._taken.append((spec.kind, spec.points, seconds))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crl.experiments.config.identity import run_path
+from crl.experiments.config.identity import evaluation_of, run_path
 from crl.experiments.config.schema import Config
 
 _THREADS = "runtime.threads"
@@ -15,7 +15,9 @@ class RunSpec:
     """One run: ``overrides`` are the arguments of ``crl train`` for it alone.
 
     ``title`` names it for people. ``points`` is how many points it encodes; runs of one ``kind``
-    take about the same time for a point.
+    take about the same time for a point. ``evaluation``: the hash of its evaluation; several runs
+    with evaluations of their own may share a folder. ``reads_files``: whether it reads files that
+    the user may have changed.
     """
 
     title: str
@@ -24,6 +26,8 @@ class RunSpec:
     points: int
     steps: int
     kind: str
+    evaluation: str | None = None
+    reads_files: bool = False
 
     @classmethod
     def of(cls, config: Config, overrides: Sequence[str], title: str = "") -> "RunSpec":
@@ -37,7 +41,14 @@ class RunSpec:
             points=tuples * config.objective.points_per_tuple,
             steps=config.training.steps,
             kind=f"{config.dataset.name}/{config.encoder.name}",
+            evaluation=evaluation_of(config),
+            reads_files=config.dataset.files_can_change or bool(config.encoder.files()),
         )
+
+    @property
+    def key(self) -> tuple[Path, str | None]:
+        """The folder and the evaluation: runs with equal keys are one run."""
+        return self.folder, self.evaluation
 
     @property
     def _asked_threads(self) -> list[str]:

@@ -17,12 +17,12 @@ from crl.experiments.config.identity import flat_options
 from crl.experiments.config.messages import is_launcher_option
 from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.errors import ConfigError
+from crl.experiments.launch.complete import CompleteCheck, apart
 from crl.experiments.launch.hydra_launchers import choose_launcher
 from crl.experiments.launch.launch import launch
 from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.runtime.console import Say
 from crl.experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, write_manifest
-from crl.experiments.storage.results import read_run
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         argument for argument in arguments if is_launcher_option(argument.lstrip("+~"))
     )
     swept, combined = combinations([argument for argument in arguments if argument not in launcher])
-    combos: dict[Path, _Combination] = {}  # a run that is named twice is done once
+    combos: dict[object, _Combination] = {}  # a run that is named twice is done once
     for overrides in combined:
         new = _combination(overrides, swept)
-        old = combos.setdefault(new.run.folder, new)
+        old = combos.setdefault(new.run.key, new)
         if old.labels != new.labels:
             raise ConfigError(
                 f"{old.run.title} and {new.run.title} are one run: "
@@ -73,7 +73,7 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         raise ConfigError(
             "output_dir: a sweep has one; runs of different options have folders of their own in it"
         )
-    identity = json.dumps(sorted("/".join(path.parts[-2:]) for path in combos))
+    identity = json.dumps(sorted(_place(combo.run) for combo in combos.values()))
     name = hashlib.sha256(identity.encode()).hexdigest()[:8]
     given = [argument for argument in arguments if argument.lstrip("+").partition("=")[0] in swept]
     return Sweep(
@@ -86,6 +86,10 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         force=config.force,
         bar=config.runtime.progress,
     )
+
+
+def _place(run: RunSpec) -> str:
+    return "/".join([*run.folder.parts[-2:], str(run.evaluation)])
 
 
 def _combination(overrides: list[str], swept: list[str]) -> _Combination:
@@ -124,7 +128,11 @@ def _studies(combos: Sequence[_Combination]) -> tuple[Study, ...]:
             "sweep",
             dataset,
             tuple(
-                Cell(seeds[0].labels, tuple(combo.run.folder for combo in seeds))
+                Cell(
+                    seeds[0].labels,
+                    tuple(combo.run.folder for combo in seeds),
+                    seeds[0].run.evaluation,
+                )
                 for seeds in of_dataset.values()
             ),
         )
@@ -138,10 +146,15 @@ def run_sweep(sweep: Sweep, say: Say) -> dict[str, str]:
     The manifest is written before the first run starts. Raises ConfigError, with nothing written,
     for a launcher that is not installed or a damaged result.
     """
-    pending = [run for run in sweep.runs if sweep.force or read_run(run.folder) is None]
+    complete_already = CompleteCheck(say)
+    pending = [run for run in sweep.runs if sweep.force or not complete_already(run)]
     complete = len(sweep.runs) - len(pending)
     launcher = choose_launcher(sweep.launcher, sweep.folder, len(pending), say)
     write_manifest(sweep.folder / f"sweep{SUFFIX}", sweep.manifest)
     already = f", {complete} of them complete already" if complete else ""
     say(f"sweep of {len(sweep.runs)} runs{already}: {sweep.folder}")
-    return launch(pending, launcher, say, complete, sweep.bar)
+    failures: dict[str, str] = {}
+    for runs in apart(pending):
+        failures |= launch(runs, launcher, say, complete, sweep.bar)
+        complete += len(runs)
+    return failures

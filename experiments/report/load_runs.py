@@ -7,8 +7,15 @@ from typing import Any
 
 from crl.experiments.errors import ConfigError
 from crl.experiments.report.configurations import SeedGroup, one_per_seed
-from crl.experiments.storage.manifest import Study, find_manifests, read_manifest
-from crl.experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
+from crl.experiments.storage.manifest import Cell, Study, find_manifests, read_manifest
+from crl.experiments.storage.results import (
+    Run,
+    evaluation_in,
+    find_runs,
+    read_run,
+    run_folders,
+    why_unfinished,
+)
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
 
@@ -121,8 +128,8 @@ def _read_cells(
     for cell in study.cells:
         finished = []
         for path in cell.runs:
-            if run := runs.get(path) or read_run(path):
-                runs[path] = run
+            if run := _in_cell(runs.get(path) or read_run(path), cell):
+                runs.setdefault(path, run)
                 finished.append(run)
             elif path not in in_studies:
                 labels = (f"{name} = {value}" for name, value in cell.labels.items())
@@ -133,6 +140,13 @@ def _read_cells(
             in_studies.add(path)
         cells.append(SeedGroup(cell.labels, one_per_seed(finished)))
     return cells
+
+
+def _in_cell(run: Run | None, cell: Cell) -> Run | None:
+    """Return the run with the evaluation that the cell shows."""
+    if run is None or cell.evaluation in (None, evaluation_in(run.path, run.result)):
+        return run
+    return read_run(run.path, cell.evaluation)
 
 
 def _studies_on(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crl.experiments.config.compose import quoted
 from crl.experiments.errors import ConfigError, RunError
+from crl.experiments.launch.complete import CompleteCheck
 from crl.experiments.launch.hydra_launchers import choose_launcher
 from crl.experiments.launch.launch import Launcher, launch
 from crl.experiments.launch.run_spec import RunSpec
@@ -49,7 +50,8 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     studies, runs = plan(
         request.scale, request.only, request.seeds, request.roots, [*request.common, *place]
     )
-    missing = [run for run in runs if not _complete(run)]
+    check = CompleteCheck(say)
+    missing = [run for run in runs if not (_readable(run) and check(run))]
     complete = len(runs) - len(missing)
     launcher = _launcher(request, missing, say)
     say(f"{len(runs)} runs in {len(studies)} studies, {complete} complete already")
@@ -84,7 +86,7 @@ def finish(failures: Mapping[str, str]) -> None:
         raise RunError(f"{len(failures)} run(s) failed; the same command tries them again: {named}")
 
 
-def _complete(run: RunSpec) -> bool:
+def _readable(run: RunSpec) -> bool:
     try:
         return read_run(run.folder) is not None
     except ConfigError:

@@ -6,7 +6,6 @@ Imports no torch.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from crl.experiments.config.compose import compose_config
@@ -145,7 +144,7 @@ def plan(
             f"choose from {', '.join(names)}"
         )
     studies: list[Study] = []
-    runs: dict[Path, RunSpec] = {}
+    runs: dict[object, RunSpec] = {}
     for name in _chosen(datasets, only):
         dataset = datasets[name]
         base = (*dataset.base, *extra.get(name, ()), *common)
@@ -153,8 +152,9 @@ def plan(
             cells = []
             for labels, variation in STUDIES[study](replace(dataset, base=base)):
                 seeded = _runs([*base, *variation], seeds)
-                cells.append(Cell(labels, tuple(run.folder for run in seeded)))
-                runs |= {run.folder: run for run in seeded}
+                folders = tuple(run.folder for run in seeded)
+                cells.append(Cell(labels, folders, seeded[0].evaluation))
+                runs |= {run.key: run for run in seeded}
             studies.append(Study(study, name, tuple(cells)))
     if not studies:
         raise ConfigError(f"only: no study of {', '.join(only)} at scale={scale}")

@@ -2,10 +2,11 @@
 
 ``crl reproduce`` and ``crl train -m`` write them, ``crl report`` reads them. A manifest holds no
 number, only paths relative to its own folder: ``{"schema": 1, "title": ..., "command": [...],
-"studies": [{"name", "dataset", "cells": [{"labels": {...}, "runs": [path, ...]}]}]}``.
+"studies": [{"name", "dataset", "cells": [{"labels": {...}, "runs": [path, ...], "evaluation"}]}]}``.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,14 @@ SUFFIX = ".study.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of a study: ``labels``: axis -> value; ``runs``: one folder per seed."""
+    """One configuration of a study: ``labels``: axis -> value; ``runs``: one folder per seed.
+
+    ``evaluation``: the hash of the evaluation that the cell shows; None for the last one.
+    """
 
     labels: dict[str, Any]
     runs: tuple[Path, ...]
+    evaluation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
                 {
                     "labels": cell.labels,
                     "runs": [os.path.relpath(run.resolve(), home) for run in cell.runs],
+                    "evaluation": cell.evaluation,
                 }
                 for cell in study.cells
             ],
@@ -80,9 +86,11 @@ def read_manifest(path: Path) -> Manifest:
     home = path.parent.resolve()
 
     def cell(plain: dict[str, Any]) -> Cell:
-        return Cell(
-            _labels(plain["labels"]), tuple((home / run).resolve() for run in plain["runs"])
-        )
+        evaluation = plain.get("evaluation")
+        if evaluation is not None and not re.fullmatch("[0-9a-f]{8}", evaluation):
+            raise ValueError("an evaluation is named by 8 hexadecimal digits")
+        runs = tuple((home / run).resolve() for run in plain["runs"])
+        return Cell(_labels(plain["labels"]), runs, evaluation)
 
     def study(plain: dict[str, Any]) -> Study:
         return Study(str(plain["name"]), str(plain["dataset"]), tuple(map(cell, plain["cells"])))

@@ -2,18 +2,20 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crl.data.files.atomic import DamagedFile, read_checked_json, sha256_of
 from crl.data.files.untrusted import read_plain_json, read_plain_yaml
+from crl.experiments.config.identity import evaluation_hash
 from crl.experiments.errors import ConfigError
 from crl.experiments.statistics import Interval, interval
 from crl.experiments.storage.validation import config_checks, require, result_checks
 
 _MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run folder
+EVALUATIONS = "evaluations"  # subfolder of a run folder: other evaluations of its encoder
 REPLACED = "replaced"  # subfolder of a run folder: the complete run that force=true is replacing
 
 
@@ -69,13 +71,33 @@ class Run:
         return [line for line in lines if isinstance(line, dict)]
 
 
-def read_result(folder: Path) -> dict[str, Any] | None:
+def read_result(folder: Path, evaluation: str | None = None) -> dict[str, Any] | None:
     """Return the result in a run folder, or None if the run is not complete.
 
-    Raises ConfigError if the result is damaged, or if ``config.yaml`` or ``metrics.jsonl`` have
-    changed since it was written.
+    ``result.json`` holds the evaluation that was asked for last. ``evaluation``, the hash of one,
+    asks for that one: None if the run was not scored in that way. Raises ConfigError if the result
+    is damaged, or if ``config.yaml`` or ``metrics.jsonl`` have changed since it was written.
     """
-    path = folder / "result.json"
+    result = _read(folder, folder / "result.json")
+    if result is None or evaluation in (None, evaluation_in(folder, result)):
+        return result
+    return _read(folder, folder / EVALUATIONS / f"{evaluation}.json")
+
+
+def evaluation_in(folder: Path, result: Mapping[str, Any]) -> str:
+    """Return the hash of the evaluation that a result holds. Raises ConfigError if damaged."""
+    if "evaluation" in result:
+        return evaluation_hash(result["evaluation"])
+    try:  # an earlier crl wrote it for the evaluation that the run's configuration names
+        return evaluation_hash(read_plain_yaml(folder / "config.yaml")["evaluation"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder / 'config.yaml'} is damaged; delete it and start the run again"
+        ) from error
+
+
+def _read(folder: Path, path: Path) -> dict[str, Any] | None:
+    """Return one stored result of a run; None if the file is not there."""
     try:
         result = read_checked_json(path)
         for name in ("config.yaml", "metrics.jsonl"):
@@ -102,9 +124,13 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def read_run(folder: Path) -> Run | None:
-    """Return the run in a folder, or None if it is not complete. Raises ConfigError if damaged."""
-    result = read_result(folder)
+def read_run(folder: Path, evaluation: str | None = None) -> Run | None:
+    """Return the run in a folder, or None if it is not complete. Raises ConfigError if damaged.
+
+    ``evaluation``: as in :func:`read_result`. The run's configuration names the evaluation of its
+    result.
+    """
+    result = read_result(folder, evaluation)
     if result is None:
         return None
     try:
@@ -115,6 +141,7 @@ def read_run(folder: Path) -> Run | None:
             f"{folder} holds a damaged run ({type(error).__name__}); "
             "delete result.json and start it again"
         ) from error
+    config["evaluation"] |= result.get("evaluation", {})
     return Run(folder, config, result)
 
 

@@ -32,7 +32,7 @@ from crl.experiments.config.identity import first_difference, is_same_run
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError, RunError, one_line
 from crl.experiments.storage.lock import run_lock
-from crl.experiments.storage.results import REPLACED, read_result
+from crl.experiments.storage.results import EVALUATIONS, REPLACED, evaluation_in, read_result
 
 
 class RunFolder:
@@ -50,13 +50,16 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.pt"
         self.result = path / "result.json"
         self.failed = path / "failed.json"
-        self.evaluations = path / "evaluations"
+        self.evaluations = path / EVALUATIONS
         self.replaced = path / REPLACED
         self._lock_holder = path / ".holder.json"
 
-    def read_result(self) -> dict[str, Any] | None:
-        """Return the result, or None if the run is not complete. Raises ConfigError if damaged."""
-        return read_result(self.path)
+    def read_result(self, evaluation: str | None = None) -> dict[str, Any] | None:
+        """Return the result, or None if the run is not complete. Raises ConfigError if damaged.
+
+        ``evaluation``: see :func:`experiments.storage.results.read_result`.
+        """
+        return read_result(self.path, evaluation)
 
     def check_same_run(self, config: Config) -> None:
         """Raise ConfigError if the folder belongs to another configuration or seed."""
@@ -219,9 +222,30 @@ class RunFolder:
     def write_result(self, result: dict[str, Any]) -> None:
         """Write ``result.json``, which completes the run, and delete the run that it replaces."""
         with _writing(self.result):
-            files = {path.name: sha256_of(path) for path in (self.config, self.metrics)}
-            write_checked_json(self.result, result | {"files": files})
+            write_checked_json(self.result, result | {"files": self._checksums()})
             shutil.rmtree(self.replaced, ignore_errors=True)
+
+    def change_evaluation(self, result: dict[str, Any]) -> None:
+        """Put another evaluation of the run in ``result.json``; keep the one there as it is.
+
+        The one there goes to ``evaluations/`` first, so that none is lost if the process is killed.
+        """
+        before = self.read_result()
+        if before is not None:
+            self.write_evaluation(evaluation_in(self.path, before), before)
+        with _writing(self.result):
+            write_checked_json(self.result, result | {"files": self._checksums()})
+
+    def write_evaluation(self, name: str, result: dict[str, Any]) -> Path:
+        """Write a result to ``evaluations/<name>.json`` and return that path."""
+        path = self.evaluations / f"{name}.json"
+        with _writing(path):
+            path.parent.mkdir(exist_ok=True)
+            write_checked_json(path, result | {"files": self._checksums()})
+        return path
+
+    def _checksums(self) -> dict[str, str]:
+        return {path.name: sha256_of(path) for path in (self.config, self.metrics)}
 
 
 @contextmanager

@@ -38,6 +38,9 @@ def result_checks(result: Any) -> Iterator[tuple[str, bool]]:
     yield "texts of warnings", all(isinstance(w[key], str) for w in warnings for key in keys)
     environment = result.get("environment", {})
     yield "environment", isinstance(environment, dict)
+    yield "evaluation", isinstance(result.get("evaluation", {}), dict)
+    files = result.get("encoder_files", {})
+    yield "encoder_files", all(isinstance(text, str) for pair in files.items() for text in pair)
     yield "versions", isinstance(environment.get("versions", {}), dict)
     yield "command", isinstance(environment.get("command", []), list)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from crl.data.dataset import Dataset, Split, fingerprint, pixel_statistics
-from crl.data.files.cache import cached
+from crl.data.files.atomic import DamagedFile, sha256_of
+from crl.data.files.cache import cached, expand_user
 from crl.data.imbalance import imbalanced
 from crl.data.seeding import generator, seed_of
 from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
@@ -29,11 +30,13 @@ class Prepared:
 
     ``train``: the points that the objective trains on. ``dev``: those of its dev loss. ``similar``:
     the training points that similar points are drawn from, and from which the encoder learns its
-    pixel statistics or word vectors.
+    pixel statistics or word vectors. ``encoder_files``: the fingerprint of each file that the
+    encoder reads, by its option.
     """
 
     dataset: Dataset
     fingerprint: str
+    encoder_files: dict[str, str]
     similar: Split
     train: Split
     dev: Split
@@ -42,14 +45,15 @@ class Prepared:
 
 def prepare(config: Config, say: Say) -> Prepared:
     """Load the data set and build the encoder. Raises ConfigError or DataError."""
+    files = encoder_files(config)
     dataset, fingerprint = load_data(config, say)
     similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
     encoder = make_encoder(config, dataset, similar, say)
-    check_attentive(config, encoder)
+    check_attentive(config, encoder, similar)
     train = similar
     if config.objective.reads_labels:
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
-    return Prepared(dataset, fingerprint, similar, train, dev, encoder)
+    return Prepared(dataset, fingerprint, files, similar, train, dev, encoder)
 
 
 def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
@@ -64,6 +68,21 @@ def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
         say(note)
     check_data(config, dataset)
     return dataset, dataset.fingerprint()
+
+
+def encoder_files(config: Config) -> dict[str, str]:
+    """Return the fingerprint of each file that the encoder reads, by its option.
+
+    It is the first 16 digits of the file's SHA-256. Raises ConfigError for a file that cannot be read.
+    """
+    fingerprints = {}
+    for name, path in config.encoder.files().items():
+        try:
+            fingerprints[name] = sha256_of(expand_user(path))[:16]
+        except (OSError, DamagedFile) as error:
+            reason = getattr(error, "strerror", None) or "it is no regular file"
+            raise ConfigError(f"encoder.{name}: {path} cannot be read ({reason})") from error
+    return fingerprints
 
 
 def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn.Module:

@@ -48,6 +48,7 @@ def run_identity(config: Config, prepared: Prepared) -> dict[str, Any]:
         "seed": config.seed,
         "data_fingerprint": prepared.fingerprint,
         "vocabulary": prepared.dataset.vocabulary,
+        "encoder_files": prepared.encoder_files,
     }
 
 
@@ -80,7 +81,8 @@ def _load(
     stored = folder.load_checkpoint(device)
     if stored is None:
         return Progress()
-    for name, value in identity.items():
+    # Checkpoints of earlier versions name no file.
+    for name, value in identity.items() if "encoder_files" in stored else ():
         if stored.get(name) != value:
             raise ConfigError(
                 f"{folder.checkpoint} belongs to another run or other data ({name} differs); "

@@ -1,0 +1,56 @@
+"""The files that a run reads, compared with those that a finished run has read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crl.data.files.cache import expand_user
+from crl.experiments.config.schema import Config
+from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.console import Say
+from crl.experiments.training.build import encoder_files, load_data
+
+_REMEDY = "force=true trains anew, another output_dir keeps both"
+
+
+class InputCheck:
+    """Compares the files of configurations with those that their finished runs have read.
+
+    It reads each data set once, so one check serves all runs of a sweep.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._fingerprints: dict[str, str] = {}
+
+    def __call__(self, config: Config, result: Mapping[str, Any]) -> None:
+        """Raise ConfigError if a file differs from the one that the run of ``result`` has read.
+
+        A file that is not there any more cannot be compared: the stored result stands.
+        """
+        paths = config.encoder.files()
+        stored = result.get("encoder_files", {})
+        if all(self._is_there(path) for path in paths.values()):
+            for name, fingerprint in encoder_files(config).items():
+                if stored.get(name, fingerprint) != fingerprint:
+                    raise ConfigError(
+                        f"encoder.{name}: {paths[name]} has changed since this run read it; "
+                        f"{_REMEDY}"
+                    )
+        root = getattr(config.dataset, "root", None)
+        if config.dataset.files_can_change and root is not None and self._is_there(root):
+            self._check_data(config, root, result["dataset"].get("fingerprint"))
+
+    def _is_there(self, path: str) -> bool:
+        there = expand_user(path).exists()
+        if not there:
+            self._say(f"{path} is not there any more; the stored result stands")
+        return there
+
+    def _check_data(self, config: Config, root: str, stored: str | None) -> None:
+        key = repr((config.dataset, config.objective.block_size))
+        if key not in self._fingerprints:
+            self._fingerprints[key] = load_data(config, lambda line: None)[1]
+        if stored not in (None, self._fingerprints[key]):
+            raise ConfigError(
+                f"dataset.root: the data in {root} have changed since this run read them; {_REMEDY}"
+            )
