@@ -33,7 +33,7 @@ from crl.experiments.storage.results import evaluation_in
 from crl.experiments.storage.run_folder import RunFolder
 from crl.experiments.trackers import Trackers
 from crl.experiments.training.build import Prepared, prepare
-from crl.experiments.training.inputs import InputCheck
+from crl.experiments.training.inputs import InputCheck, other_inputs
 from crl.experiments.training.loop import fit
 from crl.experiments.training.progress import Progress, save_untrained
 
@@ -79,6 +79,11 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
             if fabric.is_global_zero:
                 folder.write_environment(about)
             say(f"run folder: {folder.path}")
+            if config.run_dir is None and (seeds := other_inputs(folder.path, prepared)):
+                say(
+                    f"{', '.join(seeds)} of this configuration saw other data or encoder files; "
+                    "reports keep them apart"
+                )
 
             if config.objective.trains:
                 progress = fit(config, fabric, prepared, folder, trackers)

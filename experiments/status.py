@@ -144,14 +144,14 @@ def run_status(folder: Path, evaluation: str | None = None) -> RunStatus:
     ``evaluation``: the hash of the evaluation that it waits for (default: any).
     """
     try:
-        run = read_run(folder)
-        if run is not None and read_run(folder, evaluation) is None:
-            return RunStatus(folder, "waiting")
+        run = read_run(folder, evaluation)
+        trained = run is not None or read_run(folder) is not None
     except ConfigError as error:
         return RunStatus(folder, "failed", str(error))
     if run is not None:
         return RunStatus(folder, "complete", share=1.0, seconds=seconds_taken(run.result))
-    if not any((folder / name).exists() for name in ("config.yaml", "checkpoint.pt")):
+    started = any((folder / name).exists() for name in ("config.yaml", "checkpoint.pt"))
+    if trained or not started:  # trained: it waits to be scored in this way
         return RunStatus(folder, "waiting")
     state = "running" if is_locked(folder) else "interrupted"
     if state != "running" and (reason := _failure(folder / "failed.json")):

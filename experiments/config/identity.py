@@ -4,15 +4,14 @@ What its evaluation depends on has a hash of its own: a changed evaluation score
 again.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from crl.experiments.config.hash8 import hash8
 from crl.experiments.config.paths import expanded
-from crl.experiments.config.schema import Config, EvaluationConfig
+from crl.experiments.config.schema import Config
 
 
 def identity(options: Any) -> dict[str, Any]:
@@ -31,22 +30,12 @@ def training_identity(config: Config) -> dict[str, Any]:
 
 def config_hash(config: Config) -> str:
     """Return 8 hexadecimal digits over all that can change the encoder, the seed aside."""
-    return _hash(training_identity(config))
-
-
-def evaluation_hash(options: Mapping[str, Any]) -> str:
-    """Return 8 hexadecimal digits over evaluation options by name; others are ignored."""
-    names = [s.name for s in fields(EvaluationConfig) if s.metadata.get("changes_result", True)]
-    return _hash({name: options[name] for name in names if name in options})
+    return hash8(training_identity(config))
 
 
 def evaluation_of(config: Config) -> str:
-    """Return the hash of a configuration's evaluation."""
-    return evaluation_hash(identity(config.evaluation))
-
-
-def _hash(options: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+    """Return 8 hexadecimal digits over all that can change the scores of a trained encoder."""
+    return hash8(identity(config.evaluation))
 
 
 def run_name(config: Config) -> str:
@@ -54,9 +43,9 @@ def run_name(config: Config) -> str:
     return _named(config, config_hash(config))
 
 
-def _named(config: Config, hash8: str) -> str:
+def _named(config: Config, digits: str) -> str:
     names = (config.dataset.name, config.encoder.name, config.objective.name)
-    return "-".join([*names, hash8])
+    return "-".join([*names, digits])
 
 
 def run_path(config: Config) -> Path:
@@ -77,7 +66,7 @@ def earlier_hash(config: Config) -> str:
     options = identity(config)
     if config.dataset.name in ("imdb", "wiki3029"):
         options["dataset"]["root"] = getattr(config.dataset, "root", None)
-    return _hash(options)
+    return hash8(options)
 
 
 def is_same_run(stored: Config, config: Config) -> bool:

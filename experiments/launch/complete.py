@@ -1,4 +1,4 @@
-"""Which runs are complete, so that they need not start. Imports no torch unless files are compared."""
+"""Which runs are complete, so that they need not start. It imports torch only to compare data."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -2,7 +2,8 @@
 
 ``crl reproduce`` and ``crl train -m`` write them, ``crl report`` reads them. A manifest holds no
 number, only paths relative to its own folder: ``{"schema": 1, "title": ..., "command": [...],
-"studies": [{"name", "dataset", "cells": [{"labels": {...}, "runs": [path, ...], "evaluation"}]}]}``.
+"studies": [{"name", "dataset", "cells": [{"labels": {...}, "runs": [path, ...],
+"evaluation": hash8}]}]}``.
 """
 
 import os

@@ -9,7 +9,7 @@ from typing import Any
 
 from crl.data.files.atomic import DamagedFile, read_checked_json, sha256_of
 from crl.data.files.untrusted import read_plain_json, read_plain_yaml
-from crl.experiments.config.identity import evaluation_hash
+from crl.experiments.config.hash8 import hash8
 from crl.experiments.errors import ConfigError
 from crl.experiments.statistics import Interval, interval
 from crl.experiments.storage.validation import config_checks, require, result_checks
@@ -87,9 +87,11 @@ def read_result(folder: Path, evaluation: str | None = None) -> dict[str, Any] |
 def evaluation_in(folder: Path, result: Mapping[str, Any]) -> str:
     """Return the hash of the evaluation that a result holds. Raises ConfigError if damaged."""
     if "evaluation" in result:
-        return evaluation_hash(result["evaluation"])
+        return hash8(result["evaluation"])
     try:  # an earlier crl wrote it for the evaluation that the run's configuration names
-        return evaluation_hash(read_plain_yaml(folder / "config.yaml")["evaluation"])
+        options = dict(read_plain_yaml(folder / "config.yaml")["evaluation"])
+        options.pop("batch_size", None)  # it changes no number
+        return hash8(options)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder / 'config.yaml'} is damaged; delete it and start the run again"

@@ -73,7 +73,8 @@ def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
 def encoder_files(config: Config) -> dict[str, str]:
     """Return the fingerprint of each file that the encoder reads, by its option.
 
-    It is the first 16 digits of the file's SHA-256. Raises ConfigError for a file that cannot be read.
+    It is the first 16 digits of the file's SHA-256. Raises ConfigError for a file that cannot be
+    read.
     """
     fingerprints = {}
     for name, path in config.encoder.files().items():

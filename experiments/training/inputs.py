@@ -1,15 +1,36 @@
 """The files that a run reads, compared with those that a finished run has read."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from crl.data.files.cache import expand_user
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.runtime.console import Say
-from crl.experiments.training.build import encoder_files, load_data
+from crl.experiments.storage.results import read_result
+from crl.experiments.training.build import Prepared, encoder_files, load_data
 
 _REMEDY = "force=true trains anew, another output_dir keeps both"
+
+
+def other_inputs(folder: Path, prepared: Prepared) -> list[str]:
+    """Return the seeds of this configuration that have read other data or files than this run.
+
+    ``folder``: the run's folder; the other seeds lie beside it.
+    """
+    seeds = []
+    for path in sorted(folder.parent.glob("seed*")):
+        if path == folder:
+            continue
+        with suppress(ConfigError):  # a damaged result: its next reader reports it
+            result = read_result(path) or {"dataset": {}}
+            data = result["dataset"].get("fingerprint", prepared.fingerprint)
+            files = result.get("encoder_files", prepared.encoder_files)
+            if (data, files) != (prepared.fingerprint, prepared.encoder_files):
+                seeds.append(path.name)
+    return seeds
 
 
 class InputCheck:

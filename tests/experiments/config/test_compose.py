@@ -11,7 +11,13 @@ from crl.experiments.config.compose import compose_config, load_config, to_yaml
 from crl.experiments.config.datasets import DATASETS, ImagesConfig
 from crl.experiments.config.encoders import ENCODERS, EncoderConfig
 from crl.experiments.config.help import option_lines
-from crl.experiments.config.identity import config_hash, first_difference, run_name
+from crl.experiments.config.identity import (
+    config_hash,
+    evaluation_of,
+    first_difference,
+    run_name,
+    run_path,
+)
 from crl.experiments.config.messages import CONFIG_DIR, choices
 from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
 from crl.experiments.config.option import Choice
@@ -19,14 +25,25 @@ from crl.experiments.config.schema import GROUPS, SECTIONS, Config
 from crl.experiments.errors import ConfigError
 from crl.losses.contrastive import LOSSES
 
-# The name of every run that configs/ gives, by its overrides, as it was before the options became
-# dataclasses. A name that changes would train everything anew.
+# The name of every run that configs/ gives, by its overrides. A name that changes would train
+# everything anew.
 RUN_NAMES: dict[str, str] = json.loads(Path(__file__).with_name("run_names.json").read_text())
+# The names of crl when the evaluation was part of them.
+EARLIER: dict[str, str] = json.loads(Path(__file__).with_name("earlier_names.json").read_text())
 
 
 def test_every_run_keeps_its_name() -> None:
     names = {overrides: run_name(compose_config(overrides.split())) for overrides in RUN_NAMES}
     assert names == RUN_NAMES
+
+
+def test_a_run_of_an_earlier_crl_is_found_under_its_name(tmp_path: Path) -> None:
+    place = f"output_dir={tmp_path}"
+    for overrides, name in EARLIER.items():
+        composed = compose_config([*overrides.split(), place])
+        seed = f"seed{composed.seed}"
+        (tmp_path / "runs" / name / seed).mkdir(parents=True, exist_ok=True)
+        assert run_path(composed) == tmp_path / "runs" / name / seed, overrides
 
 
 @pytest.mark.parametrize("dataset", sorted(DATASETS))
@@ -78,15 +95,40 @@ def test_the_command_line_wins_over_experiment_data_set_and_preset() -> None:
 def test_the_hash_ignores_what_cannot_change_a_result_and_nothing_else() -> None:
     plain = config_hash(compose_config([]))
     same = ["seed=5", "runtime.progress=false", "run_dir=x", "output_dir=y", "force=true"]
+    same += ["evaluation.ks=[2]", "evaluation.label_fraction=0.5", "evaluation.attentive=true"]
     for override in [*same, "training.checkpoint_seconds=1"]:
         assert config_hash(compose_config([override])) == plain, override
     different = [
-        "optimizer.lr=0.5", "objective.loss=hinge", "evaluation.ks=[2]", "training.steps=5",
+        "optimizer.lr=0.5", "objective.loss=hinge", "training.steps=5",
         "dataset.train_fraction=0.5", "encoder.width=3", "runtime.precision=bf16",
         "objective.negative_source=fresh",
     ]  # fmt: skip
     hashes = {config_hash(compose_config([override])) for override in different}
     assert len(hashes | {plain}) == len(different) + 1
+
+
+def test_an_evaluation_has_a_hash_of_its_own() -> None:
+    plain = evaluation_of(compose_config([]))
+    for override in ["training.steps=5", "evaluation.batch_size=7", "seed=5"]:
+        assert evaluation_of(compose_config([override])) == plain, override
+    different = ["evaluation.ks=[2]", "evaluation.shots=1", "evaluation.map=none"]
+    hashes = {evaluation_of(compose_config([override])) for override in different}
+    assert len(hashes | {plain}) == len(different) + 1
+
+
+@pytest.mark.parametrize("dataset", ["cifar100", "imdb", "wiki3029"])
+def test_the_place_of_published_data_is_not_part_of_a_run(dataset: str) -> None:
+    here, there = (compose_config([f"dataset={dataset}", f"dataset.root={p}"]) for p in "ab")
+    assert config_hash(here) == config_hash(there)
+
+
+@pytest.mark.parametrize("dataset", ["image_folder", "documents", "labelled_documents", "features"])
+def test_the_place_of_own_data_is_part_of_a_run(dataset: str) -> None:
+    here, there = (
+        compose_config([f"dataset={dataset}", f"dataset.root={p}", "objective=frozen"])
+        for p in "ab"
+    )
+    assert config_hash(here) != config_hash(there)
 
 
 def test_a_run_name_says_what_was_run() -> None:
