@@ -9,7 +9,8 @@ USAGE = """crl train [-m] [GROUP=CHOICE ...] [OPTION=VALUE ...]
 Trains an encoder without labels (objective=contrastive) or with labels (objective=supervised), then
 scores its features with three classifiers: a trained linear classifier (TR), the mean classifier
 (mu), and class means of 5 labelled points (mu-5). Prints a table and leaves a run folder. The same
-command again prints the stored result; after a crash it continues the run.
+command again prints the stored result; after a crash it continues the run. With other evaluation.*
+options it scores the trained encoder again.
 
 Examples
   crl train                                             built-in images, small CNN
