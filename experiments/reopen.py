@@ -121,7 +121,11 @@ def evaluate_again(
     stored = config_hash(load_config(run.folder.config)), run.result["dataset"].get("fingerprint")
     if differs != stored:
         names.append("".join(differs)[:16])
-    say(f"written: {run.folder.write_evaluation('-'.join(names), result)}")
+    try:
+        say(f"written: {run.folder.write_evaluation('-'.join(names), result)}")
+    except OSError as error:
+        place = run.folder.evaluations
+        raise ConfigError(f"{place} cannot be written ({error.strerror})") from error
     return run.config, result
 
 

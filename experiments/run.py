@@ -49,7 +49,8 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     """
     check_machine(config, ranks.count, takes_several=ranks is not ALONE)
     folder = RunFolder(run_path(config))
-    if not config.force and (stored := folder.read_result()) is not None:
+    finished = not config.force and folder.config.exists()
+    if finished and (stored := folder.read_result()) is not None:
         folder.check_same_run(config)
         InputCheck(say)(config, stored)
         if evaluation_in(folder.path, stored) == evaluation_of(config):

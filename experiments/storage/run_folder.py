@@ -231,17 +231,16 @@ class RunFolder:
         The one there goes to ``evaluations/`` first, so that none is lost if the process is killed.
         """
         before = self.read_result()
-        if before is not None:
-            self.write_evaluation(evaluation_in(self.path, before), before)
         with _writing(self.result):
+            if before is not None:
+                self.write_evaluation(evaluation_in(self.path, before), before)
             write_checked_json(self.result, result | {"files": self._checksums()})
 
     def write_evaluation(self, name: str, result: dict[str, Any]) -> Path:
-        """Write a result to ``evaluations/<name>.json`` and return that path."""
+        """Write a result to ``evaluations/<name>.json`` and return that path. Raises OSError."""
         path = self.evaluations / f"{name}.json"
-        with _writing(path):
-            path.parent.mkdir(exist_ok=True)
-            write_checked_json(path, result | {"files": self._checksums()})
+        path.parent.mkdir(exist_ok=True)
+        write_checked_json(path, result | {"files": self._checksums()})
         return path
 
     def _checksums(self) -> dict[str, str]:

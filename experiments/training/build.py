@@ -1,6 +1,7 @@
 """The parts of a run that its configuration describes: data set, encoder, word vectors."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, cast
@@ -71,18 +72,14 @@ def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
 
 
 def encoder_files(config: Config) -> dict[str, str]:
-    """Return the fingerprint of each file that the encoder reads, by its option.
+    """Return the first 16 digits of the SHA-256 of each file that the encoder reads, by option.
 
-    It is the first 16 digits of the file's SHA-256. Raises ConfigError for a file that cannot be
-    read.
+    A file that cannot be read is left out: what reads it says what is wrong.
     """
     fingerprints = {}
     for name, path in config.encoder.files().items():
-        try:
+        with suppress(OSError, DamagedFile):
             fingerprints[name] = sha256_of(expand_user(path))[:16]
-        except (OSError, DamagedFile) as error:
-            reason = getattr(error, "strerror", None) or "it is no regular file"
-            raise ConfigError(f"encoder.{name}: {path} cannot be read ({reason})") from error
     return fingerprints
 
 

@@ -161,7 +161,7 @@ def test_features_that_have_changed_are_not_answered_with_old_numbers(tmp_path, 
     first = result_in(tmp_path / "out")["metrics"]
     np.savez(tmp_path / "f.npz", **features(1))
     assert main(command) == 2
-    assert "has changed since it was scored" in capsys.readouterr().err
+    assert "have changed since this run read them" in capsys.readouterr().err
     assert main([*command, "force=true"]) == 0
     assert result_in(tmp_path / "out")["metrics"] != first
 
