@@ -4,7 +4,8 @@ from pathlib import Path
 
 from crl.cli.console import say
 from crl.cli.tables import show
-from crl.experiments.config.compose import compose_config, quoted
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.quoting import quoted
 from crl.experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]

@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
 from crl.experiments.config.messages import choices
+from crl.experiments.config.paths import expanded
+from crl.experiments.config.quoting import PATHS
 from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.errors import ConfigError
 
@@ -165,6 +167,18 @@ def _check_objective(config: Config) -> None:
         )
     if pooled and not objective.collisions:
         raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
+
+
+def check_paths(config: Config) -> None:
+    """Raise ConfigError for a path that no file can have, such as one below ``~nosuchuser``."""
+    for name in PATHS:
+        group, _, option = name.rpartition(".")
+        value = getattr(getattr(config, group) if group else config, option, None)
+        if value is not None:
+            try:
+                expanded(value)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from error
 
 
 def check_installed(config: Config) -> None:
