@@ -179,4 +179,3 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 def _plain(override: str) -> str:
     """Undo Hydra's escape of the colon in ``encoder=torchvision:resnet18``."""
     return override.replace("\\:", ":") if override.startswith("encoder=") else override
-

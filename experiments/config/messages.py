@@ -104,7 +104,9 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
 
 def _unreadable(error: BaseException, overrides: Sequence[str]) -> str:
     """Return the message on an override that Hydra's grammar has no reading of."""
-    override = getattr(error, "override", None) or next((o for o in overrides if o in str(error)), "")
+    override = getattr(error, "override", None) or next(
+        (o for o in overrides if o in str(error)), ""
+    )
     name, _, value = override.partition("=")
     why = str(error).splitlines()[0].removeprefix("LexerNoViableAltException: ")
     message = f"{override}: {'not readable' if override in why else why}" if override else why
