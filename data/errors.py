@@ -17,11 +17,11 @@ def some(things: Iterable[str], most: int = 3) -> str:
     return f"{shown} and {len(every) - most} more" if len(every) > most else shown
 
 
-def faulty(faults: list[str], counted: str, remedy: str) -> DataError:
-    """The error on things with a fault each: one alone, or their number and the first few.
+def unusable(faults: list[str], counted: str) -> DataError:
+    """The error on files with a fault each: one alone, or their number and the first few.
 
-    ``faults``: clauses, each with its thing. ``counted``: what stands behind the number of them.
+    ``faults``: clauses, each with its file. ``counted``: what stands behind the number of them.
     """
     if len(faults) == 1:
-        return DataError(f"{faults[0]}; {remedy}")
-    return DataError(f"{len(faults)} {counted}: {some(faults)}; {remedy}")
+        return DataError(f"{faults[0]}; remove or replace it")
+    return DataError(f"{len(faults)} {counted}: {some(faults)}; remove or replace them")

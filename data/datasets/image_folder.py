@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from crl.data.dataset import Dataset, Split, cached_dataset, split_off
-from crl.data.errors import faulty
+from crl.data.errors import unusable
 from crl.data.files.cache import existing_root, stamps
 from crl.data.files.class_folders import read_class_folders
 from crl.data.files.pictures import ODDITIES, formats_by_ending, read_picture
@@ -73,7 +73,7 @@ def _read_all(files: dict[str, list[list[Path]]], size: int) -> tuple[dict[str, 
     splits = {role: _read(groups, size, oddities, faults) for role, groups in files.items()}
     if faults:
         count = sum(len(group) for groups in files.values() for group in groups)
-        raise faulty(faults, f"of {count} images are damaged", "remove or replace them")
+        raise unusable(faults, f"of {count} images are damaged")
     return splits, [f"{oddities[name]} {text}" for name, text in ODDITIES.items() if oddities[name]]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from crl.data.errors import DataError, faulty
+from crl.data.errors import DataError, unusable
 from crl.data.files.atomic import DamagedFile, load_tensors, remove_leftovers, save_tensors
 
 _FORMAT = 3  # raise it when the same key prepares other data than before
@@ -69,7 +69,7 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
             faults.append(f"{path} is not a regular file")
         stamped.append((str(path), status.st_size, status.st_mtime_ns))
     if faults:
-        raise faulty(faults, "files cannot be used", "remove or replace them")
+        raise unusable(faults, "files cannot be used")
     return stamped
 
 

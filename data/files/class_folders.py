@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from crl.data.errors import DataError, some
 from crl.data.files.folders import (
+    ROLES,
     by_ending,
     is_ignored,
     is_output,
@@ -79,7 +80,7 @@ def _find_splits(root: Path) -> tuple[dict[str, Path], list[str]]:
     A folder that alone has the name of a split and holds no folder is a class, such as ``train``
     beside ``bus``.
     """
-    inside = subfolders(root) if root.is_dir() else []
+    inside = subfolders(root)
     found: dict[str, Path] = {}
     for folder in inside:
         role = role_of(folder.name)
@@ -107,7 +108,7 @@ def _find_splits(root: Path) -> tuple[dict[str, Path], list[str]]:
             "train folder; a split to train on is needed"
         )
     passed = [f"passed over beside the splits: {some(f.name for f in others)}"] if others else []
-    return found, passed
+    return {role: found[role] for role in ROLES if role in found}, passed
 
 
 def _tree(tree: Path, endings: Set[str], kind: str, notes: list[str]) -> Tree:

@@ -25,13 +25,13 @@ _SPLIT = re.compile(
     r"(?:[ _-]?(?:set|data|images|split))?",
     re.IGNORECASE,
 )
-_ROLES = ("train", "dev", "test")
+ROLES = ("train", "dev", "test")
 
 
 def role_of(name: str) -> str | None:
     """The split that a folder of this name usually holds: train, dev or test; else None."""
     match = _SPLIT.fullmatch(name)
-    return _ROLES[match.lastindex - 1] if match and match.lastindex else None
+    return ROLES[match.lastindex - 1] if match and match.lastindex else None
 
 
 def is_ignored(name: str) -> bool:
@@ -40,10 +40,12 @@ def is_ignored(name: str) -> bool:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The subfolders that are not ignored, by name; links to folders count.
+    """The subfolders that are not ignored, by name; links to folders count. None of a file.
 
     Raises DataError if the folder cannot be read.
     """
+    if not folder.is_dir():
+        return []
     try:
         return sorted(f for f in folder.iterdir() if f.is_dir() and not is_ignored(f.name))
     except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 _MOST_PIXELS = 2**27  # of one image: 400 MB
 # For EPS, Pillow would start an interpreter. Of the others it knows no more than the name.
@@ -55,7 +55,11 @@ def read_picture(path: Path, size: int) -> Picture:
         warnings.simplefilter("ignore")  # about odd metadata
         if path.stat().st_size == 0:
             raise ValueError("empty file")
-        with Image.open(path, formats=formats) as opened:
+        try:
+            opened = Image.open(path, formats=formats)
+        except UnidentifiedImageError as error:
+            raise ValueError("no image of a format that is read") from error
+        with opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise ValueError(
                     f"{opened.width} x {opened.height} pixels; at most {_MOST_PIXELS} can be read"
