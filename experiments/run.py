@@ -10,6 +10,7 @@ from crl.experiments.config.checks import check_machine
 from crl.experiments.config.datasets import FeaturesConfig
 from crl.experiments.config.identity import config_hash, run_name, run_path
 from crl.experiments.config.schema import Config
+from crl.experiments.config.tasks import fit_tasks
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.score import describe_data, score
 from crl.experiments.evaluation.warnings import check_numbers
@@ -49,6 +50,9 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     started = time.monotonic()
     prepared = rank_zero_first(fabric, partial(prepare, config, say))
     prepare_seconds = time.monotonic() - started
+    config, line = fit_tasks(config, len(prepared.dataset.classes))
+    if line:
+        say(line)
 
     with rank_zero_holds(fabric, folder.open(config)):
         if not config.force and (stored := rank_zero_first(fabric, folder.read_result)):
@@ -102,10 +106,12 @@ def _stored_result(config: Config, folder: RunFolder) -> dict[str, Any] | None:
     """Return the result of a complete run, unless it is to be replaced. Raises ConfigError."""
     if config.force or not folder.config.exists():
         return None
-    stored = folder.read_result()
+    if (stored := folder.read_result()) is None:
+        return None  # opening the folder compares the options, once the classes are known
+    config, _ = fit_tasks(config, stored["dataset"]["classes"])
     folder.check_same_run(config)
     # A file of features is the whole experiment, so it must still be the one that was scored.
-    if stored is not None and isinstance(config.dataset, FeaturesConfig):
+    if isinstance(config.dataset, FeaturesConfig):
         fingerprint = load_data(config, lambda line: None)[1]
         if stored["dataset"]["fingerprint"] != fingerprint:
             raise ConfigError(

@@ -17,6 +17,7 @@ from crl.experiments.config.messages import choices
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.quoting import PATHS
 from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.tasks import check_tasks
 from crl.experiments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -232,12 +233,8 @@ def _is_installed(package: str) -> bool:
 
 def check_data(config: Config, dataset: "Dataset") -> None:
     """Raise ConfigError if the data set is too small for this training or evaluation."""
-    options, classes = config.evaluation, len(dataset.classes)
-    for name, values in (("ks", options.ks), ("tops", options.tops)):
-        if max(values) > classes:
-            raise ConfigError(
-                f"evaluation.{name}: {max(values)} exceeds the {classes} classes of {dataset.name}"
-            )
+    options = config.evaluation
+    check_tasks(options, len(dataset.classes), dataset.name)
     smallest = int(dataset.train.sizes.min())
     if options.shots > smallest:
         raise ConfigError(

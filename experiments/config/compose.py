@@ -34,6 +34,7 @@ from crl.experiments.config.messages import (
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.tasks import check_tasks_early, mark_defaults
 from crl.experiments.errors import ConfigError
 
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
@@ -80,13 +81,14 @@ def _store(group: str, name: str, options: type) -> None:
 
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose the configuration that the command line describes. Raises ConfigError."""
-    for override in overrides:
-        check_single(override)
+    for given in overrides:
+        check_single(given)
     overrides = list(for_hydra(overrides))
     with hydra_started(overrides) as loader:
         try:
-            for parsed in OverridesParser.create(loader).parse_overrides(overrides):
-                check_override(parsed)
+            parsed = OverridesParser.create(loader).parse_overrides(overrides)
+            for override in parsed:
+                check_override(override)
             config = typed(compose("train", overrides))
         except _UNEXPECTED as error:
             why = str(error).split("\n")[0]
@@ -95,6 +97,8 @@ def compose_config(overrides: Sequence[str]) -> Config:
             ) from error
     check_config(config)
     check_paths(config)
+    mark_defaults(config, {override.key_or_group for override in parsed})
+    check_tasks_early(config)
     check_installed(config)  # a stored configuration is only read, so nothing need be installed
     return config
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from crl.data.files.cache import expand_user
+from crl.data.files.class_folders import count_classes
 from crl.experiments.config.option import Choice, option
 
 _NOT_LOADED = (
@@ -46,6 +48,10 @@ class DatasetConfig:
         names = [spec.name for spec in fields(self) if spec.name not in _NOT_LOADED]
         return {name: getattr(self, name) for name in names}
 
+    def most_classes(self) -> int | None:
+        """The largest number of classes that the data can have, where it is known unread."""
+        return None
+
 
 @dataclass
 class LabelledConfig(DatasetConfig):
@@ -77,6 +83,10 @@ class GlyphsConfig(ImagesConfig):
     points_per_class: int = option(200, least=4)
     test_per_class: int = option(30, least=1)
 
+    def most_classes(self) -> int:
+        """100 characters are drawn."""
+        return 100
+
 
 @dataclass
 class ClassIdsConfig(LabelledConfig):
@@ -87,6 +97,10 @@ class ClassIdsConfig(LabelledConfig):
 
     classes: int = option(5, least=2)
     points_per_class: int = option(20, least=2)
+
+    def most_classes(self) -> int:
+        """As many as asked for."""
+        return self.classes
 
 
 @dataclass
@@ -103,6 +117,10 @@ class CIFAR100Config(ImagesConfig):
     # The files have fixed checksums, so their place cannot change the result.
     root: str | None = option(None, changes_result=False)
 
+    def most_classes(self) -> int:
+        """CIFAR-100 has 100."""
+        return 100
+
 
 @dataclass
 class ImageFolderConfig(ImagesConfig):
@@ -115,6 +133,10 @@ class ImageFolderConfig(ImagesConfig):
     root: str | None = None
     image_size: int = option(32, least=8, most=512)
     test_fraction: float = option(0.2, above=0, below=1)
+
+    def most_classes(self) -> int | None:
+        """As many as there are class folders."""
+        return None if self.root is None else count_classes(expand_user(self.root))
 
 
 @dataclass
@@ -174,6 +196,10 @@ class LabelledDocumentsConfig(WordsConfig):
     review: str = option("mean", choices=("mean", "whole"))
     max_review_words: int = option(400, least=1, most=10_000)
     min_sentences: int = option(2, least=1)
+
+    def most_classes(self) -> int | None:
+        """IMDb has two: a review is positive or negative."""
+        return 2 if self.name == "imdb" else None
 
     @property
     def points_are_means(self) -> bool:  # type: ignore[override]
