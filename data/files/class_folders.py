@@ -120,7 +120,7 @@ def _tree(tree: Path, endings: Set[str], kind: str, notes: list[str]) -> Tree:
         if tree.resolve().is_relative_to(folder.resolve()):  # a link in a circle
             links.append(folder)
             continue
-        below = walk(folder)
+        below = walk(folder, endings)
         files = [path for path in below.files if path.suffix.lower() in endings]
         if not files and is_output(folder):
             outputs.append(folder)

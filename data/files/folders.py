@@ -6,7 +6,7 @@ Imports no torch.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +59,12 @@ class Walk(NamedTuple):
     links: list[Path]
 
 
-def walk(folder: Path) -> Walk:
-    """All files below a folder that are not ignored. Raises DataError if it cannot be read."""
+def walk(folder: Path, endings: Set[str]) -> Walk:
+    """All files below a folder that are not ignored.
+
+    A folder with one of these endings counts as a file, which no reader takes. Raises DataError for
+    a folder that cannot be read.
+    """
     found = Walk([], [])
 
     def give_up(error: OSError) -> None:
@@ -69,8 +73,9 @@ def walk(folder: Path) -> Walk:
     for place, folders, names in os.walk(folder, onerror=give_up):
         here = Path(place)
         found.links.extend(here / f for f in folders if (here / f).is_symlink())
-        folders[:] = [f for f in folders if not is_ignored(f)]
+        names += [f for f in folders if Path(f).suffix.lower() in endings]
         found.files.extend(here / name for name in names if not is_ignored(name))
+        folders[:] = [f for f in folders if not is_ignored(f)]
     return Walk(sorted(found.files), sorted(found.links))
 
 

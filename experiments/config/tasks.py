@@ -13,26 +13,19 @@ from crl.experiments.errors import ConfigError
 _TASKS = ("ks", "tops")
 
 
-class Default(list[int]):
-    """Values of an option that the user did not type. They compare and print as any list."""
-
-
 def mark_defaults(config: Config, typed: Collection[str]) -> None:
     """Note in the configuration which tasks are defaults. typed: the options that were typed."""
-    options = config.evaluation
-    for name in _TASKS:
-        if not {"evaluation", f"evaluation.{name}"} & set(typed):
-            setattr(options, name, Default(getattr(options, name)))
+    config.evaluation.untyped = tuple(
+        task for task in _TASKS if not {"evaluation", f"evaluation.{task}"} & set(typed)
+    )
 
 
 def check_tasks(options: EvaluationConfig, classes: int, name: str) -> None:
     """Raise ConfigError if the user typed a task of more classes than the data set ``name`` has."""
     for task in _TASKS:
-        values = getattr(options, task)
-        if max(values) > classes and not isinstance(values, Default):
-            raise ConfigError(
-                f"evaluation.{task}: {max(values)} exceeds the {classes} classes of {name}"
-            )
+        most = max(getattr(options, task))
+        if most > classes and task not in options.untyped:
+            raise ConfigError(f"evaluation.{task}: {most} exceeds the {classes} classes of {name}")
 
 
 def check_tasks_early(config: Config) -> None:
@@ -47,7 +40,7 @@ def fit_tasks(config: Config, classes: int) -> tuple[Config, str]:
     AVG-k gets at most all classes, and TOP-R all but one: TOP-N is always 100 %.
     """
     old = config.evaluation
-    new = replace(old, ks=_at_most(classes, old.ks), tops=_at_most(classes - 1, old.tops))
+    new = replace(old, ks=_at_most(classes, "ks", old), tops=_at_most(classes - 1, "tops", old))
     changes = [
         f"evaluation.{task}={getattr(new, task)} instead of {getattr(old, task)}"
         for task in _TASKS
@@ -57,7 +50,8 @@ def fit_tasks(config: Config, classes: int) -> tuple[Config, str]:
     return replace(config, evaluation=new), line
 
 
-def _at_most(most: int, values: list[int]) -> list[int]:
-    if not isinstance(values, Default):
+def _at_most(most: int, task: str, options: EvaluationConfig) -> list[int]:
+    values: list[int] = getattr(options, task)
+    if task not in options.untyped:
         return values
-    return Default(dict.fromkeys(min(value, most) for value in values))
+    return list(dict.fromkeys(min(value, most) for value in values))
