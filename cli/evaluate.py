@@ -4,7 +4,8 @@ from pathlib import Path
 
 from crl.cli.console import say
 from crl.cli.tables import show
-from crl.experiments.config.compose import compose_config, quoted
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.quoting import quoted
 from crl.experiments.errors import ConfigError
 
 USAGE = """crl evaluate RUN_DIR [OPTION=VALUE ...]
@@ -22,9 +23,9 @@ objective.loss). Leaves a run folder for crl report, crl compare and crl geometr
 as crl train objective=frozen.
 
   features=FILE               NPZ or safetensors file with train_features [n, d], train_labels [n]
-                              (whole numbers from 0), test_features, test_labels and optionally
-                              dev_features, dev_labels; features may be [n, T, d] for T tokens per
-                              point; nothing in the file is executed
+                              (whole numbers, bools or strings), test_features, test_labels and
+                              optionally dev_features, dev_labels; features may be [n, T, d] for T
+                              tokens per point; nothing in the file is executed
   encoder=torchvision:MODEL   a torchvision classifier without its last layer, on images
     encoder.weights=          download (torchvision's weights), random, or a state dict's file
     encoder.image_size=224    images are resized to this many pixels per side

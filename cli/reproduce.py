@@ -51,8 +51,8 @@ _ROOTS = tuple(
 
 def run(arguments: list[str]) -> None:
     """Run the experiments that the arguments select, then write the report."""
-    from crl.experiments.config.compose import quoted
     from crl.experiments.config.messages import is_launcher_option
+    from crl.experiments.config.quoting import quoted
     from crl.experiments.reproduction.reproduce import Request, finish, reproduce
 
     parsed = parse(

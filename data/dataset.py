@@ -1,7 +1,7 @@
 """A data set ready for a run: its splits, their fingerprint, and its place in the cache."""
 
 import hashlib
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crl.data.errors import DataError
 from crl.data.files.cache import cached
-from crl.data.points import Documents, Images, Points, Sentences, offsets_of
+from crl.data.points import Documents, Images, Points, Sentences, Vectors, offsets_of
 
 ROLES = ("train", "dev", "test", "unlabelled_train", "unlabelled_dev")
 
@@ -206,7 +206,13 @@ def cached_dataset(name: str, key: dict[str, object], make: Callable[[], Dataset
 def _pack(dataset: Dataset) -> dict[str, object]:
     """The data set as tensors and plain types."""
     splits = {
-        role: (*split.points.tensors(), split.offsets) for role, split in dataset.splits().items()
+        role: {
+            "kind": type(split.points).__name__,
+            "points": split.points.tensors(),
+            "offsets": split.offsets,
+            "rho": split.rho,
+        }
+        for role, split in dataset.splits().items()
     }
     return {
         "name": dataset.name,
@@ -217,12 +223,15 @@ def _pack(dataset: Dataset) -> dict[str, object]:
     }
 
 
-def _unpack(tensors: tuple[Tensor, ...]) -> Split:
-    """A split from its tensors; their number tells the kind of points."""
-    *rest, offsets = tensors
-    kinds: dict[int, Callable[..., Points]] = {
-        1: Images,
-        2: Sentences,
-        3: lambda words, ends, of_documents: Documents(Sentences(words, ends), of_documents),
-    }
-    return Split(kinds[len(rest)](*rest), offsets)
+_KINDS: dict[str, Callable[..., Points]] = {
+    "Images": Images,
+    "Vectors": Vectors,
+    "Sentences": Sentences,
+    "Documents": lambda words, ends, of_documents: Documents(Sentences(words, ends), of_documents),
+}
+
+
+def _unpack(stored: Mapping[str, Any]) -> Split:
+    """A split as :func:`_pack` has stored it."""
+    points = _KINDS[stored["kind"]](*stored["points"])
+    return Split(points, stored["offsets"], stored["rho"])

@@ -15,6 +15,7 @@ from crl.experiments.config.identity import (
     run_path,
 )
 from crl.experiments.config.schema import Config
+from crl.experiments.config.tasks import fit_tasks
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.score import describe_data, score
 from crl.experiments.evaluation.warnings import check_numbers
@@ -48,12 +49,12 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     and returns the result; the others return an empty one. Raises ConfigError, DataError, RunError.
     """
     check_machine(config, ranks.count, takes_several=ranks is not ALONE)
-    folder = RunFolder(run_path(config))
+    folder, wanted = RunFolder(run_path(config)), evaluation_of(config)
     finished = not config.force and folder.config.exists()
     if finished and (stored := folder.read_result()) is not None:
         folder.check_same_run(config)
         InputCheck(say)(config, stored)
-        if evaluation_in(folder.path, stored) == evaluation_of(config):
+        if evaluation_in(folder.path, stored) == wanted:
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
         if ranks.count > 1:
@@ -68,6 +69,9 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     started = time.monotonic()
     prepared = rank_zero_first(fabric, partial(prepare, config, say))
     prepare_seconds = time.monotonic() - started
+    config, line = fit_tasks(config, len(prepared.dataset.classes))
+    if line:
+        say(line)
 
     with rank_zero_holds(fabric, folder.open(config)):
         if not config.force and (stored := rank_zero_first(fabric, folder.read_result)):
@@ -109,6 +113,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
                 "dataset": describe_data(prepared.dataset, prepared.fingerprint),
                 "encoder_files": prepared.encoder_files,
                 "evaluation": identity(config.evaluation),
+                "evaluation_hash": wanted,
                 **scores,
                 "metrics": scores["metrics"] | progress.chosen_by(),
                 "timing": {
@@ -138,7 +143,11 @@ def _scored_again(
     assert stored is not None
     if result is None:
         say(f"trained already: {folder.path}; scoring its encoder with the new evaluation options")
-        result = rescored(load_encoder(folder, config, stored, say), command)
+        fitting, line = fit_tasks(config, stored["dataset"]["classes"])
+        if line:
+            say(line)
+        result = rescored(load_encoder(folder, fitting, stored, say), command)
+        result["evaluation_hash"] = wanted
     else:
         say(f"complete already: {folder.path} (force=true runs it again)")
     if evaluation_in(folder.path, stored) != wanted:

@@ -7,6 +7,7 @@ from typing import Any
 from crl.data.dataset import Dataset, cached_dataset
 from crl.data.errors import DataError
 from crl.data.files.cache import existing_root, stamps
+from crl.data.files.folders import is_ignored, role_of, splits_among
 from crl.data.text.sentences import split_sentences
 from crl.data.text.tokens import TextOptions, text_dataset
 
@@ -25,7 +26,10 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
     folder = existing_root(root, "a folder of .txt files, one document each")
-    files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
+    files = sorted(
+        f for f in folder.rglob("*.txt") if not any(map(is_ignored, f.relative_to(folder).parts))
+    )
+    _check_no_splits(folder, files)
     if not files:
         raise DataError(
             f"dataset.root: {root} holds no .txt file; one file per document is expected"
@@ -58,6 +62,21 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
         "text": vars(text_options),
     }
     return cached_dataset("documents", key, make)
+
+
+def _check_no_splits(folder: Path, files: list[Path]) -> None:
+    """Raise DataError for folders or files of splits, which would be read as classes."""
+    of_files = sorted(f.stem for f in files if role_of(f.stem))
+    two = splits_among(files, folder)
+    if two is None and len(of_files) == len(files) > 1:
+        two = folder, of_files[0], of_files[-1]
+    if two:
+        place, one, other = two
+        raise DataError(
+            f"dataset.root: {place} holds {one} and {other}, which look like splits, not classes; "
+            "here every file is a class, and its sentences are split; give one of the two as "
+            "dataset.root, or rename them"
+        )
 
 
 def read_text(path: Path) -> str:

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from crl.data.datasets.documents import read_text
 from crl.data.errors import DataError
 from crl.data.files.archive import read_texts
 from crl.data.files.cache import existing_root, stamps
+from crl.data.files.folders import role_of, subfolders
 from crl.data.points import Documents, Sentences, offsets_of
 from crl.data.text.sentences import split_sentences
 from crl.data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
@@ -100,6 +101,7 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
 def _files(folder: Path) -> dict[str, Path]:
     """Name below the folder -> file, sorted, for the names that match :data:`_PLACE`."""
     patterns = ("train/*/*.txt", "test/*/*.txt", *(f"{name}/*.txt" for name in _UNLABELLED))
+    _check_splits(folder, [path.name for path in subfolders(folder)])
     by_name = {
         path.relative_to(folder).as_posix(): path
         for pattern in patterns
@@ -108,14 +110,29 @@ def _files(folder: Path) -> dict[str, Path]:
     return {name: by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)}
 
 
+def _check_splits(source: Path, folders: Iterable[str]) -> None:
+    """Raise DataError for a folder of a split that would be passed over, such as ``val``."""
+    for name in sorted(folders):
+        if role_of(name) and name not in ("train", "test"):
+            raise DataError(
+                f"{source} holds {name}, which looks like a split; {_LAYOUT} are expected, and dev "
+                "is a share of train: rename it, or move its files"
+            )
+
+
 def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]:
     """(names of the files below the folder in the archive, a function that returns their text)."""
 
-    def place(name: object) -> str | None:
+    others: set[str] = set()
+
+    def place(name: PurePosixPath) -> str | None:
         match = _PLACE.fullmatch(str(name))
+        if not match:
+            others.update(name.parts[:-1][:2])
         return match[1] if match else None
 
     texts = read_texts(path, place, wanted)
+    _check_splits(path, others)
     return sorted(texts), texts.__getitem__
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from crl.data.errors import DataError
+from crl.data.errors import DataError, unusable
 from crl.data.files.atomic import DamagedFile, load_tensors, remove_leftovers, save_tensors
 
-_FORMAT = 2  # raise it when the same key prepares other data than before
+_FORMAT = 3  # raise it when the same key prepares other data than before
 
 
 def data_home() -> Path:
@@ -56,19 +56,20 @@ def find(root: str | None, *names: str) -> Path | None:
 def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
     """(path, size in bytes, time of change in ns) of every file, for a key.
 
-    Raises DataError if one cannot be read.
+    Raises DataError that names those that cannot be read.
     """
-    stamped = []
+    stamped, faults = [], []
     for path in files:
         try:
             status = path.stat()
         except OSError as error:
-            raise DataError(
-                f"{path} cannot be read ({error.strerror}); remove or replace it"
-            ) from error
+            faults.append(f"{path} cannot be read ({error.strerror})")
+            continue
         if not stat.S_ISREG(status.st_mode):  # reading a pipe blocks, a device may never end
-            raise DataError(f"{path} is not a regular file; remove or replace it")
+            faults.append(f"{path} is not a regular file")
         stamped.append((str(path), status.st_size, status.st_mtime_ns))
+    if faults:
+        raise unusable(faults, "files cannot be used")
     return stamped
 
 

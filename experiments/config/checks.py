@@ -14,7 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
 from crl.experiments.config.messages import choices
+from crl.experiments.config.paths import expanded
+from crl.experiments.config.quoting import PATHS
 from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.tasks import check_tasks
 from crl.experiments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -167,6 +170,18 @@ def _check_objective(config: Config) -> None:
         raise ConfigError("objective.collisions: false needs objective.negative_source=fresh")
 
 
+def check_paths(config: Config) -> None:
+    """Raise ConfigError for a path that no file can have, such as one below ``~nosuchuser``."""
+    for name in PATHS:
+        group, _, option = name.rpartition(".")
+        value = getattr(getattr(config, group) if group else config, option, None)
+        if value is not None:
+            try:
+                expanded(value)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from error
+
+
 def check_installed(config: Config) -> None:
     """Raise ConfigError for a tracker whose package is not installed."""
     for name, value, spec in _options_of(config):
@@ -218,12 +233,8 @@ def _is_installed(package: str) -> bool:
 
 def check_data(config: Config, dataset: "Dataset") -> None:
     """Raise ConfigError if the data set is too small for this training or evaluation."""
-    options, classes = config.evaluation, len(dataset.classes)
-    for name, values in (("ks", options.ks), ("tops", options.tops)):
-        if max(values) > classes:
-            raise ConfigError(
-                f"evaluation.{name}: {max(values)} exceeds the {classes} classes of {dataset.name}"
-            )
+    options = config.evaluation
+    check_tasks(options, len(dataset.classes), dataset.name)
     smallest = int(dataset.train.sizes.min())
     if options.shots > smallest:
         raise ConfigError(

@@ -1,7 +1,6 @@
 """Composing a configuration with Hydra, and reading a stored one."""
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -14,13 +13,17 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from crl.data.files.untrusted import read_plain_yaml
-from crl.experiments.config.checks import check_complete, check_config, check_installed
+from crl.experiments.config.checks import (
+    check_complete,
+    check_config,
+    check_installed,
+    check_paths,
+)
 from crl.experiments.config.messages import (
     CONFIG_DIR,
     check_importing,
@@ -29,7 +32,9 @@ from crl.experiments.config.messages import (
     explain,
 )
 from crl.experiments.config.presets import presets, rates
+from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.tasks import check_tasks_early, mark_defaults
 from crl.experiments.errors import ConfigError
 
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
@@ -76,13 +81,14 @@ def _store(group: str, name: str, options: type) -> None:
 
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose the configuration that the command line describes. Raises ConfigError."""
-    for override in overrides:
-        check_single(override)
-    overrides = list(with_models(overrides))
+    for given in overrides:
+        check_single(given)
+    overrides = list(for_hydra(overrides))
     with hydra_started(overrides) as loader:
         try:
-            for parsed in OverridesParser.create(loader).parse_overrides(overrides):
-                check_override(parsed)
+            parsed = OverridesParser.create(loader).parse_overrides(overrides)
+            for override in parsed:
+                check_override(override)
             config = typed(compose("train", overrides))
         except _UNEXPECTED as error:
             why = str(error).split("\n")[0]
@@ -90,6 +96,9 @@ def compose_config(overrides: Sequence[str]) -> Config:
                 f"{' '.join(overrides)}: these options cannot be put together ({why})"
             ) from error
     check_config(config)
+    check_paths(config)
+    mark_defaults(config, {override.key_or_group for override in parsed})
+    check_tasks_early(config)
     check_installed(config)  # a stored configuration is only read, so nothing need be installed
     return config
 
@@ -133,7 +142,7 @@ def _stored_config(options: Mapping[str, Any], overrides: Sequence[str]) -> Conf
             raise ValueError(f"{group}.name: {name} is no choice; there are {', '.join(choices)}")
         config[group] = OmegaConf.structured(choices[name].options)
     OmegaConf.set_struct(config, True)
-    config = OmegaConf.merge(config, stored, OmegaConf.from_dotlist(list(overrides)))
+    config = OmegaConf.merge(config, stored, OmegaConf.from_dotlist([*as_yaml(overrides)]))
     assert isinstance(config, DictConfig)
     return typed(config)
 
@@ -151,10 +160,11 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """
     for override in overrides:
         check_single(override)
+    overrides = list(with_quoted_paths(overrides))
     with hydra_started(overrides) as loader:
         swept: dict[str, None] = {}
         axes: list[list[str]] = []
-        for parsed in OverridesParser.create(loader).parse_overrides(list(overrides)):
+        for parsed in OverridesParser.create(loader).parse_overrides(overrides):
             if not parsed.is_sweep_override():
                 axes.append([str(parsed.input_line)])
                 continue
@@ -173,21 +183,3 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 def _plain(override: str) -> str:
     """Undo Hydra's escape of the colon in ``encoder=torchvision:resnet18``."""
     return override.replace("\\:", ":") if override.startswith("encoder=") else override
-
-
-def with_models(overrides: Sequence[str]) -> Iterator[str]:
-    """Spell out ``encoder=torchvision:MODEL`` and ``encoder=installed:MODEL``."""
-    for override in overrides:
-        choice, colon, model = override.partition(":")
-        if colon and choice in ("encoder=torchvision", "encoder=installed"):
-            yield from (choice, f"encoder.model={quoted(model)}")
-        else:
-            yield override
-
-
-def quoted(value: object) -> str:
-    """A value as an override may hold it, whatever characters it has."""
-    text = str(value)
-    if re.fullmatch(r"[\w./-]+", text):
-        return text
-    return QuotedString(text, Quote.single).with_quotes()

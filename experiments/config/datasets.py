@@ -13,6 +13,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from crl.data.files.cache import expand_user
+from crl.data.files.class_folders import count_classes
 from crl.experiments.config.option import Choice, option
 
 _NOT_LOADED = (
@@ -48,6 +50,10 @@ class DatasetConfig:
         names = [spec.name for spec in fields(self) if spec.name not in _NOT_LOADED]
         return {name: getattr(self, name) for name in names}
 
+    def most_classes(self) -> int | None:
+        """The largest number of classes that the data can have, where it is known unread."""
+        return None
+
 
 @dataclass
 class LabelledConfig(DatasetConfig):
@@ -79,6 +85,10 @@ class GlyphsConfig(ImagesConfig):
     points_per_class: int = option(200, least=4)
     test_per_class: int = option(30, least=1)
 
+    def most_classes(self) -> int:
+        """100 characters are drawn."""
+        return 100
+
 
 @dataclass
 class ClassIdsConfig(LabelledConfig):
@@ -89,6 +99,10 @@ class ClassIdsConfig(LabelledConfig):
 
     classes: int = option(5, least=2)
     points_per_class: int = option(20, least=2)
+
+    def most_classes(self) -> int:
+        """As many as asked for."""
+        return self.classes
 
 
 @dataclass
@@ -106,6 +120,10 @@ class CIFAR100Config(ImagesConfig):
     # The data are published, so their place cannot change the result.
     root: str | None = option(None, changes_result=False)
 
+    def most_classes(self) -> int:
+        """CIFAR-100 has 100."""
+        return 100
+
 
 @dataclass
 class ImageFolderConfig(ImagesConfig):
@@ -119,6 +137,10 @@ class ImageFolderConfig(ImagesConfig):
     root: str | None = None
     image_size: int = option(32, least=8, most=512)
     test_fraction: float = option(0.2, above=0, below=1)
+
+    def most_classes(self) -> int | None:
+        """As many as there are class folders."""
+        return None if self.root is None else count_classes(expand_user(self.root))
 
 
 @dataclass
@@ -181,6 +203,10 @@ class LabelledDocumentsConfig(WordsConfig):
     review: str = option("mean", choices=("mean", "whole"))
     max_review_words: int = option(400, least=1, most=10_000)
     min_sentences: int = option(2, least=1)
+
+    def most_classes(self) -> int | None:
+        """IMDb has two: a review is positive or negative."""
+        return 2 if self.name == "imdb" else None
 
     @property
     def points_are_means(self) -> bool:  # type: ignore[override]

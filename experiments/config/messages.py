@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from antlr4.error.Errors import RecognitionException
 from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -13,6 +15,7 @@ from omegaconf.errors import (
 )
 
 from crl import configs
+from crl.experiments.config.quoting import PATHS, as_typed
 from crl.experiments.config.schema import GROUPS, options_by_name
 from crl.experiments.errors import ConfigError
 
@@ -62,9 +65,10 @@ def check_override(override: Override) -> None:
     """Raise ConfigError for an override of no option, or with a value of another kind."""
     name, value = override.key_or_group, override.value()
     if override.is_sweep_override():
-        raise ConfigError(
-            f"{name}: several values; add -m to run each of them, or put a list into [ ]"
-        )
+        one = "put a list into [ ]"
+        if name in PATHS:
+            one = f"write one path as {as_typed(name, str(override.input_line).partition('=')[2])}"
+        raise ConfigError(f"{name}: several values; add -m to run each of them, or {one}")
     if override.is_delete():
         return
     if name in (*GROUPS, "experiment"):
@@ -87,6 +91,8 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
         return _unknown(str(cause.full_key))
+    if isinstance(error, OverrideParseException | RecognitionException):
+        return _unreadable(error, overrides)
     message = f"{error} {error.__cause__}"
     if "is not a ListConfig" in message:
         where = next((o for o in overrides if o in message), "a value")
@@ -94,6 +100,20 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     return first if not where or where in first else f"{where}: {first}"
+
+
+def _unreadable(error: BaseException, overrides: Sequence[str]) -> str:
+    """Return the message on an override that Hydra's grammar has no reading of."""
+    override = getattr(error, "override", None) or next(
+        (o for o in overrides if o in str(error)), ""
+    )
+    name, _, value = override.partition("=")
+    why = str(error).splitlines()[0].removeprefix("LexerNoViableAltException: ")
+    message = f"{override}: {'not readable' if override in why else why}" if override else why
+    spec = options_by_name().get(name.lstrip("+"))
+    if spec is None or "str" not in str(spec[0].type) or value[:1] in ("'", '"'):
+        return message
+    return f"{message}; with characters like these a text needs quotes: {as_typed(name, value)}"
 
 
 def _unknown(name: str) -> str:

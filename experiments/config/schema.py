@@ -81,6 +81,9 @@ class EvaluationConfig:
     l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
     batch_size: int = option(1000, least=1, changes_result=False)
 
+    # No option: those of ks and tops that are defaults, which fit_tasks() may change.
+    untyped = tuple[str, ...]()
+
 
 @dataclass
 class RuntimeConfig:

@@ -18,7 +18,8 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
-from crl.experiments.config.compose import hydra_started, quoted, with_models
+from crl.experiments.config.compose import hydra_started
+from crl.experiments.config.quoting import for_hydra, quoted
 from crl.experiments.errors import ConfigError, one_line
 from crl.experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
 from crl.experiments.launch.run_spec import RunSpec
@@ -100,7 +101,7 @@ class HydraLauncher:
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs."""
         overrides = [
-            list(with_models(run.with_threads(self.threads).overrides))  # Hydra knows no shorthand
+            list(for_hydra(run.with_threads(self.threads).overrides))  # no shorthand
             for run in runs
         ]
         with passed_on() if self._name == _JOBLIB else nullcontext():

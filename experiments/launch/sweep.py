@@ -15,6 +15,7 @@ from crl.experiments.config.checks import DEVICES_OF_A_SWEEP
 from crl.experiments.config.compose import combinations, compose_config
 from crl.experiments.config.identity import flat_options
 from crl.experiments.config.messages import is_launcher_option
+from crl.experiments.config.paths import expanded
 from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.launch.complete import CompleteCheck, apart
@@ -79,7 +80,7 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
     return Sweep(
         runs=tuple(combo.run for combo in combos.values()),
         launcher=launcher,
-        folder=Path(config.output_dir).expanduser() / "sweeps" / name,
+        folder=expanded(config.output_dir) / "sweeps" / name,
         manifest=Manifest(
             " ".join(["sweep", *given]), tuple(command), _studies(list(combos.values()))
         ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crl.experiments.config.compose import quoted
+from crl.experiments.config.quoting import quoted
 from crl.experiments.errors import ConfigError, RunError
 from crl.experiments.launch.complete import CompleteCheck
 from crl.experiments.launch.hydra_launchers import choose_launcher

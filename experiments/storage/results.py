@@ -85,9 +85,9 @@ def read_result(folder: Path, evaluation: str | None = None) -> dict[str, Any] |
 
 
 def evaluation_in(folder: Path, result: Mapping[str, Any]) -> str:
-    """Return the hash of the evaluation that a result holds. Raises ConfigError if damaged."""
-    if "evaluation" in result:
-        return hash8(result["evaluation"])
+    """Return the hash of the evaluation that was asked for. Raises ConfigError if damaged."""
+    if "evaluation_hash" in result:
+        return str(result["evaluation_hash"])
     try:  # an earlier crl wrote it for the evaluation that the run's configuration names
         options = dict(read_plain_yaml(folder / "config.yaml")["evaluation"])
         options.pop("batch_size", None)  # it changes no number

@@ -176,7 +176,7 @@ BAD = {
     "another number of features": (["features=short.npz"], "test_features must be"),
     "an array that is no archive": (["features=array.npy"], "not a readable NPZ file"),
     "a damaged archive": (["features=damaged.npz"], "not a readable NPZ file"),
-    "labels that are no numbers of classes": (["features=ids.npz"], "number your classes from 0"),
+    "labels of one split alone": (["features=ids.npz"], "number the classes of all"),
     "a model without a linear layer": (
         ["encoder=torchvision:squeezenet1_0", "encoder.weights=random", *GLYPHS],
         "linear layer",

@@ -200,6 +200,27 @@ def test_a_bad_root_is_refused(tmp_path):
         )
 
 
+@pytest.mark.parametrize(
+    "names", [("train/a", "train/b", "test/a"), ("x/Train/a", "x/dev/a", "y"), ("train", "valid")]
+)
+def test_splits_are_no_classes(tmp_path, names):
+    root = write(tmp_path / "texts", {name: sentences(name) for name in names})
+    assert ", which look like splits, not classes" in refused(root)
+
+
+def test_a_document_may_have_the_name_of_a_split(tmp_path):
+    names = ("Train", "Test", "Tree")
+    root = write(tmp_path / "texts", {name: sentences(name) for name in names})
+    assert load(root).classes == ["Test", "Train", "Tree"]
+
+
+def test_hidden_folders_and_links_in_a_circle_hold_no_documents(tmp_path):
+    names = ("a", "b", ".ipynb_checkpoints/a-checkpoint", "__MACOSX/a", "wandb/requirements")
+    root = write(tmp_path / "texts", {name: sentences(name) for name in names})
+    (tmp_path / "texts" / "loop").symlink_to(tmp_path / "texts")
+    assert load(root).classes == ["a", "b"]
+
+
 def test_too_few_large_documents_are_refused(tmp_path):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b", 9), "c": []})
     assert refused(root) == (

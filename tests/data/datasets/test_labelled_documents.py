@@ -249,6 +249,14 @@ def test_missing_folders_are_named(tmp_path, gone, message, packed):
     assert ("train/unsup/*.txt" in found) == ("class" not in message)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", ["val", "Dev", "training"])
+def test_a_split_that_would_be_passed_over_is_refused(tmp_path, name, packed):
+    texts = tree() | {f"{name}/pos/1.txt": review("dev", "pos", 1)}
+    root = pack(tmp_path / "x.tar.gz", texts) if packed else write(tmp_path / "x", texts)
+    assert f"holds {name}, which looks like a split" in refused(root)
+
+
 def test_one_class_is_refused(tmp_path):
     texts = {name: text for name, text in tree().items() if "neg" not in name}
     assert refused(write(tmp_path / "one", texts)) == (

@@ -12,7 +12,7 @@ from crl.data.dataset import Dataset, Split, cached_dataset
 from crl.data.errors import DataError
 from crl.data.files.atomic import save_tensors
 from crl.data.files.cache import cached, data_home, existing_root, find, stamps
-from crl.data.points import Documents, Images, Sentences
+from crl.data.points import Documents, Images, Sentences, Vectors
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 VALUE = {
@@ -225,9 +225,11 @@ def test_data_sets_come_back_as_they_were_made():
         Sentences(torch.tensor([2, 3, 2, 2], dtype=torch.int32), torch.tensor([0, 2, 2, 4])),
         offsets,
     )
+    vectors = Split(Vectors(torch.rand(3, 2)), offsets, torch.tensor([0.25, 0.75]).double())
     documents = Split(Documents(text.points, torch.tensor([0, 2, 3])), torch.tensor([0, 1, 2]))
     for split, vocabulary in (
         (images, None),
+        (vectors, []),
         (text, ["<pad>", "<unk>", "a", "b"]),
         (documents, ["<pad>", "<unk>", "c"]),
     ):
@@ -238,6 +240,7 @@ def test_data_sets_come_back_as_they_were_made():
             assert one.fingerprint() == dataset.fingerprint() and type(one.train.points) is type(
                 split.points
             )
+            assert str(one.train.rho) == str(split.rho)
             assert (one.name, one.classes, one.vocabulary, one.notes) == (
                 "name",
                 ["x", "y"],
