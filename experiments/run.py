@@ -54,7 +54,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     if finished and (stored := folder.read_result()) is not None:
         folder.check_same_run(config)
         InputCheck(say)(config, stored)
-        if evaluation_in(folder.path, stored) == wanted:
+        if _is_scored_so(config, folder, stored):
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
         if ranks.count > 1:
@@ -128,6 +128,14 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
             folder.write_result(result)
             trackers.finish(scores["metrics"])
     return result
+
+
+def _is_scored_so(config: Config, folder: RunFolder, result: dict[str, Any]) -> bool:
+    """Return whether a run's result holds this evaluation, whether its values were typed or not."""
+    fitting, _ = fit_tasks(config, result["dataset"]["classes"])
+    return evaluation_in(folder.path, result) == evaluation_of(config) or result.get(
+        "evaluation"
+    ) == identity(fitting.evaluation)
 
 
 def _scored_again(
