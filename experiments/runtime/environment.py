@@ -108,8 +108,9 @@ def _commit() -> str | None:
     else's.
     """
     file = Path(__file__).resolve()  # git does not look behind links, and crl/experiments is one
-    # Of a hook that called us, say: these variables would name another repository.
-    variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    # A hook of git sets these, and they would name another repository.
+    others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    variables = {name: value for name, value in os.environ.items() if name not in others}
 
     def git(*arguments: str) -> str:
         return subprocess.run(
