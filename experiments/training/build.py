@@ -21,6 +21,7 @@ from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.attentive import check_attentive
 from crl.experiments.runtime.console import Say
+from crl.experiments.training.dry_run import check_encoder
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     """Return a fresh encoder, whose weights depend on the seed.
 
     Its pixel statistics or word vectors come from ``train``. Raises ConfigError for an encoder that
-    cannot read the points.
+    cannot read the points, or whose output is no tensor of features.
     """
     inputs: dict[str, Any] = {}
     holds = DATASETS[config.dataset.name].points
@@ -79,14 +80,10 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     elif holds == "sentences":
         inputs["vectors"] = word_vectors(config, dataset, train, say)
     encoder = _encoder(config, inputs)
-    with torch.no_grad():
-        try:
-            encoder.eval()(train.points.gather(torch.arange(2)))
-        except (RuntimeError, AssertionError) as error:  # so some torchvision models refuse a size
-            why = str(error).splitlines()[0]
-            raise ConfigError(
-                f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})"
-            ) from error
+    notes = [note for part in encoder.modules() for note in getattr(part, "notes", ())]
+    for note in dict.fromkeys(notes):  # those of a pair of encoders once
+        say(note)
+    check_encoder(config, encoder, train, dataset.name)
     return encoder.train()
 
 
