@@ -12,7 +12,9 @@ from crl.data.dataset import Dataset, Split, fingerprint, pixel_statistics
 from crl.data.files.cache import cached
 from crl.data.imbalance import imbalanced
 from crl.data.seeding import generator, seed_of
-from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
+from crl.data.text.tokens import SPECIAL, as_sentences
+from crl.data.text.vector_files import glove_vectors
+from crl.data.text.word_vectors import corpus_vectors, random_vectors
 from crl.encoders.wrappers import EncoderPair, UnitLength
 from crl.experiments.config.checks import check_data
 from crl.experiments.config.datasets import DATASETS
@@ -136,9 +138,16 @@ def _vectors(config: Config, dataset: Dataset, train: Split, say: Say) -> Tensor
     assert isinstance(options, SentenceEncoderConfig) and vocabulary is not None  # as checked
     words, dimension = len(vocabulary), options.embedding_dim
     if options.embedding == "glove":
-        vectors, coverage = glove_vectors(str(options.glove_path), vocabulary)
-        say(f"GloVe covers {coverage:.1%} of {words} words")
-        return vectors
+        read = glove_vectors(str(options.glove_path), vocabulary)
+        for note in read.notes:
+            say(note)
+        tokens = read.found[as_sentences(train.points).words.long()].double().mean()
+        say(
+            f"word vectors: {read.vectors.shape[1]} numbers each, for "
+            f"{int(read.found.sum())} of the {words - len(SPECIAL)} words of the vocabulary, which "
+            f"are {tokens:.1%} of the words in the training text"
+        )
+        return read.vectors
     if options.embedding == "learned":
         return random_vectors(words, dimension, generator(config.seed, "vectors", 0))
     key = {"data": fingerprint([train]), "words": words, "dimension": dimension}
