@@ -118,7 +118,7 @@ def evaluate_again(
         "evaluation": asdict(run.config.evaluation),
         "environment": environment(run.fabric.device, run.fingerprint, command),
     }
-    check_numbers(result)
+    check_numbers(result, run.config.objective.trains)
     target = run.folder.path / "evaluations" / f"{config_hash(run.config)}.json"
     try:
         target.parent.mkdir(exist_ok=True)

@@ -1,5 +1,7 @@
 """The attentive probe of an encoder that has tokens, beside the linear classifier."""
 
+import math
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from tqdm import tqdm
 from crl.data.dataset import Dataset, Split
 from crl.data.seeding import generator
 from crl.experiments.config.schema import Config
-from crl.experiments.errors import ConfigError
+from crl.experiments.errors import ConfigError, RunError
 from crl.experiments.evaluation.accuracy import scores
 from crl.scoring.attentive_probe import attend, fit_attentive_probe, linear_part
 
@@ -58,9 +60,23 @@ def _tokens(
     with fabric.autocast():
         for batch in batches:
             try:
-                tokens.append(encoder.tokens(points.gather(batch)).half())  # type: ignore[operator]
+                tokens.append(_in_half(encoder.tokens(points.gather(batch))))  # type: ignore[operator]
             except ValueError as error:
                 raise ConfigError(
                     f"evaluation.attentive: encoder={config.encoder.name}: {error}"
                 ) from error
     return torch.cat(tokens), split.labels.to(fabric.device)
+
+
+def _in_half(tokens: Tensor) -> Tensor:
+    """Return tokens in half precision, scaled by a power of two where it could not hold them.
+
+    The probe standardises each token, so it does not see the factor. Raises RunError for tokens
+    that are not finite.
+    """
+    largest = float(tokens.abs().max())
+    if not math.isfinite(largest):
+        raise RunError("evaluation.attentive: the encoder's tokens are not finite")
+    if largest == 0 or 2.0**-10 < largest < 2.0**15:  # float16 holds 2^-14 to 65504 in full
+        return tokens.half()
+    return (tokens.double() * 2.0 ** -math.frexp(largest)[1]).half()

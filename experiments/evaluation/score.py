@@ -23,7 +23,7 @@ def score(config: Config, fabric: Fabric, encoder: nn.Module, dataset: Dataset) 
     """
     options, classes = config.evaluation, len(dataset.classes)
     features = encode_splits(encoder, dataset, options.batch_size, fabric)
-    check_features(features)
+    check_features(features, config.objective.trains)
     metrics = evaluate(options, config.seed, features, classes, dataset.test.rho)
     return {
         "metrics": metrics | attentive_metrics(config, fabric, encoder, dataset),

@@ -82,6 +82,24 @@ def test_the_mean_classifier_of_features_equals_numpys(tmp_path):
     assert result_in(tmp_path / "out")["metrics"]["test.mean.top1"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("factor", [1e20, 1e37, 1e-30])
+def test_the_size_of_features_changes_no_accuracy(factor, tmp_path):
+    """Their products would overflow or vanish in float32; accuracies do not depend on a factor."""
+    arrays, found = features(tokens=2), []
+    for name, size in (("one", 1.0), ("scaled", factor)):
+        scaled = {
+            key: (array * np.float64(size)).astype(np.float32) if array.ndim > 1 else array
+            for key, array in arrays.items()
+        }
+        np.savez(tmp_path / f"{name}.npz", **scaled)
+        command = ["evaluate", f"features={tmp_path / f'{name}.npz'}", "evaluation.attentive=true"]
+        assert main([*command, f"output_dir={tmp_path / name}", *TINY]) == 0
+        found.append(result_in(tmp_path / name)["metrics"])
+    assert 0.3 < found[0]["test.mean.top1"] < 1 and found[0]["test.attentive.top1"] > 0.3
+    for name in ("mean.top1", "mean.avg2", "mean5.avg2", "linear.top1", "attentive.top1"):
+        assert found[1][f"test.{name}"] == pytest.approx(found[0][f"test.{name}"], abs=0.05)
+
+
 def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
     save = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed").save_file
     np.savez(tmp_path / "f.npz", **features())
@@ -176,6 +194,8 @@ BAD = {
     "another number of features": (["features=short.npz"], "test_features must be"),
     "an array that is no archive": (["features=array.npy"], "not a readable NPZ file"),
     "a damaged archive": (["features=damaged.npz"], "not a readable NPZ file"),
+    "numbers beyond float32": (["features=large.npz"], "beyond those of float32"),
+    "numbers below float32": (["features=tiny.npz"], "below those of float32"),
     "labels that are no numbers of classes": (["features=ids.npz"], "number your classes from 0"),
     "a model without a linear layer": (
         ["encoder=torchvision:squeezenet1_0", "encoder.weights=random", *GLYPHS],
@@ -223,6 +243,9 @@ def test_bad_input_is_one_line(name, tmp_path, monkeypatch, capsys):
     np.savez("float.npz", **(good | {"train_labels": good["train_labels"] + 0.5}))
     np.savez("short.npz", **(good | {"test_features": good["test_features"][1:]}))
     np.savez("nan.npz", **(good | {"test_features": good["test_features"] * np.float32(np.nan)}))
+    wide = good["train_features"].astype(np.float64)
+    np.savez("large.npz", **(good | {"train_features": wide * 1e60}))
+    np.savez("tiny.npz", **(good | {"train_features": wide * 1e-60}))
     np.save("array.npy", good["train_features"])
     np.savez_compressed("damaged.npz", **good)
     content = bytearray(Path("damaged.npz").read_bytes())
