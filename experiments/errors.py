@@ -7,7 +7,7 @@ from crl.data.errors import DataError
 # Of torch's allocators, CUDA's libraries, C++ and the loader of libraries.
 _NO_MEMORY = (
     "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory",
-    "alloc_failed", "bad_alloc",
+    "alloc_failed", "bad_alloc", "failed to map segment from shared object",
 )  # fmt: skip
 
 
@@ -23,6 +23,10 @@ class RunError(Exception):
 
     The message is one line that says how to proceed.
     """
+
+
+class OutOfMemory(RunError):
+    """A run that needs more memory than there is."""
 
 
 def one_line(error: BaseException) -> str:

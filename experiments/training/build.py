@@ -23,6 +23,7 @@ from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.attentive import check_attentive
 from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.memory import naming_memory, reading_data
 from crl.experiments.training.dry_run import check_encoder
 
 
@@ -44,10 +45,11 @@ class Prepared:
 
 
 def prepare(config: Config, say: Say) -> Prepared:
-    """Load the data set and build the encoder. Raises ConfigError or DataError."""
-    dataset, fingerprint = load_data(config, say)
-    similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
-    encoder = make_encoder(config, dataset, similar, say)
+    """Load the data set and build the encoder. Raises ConfigError, DataError or OutOfMemory."""
+    with naming_memory(*reading_data(config)):
+        dataset, fingerprint = load_data(config, say)
+        similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
+        encoder = make_encoder(config, dataset, similar, say)
     check_attentive(config, encoder)
     train = similar
     if config.objective.reads_labels:

@@ -85,19 +85,19 @@ def test_the_mean_classifier_of_features_equals_numpys(tmp_path):
 @pytest.mark.parametrize("factor", [1e20, 1e37, 1e-30])
 def test_the_size_of_features_changes_no_accuracy(factor, tmp_path):
     """Their products would overflow or vanish in float32; accuracies do not depend on a factor."""
-    arrays, found = features(tokens=2), []
+    arrays, found = features(), []
     for name, size in (("one", 1.0), ("scaled", factor)):
         scaled = {
             key: (array * np.float64(size)).astype(np.float32) if array.ndim > 1 else array
             for key, array in arrays.items()
         }
         np.savez(tmp_path / f"{name}.npz", **scaled)
-        command = ["evaluate", f"features={tmp_path / f'{name}.npz'}", "evaluation.attentive=true"]
+        command = ["evaluate", f"features={tmp_path / f'{name}.npz'}"]
         assert main([*command, f"output_dir={tmp_path / name}", *TINY]) == 0
         found.append(result_in(tmp_path / name)["metrics"])
-    assert 0.3 < found[0]["test.mean.top1"] < 1 and found[0]["test.attentive.top1"] > 0.3
-    for name in ("mean.top1", "mean.avg2", "mean5.avg2", "linear.top1", "attentive.top1"):
-        assert found[1][f"test.{name}"] == pytest.approx(found[0][f"test.{name}"], abs=0.05)
+    assert 0.5 < found[0]["test.mean.top1"] < 1
+    for name in ("mean.top1", "mean.avg2", "mean5.avg2", "linear.top1"):
+        assert found[1][f"test.{name}"] == pytest.approx(found[0][f"test.{name}"], abs=0.02)
 
 
 def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
@@ -116,7 +116,11 @@ def test_safetensors_give_the_same_numbers_as_npz(tmp_path):
 
 
 def test_an_attentive_probe_sees_the_token_that_matters(tmp_path):
-    np.savez(tmp_path / "f.npz", **features(tokens=8))
+    """Also of tokens that half precision, in which they are kept, does not hold."""
+    arrays = features(tokens=8)
+    for role in ("train", "test"):
+        arrays[f"{role}_features"] *= np.float32(1e6)
+    np.savez(tmp_path / "f.npz", **arrays)
     out = f"output_dir={tmp_path / 'out'}"
     assert (
         main(
@@ -401,3 +405,37 @@ def test_weights_of_a_self_supervised_program_are_scored_and_named(tmp_path, cap
     (tmp_path / "w.pt").write_bytes(b"")
     assert main(["evaluate", *chosen, *GLYPHS, *TINY, "force=true"]) == 2
     assert "is empty" in capsys.readouterr().err
+
+
+MUCH = {
+    "data": (["dataset.points_per_class=1000000000000"], "reading dataset=glyphs (", ""),
+    "a step": (
+        ["training.batch_size=1000000000000"],
+        "training on training.batch_size=1000000000000 tuples a step (3000000000000 points",
+        "lower training.batch_size, objective.block_size, encoder.width",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MUCH)
+def test_a_run_without_enough_memory_says_what_to_lower(kind, tmp_path, capsys):
+    options, doing, lower = MUCH[kind]
+    command = ["train", *GLYPHS, "encoder.width=2", f"output_dir={tmp_path}", *TINY, *options]
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    line = said.strip().splitlines()[-1]
+    assert line.startswith("crl: out of memory while ") and doing in line and lower in line
+    assert "iB were asked for" in line and "Traceback" not in said
+
+
+def test_a_device_without_enough_memory_says_what_was_free(tmp_path, monkeypatch, capsys):
+    why = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.25 GiB "
+    why += "of which 1.00 GiB is free."
+    body = f"if len(means) > 2: raise torch.OutOfMemoryError({why!r})\n        return means"
+    install(tmp_path / "site", monkeypatch, forward(body))
+    command = ["evaluate", "encoder=installed:theirs", *GLYPHS, f"output_dir={tmp_path}", *TINY]
+    assert main(command) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "evaluating with evaluation.batch_size=1000 points at once" in line
+    assert "2.00 GiB were asked for, 1.00 GiB of the device's 79.25 GiB were free" in line
+    assert "lower evaluation.batch_size" in line
