@@ -73,7 +73,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]) -> int:
     """Run a verb and return its exit code; print one line for an error that users can cause."""
     from crl.data.errors import DataError
-    from crl.experiments.errors import ConfigError, RunError
+    from crl.experiments.errors import ConfigError, RunError, is_out_of_memory, one_line
     from crl.experiments.runtime.signals import Interrupted, ending
 
     try:
@@ -88,6 +88,11 @@ def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"crl: {where}{error.strerror or error}")
+        return 1
+    except (MemoryError, RuntimeError, ImportError) as error:  # outside of any named part of a run
+        if not is_out_of_memory(error):
+            raise
+        say(f"crl: out of memory ({one_line(error)}); give it more memory, or less to do")
         return 1
     except KeyboardInterrupt as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT

@@ -134,7 +134,7 @@ def rescored(run: FinishedRun, command: list[str]) -> dict[str, Any]:
 
     ``command`` is recorded. Raises ConfigError or RunError.
     """
-    check_attentive(run.config, run.encoder, run.dataset.train)
+    check_attentive(run.config, run.encoder)
     check_map(run.config)
     started = time.monotonic()
     scores = score(run.config, run.fabric, run.encoder, run.dataset)
@@ -150,5 +150,5 @@ def rescored(run: FinishedRun, command: list[str]) -> dict[str, Any]:
         "evaluation_hash": evaluation_of(run.config),
         "environment": environment(run.fabric.device, run.fingerprint, command),
     }
-    check_numbers(result)
+    check_numbers(result, run.config.objective.trains)
     return result

@@ -124,7 +124,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
                 },
                 "environment": about,
             }
-            check_numbers(result)
+            check_numbers(result, config.objective.trains)
             folder.write_result(result)
             trackers.finish(scores["metrics"])
     return result

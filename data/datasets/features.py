@@ -136,7 +136,18 @@ def _vectors(path: Path, arrays: Mapping[str, np.ndarray], role: str, count: int
             f"{path}: {name} must be floating-point numbers [n, d], or [n, T, d] for tokens, "
             f"with n = {count} as in {role}_labels; it is {array.dtype} {[*array.shape]}"
         )
-    values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    with np.errstate(over="ignore"):
+        values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     if not bool(values.isfinite().all()):
-        raise DataError(f"{path}: {name} holds numbers that are not finite")
+        why = (
+            "beyond those of float32 (3e38); divide all features by one factor"
+            if np.isfinite(array).all()
+            else "that are not finite"
+        )
+        raise DataError(f"{path}: {name} holds numbers {why}")
+    if array.any() and not bool(values.any()):
+        raise DataError(
+            f"{path}: {name} holds numbers below those of float32 (1e-45) alone; multiply all "
+            "features by one factor"
+        )
     return Vectors(values)

@@ -1,8 +1,4 @@
-"""Word vectors: from a GloVe file, from co-occurrences in the training split, or random."""
-
-import re
-from functools import partial
-from pathlib import Path
+"""Word vectors from co-occurrences in the training split, or random."""
 
 import numpy as np
 import torch
@@ -12,58 +8,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from crl.data.dataset import Split
-from crl.data.errors import DataError
-from crl.data.files.cache import expand_user
-from crl.data.text.tokens import SPECIAL, as_sentences
-
-_HEADER = re.compile(r"[0-9]{1,12} ([0-9]{1,12})")  # word2vec's first line: count and dimension
-_LONGEST_LINE = 2**17  # characters
-_WIDEST = 2**13  # numbers a word; published vectors have some hundreds
-
-
-def glove_vectors(path: str | Path, vocabulary: list[str]) -> tuple[Tensor, float]:
-    """(vectors [V, e], coverage in [0, 1]) from a text file of lines "word number number ...".
-
-    The file is streamed, and only words of the vocabulary are kept. A word without a vector gets
-    zeros. Coverage: the share of the vocabulary, without its two special entries, that the file
-    has. Raises DataError if the file is missing or malformed, or covers no word.
-    """
-    wanted = {word: index for index, word in enumerate(vocabulary) if index >= len(SPECIAL)}
-    rows: dict[int, np.ndarray] = {}
-    width = 0
-    try:
-        with expand_user(path).open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            for number, line in enumerate(iter(partial(stream.readline, _LONGEST_LINE), ""), 1):
-                if len(line) == _LONGEST_LINE:
-                    raise DataError(f"{path}, line {number}: longer than any word and its numbers")
-                fields = line.rstrip().split(" ")
-                if number == 1:
-                    header = _HEADER.fullmatch(line.rstrip())
-                    width = int(header[1]) if header else len(fields) - 1
-                    if width > _WIDEST:
-                        raise DataError(
-                            f"{path}, line 1: {width} numbers a word; at most {_WIDEST} are read"
-                        )
-                    if header:
-                        continue
-                if width < 1 or len(fields) <= width:
-                    raise DataError(
-                        f"{path}, line {number}: expected a word and {max(width, 1)} numbers"
-                    )
-                # A word may hold spaces; the numbers are the last `width` fields.
-                index = wanted.get(" ".join(fields[:-width]))
-                if index is not None and index not in rows:
-                    rows[index] = _numbers(fields[-width:], path, number)
-    except OSError as error:
-        raise DataError(f"encoder.glove_path: cannot read {path} ({error.strerror})") from error
-    if not rows:
-        raise DataError(
-            f"encoder.glove_path: {path} has a vector for none of the {len(wanted)} words "
-            "of this data set"
-        )
-    vectors = torch.zeros(len(vocabulary), width)
-    vectors[list(rows)] = torch.from_numpy(np.stack([*rows.values()]))
-    return vectors, len(rows) / len(wanted)
+from crl.data.text.tokens import as_sentences
 
 
 def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: int = 5) -> Tensor:
@@ -106,16 +51,3 @@ def corpus_vectors(train: Split, vocabulary_size: int, dimension: int, window: i
 def random_vectors(vocabulary_size: int, dimension: int, generator: torch.Generator) -> Tensor:
     """Random normal vectors [V, e] of unit expected length, to be trained."""
     return torch.randn(vocabulary_size, dimension, generator=generator) / dimension**0.5
-
-
-def _numbers(fields: list[str], path: str | Path, number: int) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):  # numbers that overflow become infinite
-            values = np.array(fields, dtype=np.float32)
-    except ValueError:
-        values = np.array([np.nan])
-    if not np.isfinite(values).all():
-        raise DataError(
-            f"{path}, line {number}: {len(fields)} finite numbers expected after the word"
-        )
-    return values

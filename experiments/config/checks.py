@@ -202,13 +202,24 @@ def check_machine(config: Config, processes: int = 1, takes_several: bool = Fals
             f"objective={config.objective.name}: nothing is trained; start one process, on one "
             "device"
         )
-    compiler = shlex.split(os.environ.get("CXX", "g++"))[0]
-    if config.runtime.compile and shutil.which(compiler) is None:
+    if config.runtime.compile:
+        _check_compiler(os.environ.get("CXX", "g++"))
+    check_map(config)
+
+
+def _check_compiler(command: str) -> None:
+    """Raise ConfigError unless the command, such as ``ccache g++``, begins with a program."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:  # a quote without its pair
+        raise ConfigError(f"runtime.compile: CXX={command} is no command ({error})") from error
+    if not words:
+        raise ConfigError("runtime.compile: CXX is empty; unset it, or let it name a C++ compiler")
+    if shutil.which(words[0]) is None:
         raise ConfigError(
-            "runtime.compile: no C++ compiler (g++, or what CXX names) is there; use "
+            f"runtime.compile: no C++ compiler is there ({words[0]}: g++, or what CXX names); use "
             "runtime.compile=false"
         )
-    check_map(config)
 
 
 def check_map(config: Config) -> None:

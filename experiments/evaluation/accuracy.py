@@ -24,6 +24,9 @@ from crl.scoring.task_accuracy import (
     weighted_average_accuracies,
 )
 
+# The largest component of features whose inner products float32 holds: 10^12 and its inverse.
+_SMALLEST, _LARGEST = 2.0**-40, 2.0**40
+
 
 def evaluate(
     options: EvaluationConfig,
@@ -39,6 +42,7 @@ def evaluate(
     without it they all count alike.
     """
     rho = None if rho is None else rho.to(features["train"][0].device)
+    features = _in_range(features)
     metrics = _fitted(options, seed, features, classes, rho)
     if options.label_fraction is not None:
         vectors, labels = features["train"]
@@ -49,6 +53,14 @@ def evaluate(
         suffix = f"{100 * options.label_fraction:g}pct"
         metrics |= _fitted(options, seed, few_labels, classes, rho, suffix)
     return metrics | _few_shot(options, seed, features, classes, rho)
+
+
+def _in_range(features: Mapping[str, Features]) -> Mapping[str, Features]:
+    """Return the features in float64 if products of them could overflow or vanish in float32."""
+    largest = [float(vectors.abs().max()) for vectors, _ in features.values()]
+    if all(size == 0 or _SMALLEST < size < _LARGEST for size in largest):
+        return features
+    return {role: (vectors.double(), labels) for role, (vectors, labels) in features.items()}
 
 
 def _fitted(

@@ -1,5 +1,7 @@
 """The attentive probe of an encoder that has tokens, beside the linear classifier."""
 
+import math
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from tqdm import tqdm
 from crl.data.dataset import Dataset, Split
 from crl.data.seeding import generator
 from crl.experiments.config.schema import Config
-from crl.experiments.errors import ConfigError, one_line
+from crl.experiments.errors import ConfigError, RunError
 from crl.experiments.evaluation.accuracy import scores
 from crl.scoring.attentive_probe import attend, fit_attentive_probe, linear_part
 
@@ -33,33 +35,13 @@ def attentive_metrics(
     return named | {"dev.attentive.top1": dev_accuracy}
 
 
-@torch.no_grad()
-def check_attentive(config: Config, encoder: nn.Module, split: Split) -> None:
-    """Raise ConfigError if a probe is asked for and the encoder gives no tokens of two points."""
-    if not config.evaluation.attentive:
-        return
-    if not hasattr(encoder, "tokens"):
+def check_attentive(config: Config, encoder: nn.Module) -> None:
+    """Raise ConfigError if a probe is asked for and our encoder has no tokens."""
+    if config.evaluation.attentive and not hasattr(encoder, "tokens"):
         raise ConfigError(
             f"evaluation.attentive: encoder={config.encoder.name} gives one vector a point and no "
             "tokens; torchvision models, installed encoders with tokens and features [n, T, d] "
             "have them"
-        )
-    training = encoder.training
-    device = next((weights.device for weights in encoder.parameters()), torch.device("cpu"))
-    points = split.points.select(torch.arange(2)).to(device)
-    try:
-        tokens = encoder.eval().tokens(points.gather(torch.arange(2, device=device)))  # type: ignore[operator]
-    except Exception as error:  # an installed encoder may raise anything
-        raise ConfigError(
-            f"evaluation.attentive: encoder={config.encoder.name} gives no tokens "
-            f"({one_line(error)})"
-        ) from error
-    finally:
-        encoder.train(training)
-    if not isinstance(tokens, Tensor) or tokens.ndim != 3 or len(tokens) != 2:
-        raise ConfigError(
-            f"evaluation.attentive: the tokens of encoder={config.encoder.name} are no tensor "
-            "[m, T, d] for m points"
         )
 
 
@@ -78,9 +60,23 @@ def _tokens(
     with fabric.autocast():
         for batch in batches:
             try:
-                tokens.append(encoder.tokens(points.gather(batch)).half())  # type: ignore[operator]
+                tokens.append(_in_half(encoder.tokens(points.gather(batch))))  # type: ignore[operator]
             except ValueError as error:
                 raise ConfigError(
                     f"evaluation.attentive: encoder={config.encoder.name}: {error}"
                 ) from error
     return torch.cat(tokens), split.labels.to(fabric.device)
+
+
+def _in_half(tokens: Tensor) -> Tensor:
+    """Return tokens in half precision, scaled by a power of two where it could not hold them.
+
+    The probe standardises each token, so it does not see the factor. Raises RunError for tokens
+    that are not finite.
+    """
+    largest = float(tokens.abs().max())
+    if not math.isfinite(largest):
+        raise RunError("evaluation.attentive: the encoder's tokens are not finite")
+    if largest == 0 or 2.0**-10 < largest < 2.0**15:  # float16 holds 2^-14 to 65504 in full
+        return tokens.half()
+    return (tokens.double() * 2.0 ** -math.frexp(largest)[1]).half()

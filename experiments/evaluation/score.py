@@ -14,16 +14,22 @@ from crl.experiments.evaluation.encode import encode_splits
 from crl.experiments.evaluation.feature_map import feature_map
 from crl.experiments.evaluation.theory import latent_theory
 from crl.experiments.evaluation.warnings import check_features, warnings
+from crl.experiments.runtime.memory import evaluation, naming_memory
 
 
 def score(config: Config, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, Any]:
     """Return ``metrics``, ``theory``, ``warnings`` and ``map`` of ``result.json``.
 
-    Raises RunError for features that are not finite.
+    Raises RunError for features that are not finite, and OutOfMemory.
     """
+    with naming_memory(*evaluation(config)):
+        return _score(config, fabric, encoder, dataset)
+
+
+def _score(config: Config, fabric: Fabric, encoder: nn.Module, dataset: Dataset) -> dict[str, Any]:
     options, classes = config.evaluation, len(dataset.classes)
     features = encode_splits(encoder, dataset, options.batch_size, fabric)
-    check_features(features)
+    check_features(features, config.objective.trains)
     metrics = evaluate(options, config.seed, features, classes, dataset.test.rho)
     return {
         "metrics": metrics | attentive_metrics(config, fabric, encoder, dataset),

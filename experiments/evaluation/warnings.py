@@ -15,6 +15,9 @@ from crl.experiments.evaluation.encode import Features
 from crl.scoring.feature_spread import feature_spread
 
 REMEDY = "lower optimizer.lr, or set training.clip_norm=1"  # against a loss that is not finite
+_UNTRAINED = (
+    "nothing was trained here: look at the encoder's own weights and the size of its features"
+)
 
 # Rounding to bfloat16 alone moves a constant by 0.2 % at most; trained encoders had 80 % and more.
 SMALLEST_SPREAD = 0.01
@@ -24,19 +27,28 @@ SMALLEST_RANK = 1.1
 MOST_DEAD = 0.5
 
 
-def check_features(features: Mapping[str, Features]) -> None:
-    """Raise RunError if a feature of any split is not finite."""
+def check_features(features: Mapping[str, Features], trained: bool = True) -> None:
+    """Raise RunError if a feature of any split is not finite.
+
+    ``trained``: whether the encoder was trained here; the remedy depends on it.
+    """
     for role, (vectors, _) in features.items():
         broken = sum(int((~rows.isfinite()).any(1).sum()) for rows in vectors.split(2**16))
         if broken:
-            raise RunError(f"{broken} of {len(vectors)} {role} features are not finite; {REMEDY}")
+            raise RunError(
+                f"{broken} of {len(vectors)} {role} features are not finite; {_remedy(trained)}"
+            )
 
 
-def check_numbers(result: Mapping[str, Any]) -> None:
-    """Raise RunError if a number anywhere in a result is not finite."""
+def check_numbers(result: Mapping[str, Any], trained: bool = True) -> None:
+    """Raise RunError if a number anywhere in a result is not finite; see :func:`check_features`."""
     for name, value in _numbers(result):
         if not math.isfinite(value):
-            raise RunError(f"{name} is {value}; {REMEDY}")
+            raise RunError(f"{name} is {value}; {_remedy(trained)}")
+
+
+def _remedy(trained: bool) -> str:
+    return REMEDY if trained else _UNTRAINED
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:

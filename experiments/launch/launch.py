@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Protocol
 
 from crl.data.errors import DataError
-from crl.experiments.errors import ConfigError, RunError, one_line
+from crl.experiments.errors import ConfigError, RunError, is_out_of_memory, one_line
 from crl.experiments.launch.progress_bar import ProgressBar
 from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.runtime.console import Say
@@ -99,7 +99,8 @@ def do_run(overrides: Sequence[str], say: Say, progress: bool = False) -> str | 
         config.runtime.progress = config.runtime.progress and progress
         run(config, ["crl", "train", *overrides], say)
     except Exception as error:
-        if not isinstance(error, ConfigError | DataError | RunError | OSError):
+        ours = isinstance(error, ConfigError | DataError | RunError | OSError)
+        if not ours and not is_out_of_memory(error):
             traceback.print_exc()  # a bug; the other runs go on
         return one_line(error)
     return None

@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 from crl.data.errors import DataError
 from crl.experiments.config.schema import Config
-from crl.experiments.errors import ConfigError, RunError
-from crl.experiments.launch.worker_pool import end_with_parent
+from crl.experiments.errors import ConfigError, OutOfMemory, RunError
+from crl.experiments.launch.worker_pool import end_with_parent, how_it_died
 from crl.experiments.run import run
 from crl.experiments.runtime.console import Say
 from crl.experiments.runtime.ranks import Ranks, leave_process_group
@@ -176,7 +176,7 @@ def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
             other.join()  # the exit code may come a moment later than the end
             if code := other.exitcode:
                 who = f"the process of {other.name}"
-                return f"{who} died (exit code {code}; out of memory?); {_GOES_ON}"
+                return f"{who} {how_it_died(code)}; {_GOES_ON}"
     return None
 
 
@@ -195,6 +195,9 @@ def _follow(config: Config, command: list[str], ranks: Ranks) -> int:
         _run(config, command, lambda line: None, ranks)
     except (ConfigError, DataError):
         return 2
+    except OutOfMemory as error:  # rank 0 sees only that this process is gone
+        print(f"crl: rank {ranks.environment.global_rank()}: {error}", file=sys.stderr, flush=True)
+        return 1
     except (RunError, OSError):
         return 1
     return 0

@@ -6,6 +6,7 @@ A process that dies fails its run alone and is replaced.
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -48,7 +49,19 @@ class _Worker:
             return number, self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            return number, f"its process died (exit code {self.process.exitcode}; out of memory?)"
+            return number, f"its process {how_it_died(self.process.exitcode)}"
+
+
+def how_it_died(code: int | None) -> str:
+    """Say how a process with this exit code ended that should not have."""
+    if code is None or code >= 0:
+        return f"died (exit code {code})"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "of unknown name"
+    why = "; the system does so when memory runs out" if -code == signal.SIGKILL else ""
+    return f"was killed by signal {-code} ({name}{why})"
 
 
 class WorkerPool:

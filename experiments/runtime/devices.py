@@ -11,6 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 
 from crl.experiments.config.schema import RuntimeConfig
 from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.compiler import check_compiling
 from crl.experiments.runtime.ranks import ALONE, Ranks
 
 # How long a rank waits for the others: rank 0 alone downloads, prepares data and evaluates.
@@ -22,7 +23,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def build_fabric(options: RuntimeConfig, ranks: Ranks = ALONE) -> Fabric:
     """Set up the process for a run; with several ranks, wait for the others.
 
-    Raises ConfigError for a device that is not there.
+    Raises ConfigError for a device that is not there, and where torch.compile does not work.
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
@@ -53,6 +54,8 @@ def build_fabric(options: RuntimeConfig, ranks: Ranks = ALONE) -> Fabric:
         raise ConfigError(f"runtime.devices: {error}") from error
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    if options.compile and fabric.is_global_zero:
+        check_compiling(fabric.device)
     return fabric
 
 

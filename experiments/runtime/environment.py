@@ -102,15 +102,24 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this checkout, followed by "+" if files differ from it; None outside of one."""
-    folder = Path(__file__).parent
+    """The commit of this checkout, followed by "+" if files differ from it.
+
+    None unless git tracks this very file: the repository around an installed copy is somebody
+    else's.
+    """
+    file = Path(__file__).resolve()  # git does not look behind links, and crl/experiments is one
+    # A hook of git sets these, and they would name another repository.
+    others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    variables = {name: value for name, value in os.environ.items() if name not in others}
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+            ["git", *arguments], cwd=file.parent, env=variables,
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.strip()  # fmt: skip
 
     try:
+        git("ls-files", "--error-unmatch", file.name)
         return git("rev-parse", "HEAD") + (
             "+" if git("status", "--porcelain", "--untracked-files=no") else ""
         )

@@ -14,7 +14,9 @@ from crl.data.files.atomic import DamagedFile, sha256_of
 from crl.data.files.cache import cached, expand_user
 from crl.data.imbalance import imbalanced
 from crl.data.seeding import generator, seed_of
-from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
+from crl.data.text.tokens import SPECIAL, as_sentences
+from crl.data.text.vector_files import glove_vectors
+from crl.data.text.word_vectors import corpus_vectors, random_vectors
 from crl.encoders.wrappers import EncoderPair, UnitLength
 from crl.experiments.config.checks import check_data
 from crl.experiments.config.datasets import DATASETS
@@ -23,6 +25,8 @@ from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.attentive import check_attentive
 from crl.experiments.runtime.console import Say
+from crl.experiments.runtime.memory import naming_memory, reading_data
+from crl.experiments.training.dry_run import check_encoder
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,13 @@ class Prepared:
 
 
 def prepare(config: Config, say: Say) -> Prepared:
-    """Load the data set and build the encoder. Raises ConfigError or DataError."""
-    files = encoder_files(config)
-    dataset, fingerprint = load_data(config, say)
-    similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
-    encoder = make_encoder(config, dataset, similar, say)
-    check_attentive(config, encoder, similar)
+    """Load the data set and build the encoder. Raises ConfigError, DataError or OutOfMemory."""
+    with naming_memory(*reading_data(config)):
+        files = encoder_files(config)
+        dataset, fingerprint = load_data(config, say)
+        similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
+        encoder = make_encoder(config, dataset, similar, say)
+    check_attentive(config, encoder)
     train = similar
     if config.objective.reads_labels:
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
@@ -87,7 +92,7 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     """Return a fresh encoder, whose weights depend on the seed.
 
     Its pixel statistics or word vectors come from ``train``. Raises ConfigError for an encoder that
-    cannot read the points.
+    cannot read the points, or whose output is no tensor of features.
     """
     inputs: dict[str, Any] = {}
     holds = DATASETS[config.dataset.name].points
@@ -96,14 +101,10 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     elif holds == "sentences":
         inputs["vectors"] = word_vectors(config, dataset, train, say)
     encoder = _encoder(config, inputs)
-    with torch.no_grad():
-        try:
-            encoder.eval()(train.points.gather(torch.arange(2)))
-        except (RuntimeError, AssertionError) as error:  # so some torchvision models refuse a size
-            why = str(error).splitlines()[0]
-            raise ConfigError(
-                f"encoder={config.encoder.name} cannot read dataset={dataset.name} ({why})"
-            ) from error
+    notes = [note for part in encoder.modules() for note in getattr(part, "notes", ())]
+    for note in dict.fromkeys(notes):  # those of a pair of encoders once
+        say(note)
+    check_encoder(config, encoder, train, dataset.name)
     return encoder.train()
 
 
@@ -156,9 +157,16 @@ def _vectors(config: Config, dataset: Dataset, train: Split, say: Say) -> Tensor
     assert isinstance(options, SentenceEncoderConfig) and vocabulary is not None  # as checked
     words, dimension = len(vocabulary), options.embedding_dim
     if options.embedding == "glove":
-        vectors, coverage = glove_vectors(str(options.glove_path), vocabulary)
-        say(f"GloVe covers {coverage:.1%} of {words} words")
-        return vectors
+        read = glove_vectors(str(options.glove_path), vocabulary)
+        for note in read.notes:
+            say(note)
+        tokens = read.found[as_sentences(train.points).words.long()].double().mean()
+        say(
+            f"word vectors: {read.vectors.shape[1]} numbers each, for "
+            f"{int(read.found.sum())} of the {words - len(SPECIAL)} words of the vocabulary, which "
+            f"are {tokens:.1%} of the words in the training text"
+        )
+        return read.vectors
     if options.embedding == "learned":
         return random_vectors(words, dimension, generator(config.seed, "vectors", 0))
     key = {"data": fingerprint([train]), "words": words, "dimension": dimension}

@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from crl.experiments.config.schema import Config
+from crl.experiments.runtime.memory import naming_memory, training
 from crl.experiments.runtime.signals import DeferredSignals
 from crl.experiments.storage.run_folder import RunFolder
 from crl.experiments.trackers import Trackers
@@ -29,7 +30,8 @@ def fit(
     written, and Interrupted.
     """
     options, is_rank_zero = config.training, fabric.is_global_zero
-    train_step = TrainingStep(config, fabric, prepared.encoder, prepared.train)
+    with naming_memory(*training(config)):
+        train_step = TrainingStep(config, fabric, prepared.encoder, prepared.train)
     dev, curves = prepared.dev.to(fabric.device), LossCurves.of(config, prepared)
     observer = Observer(config, train_step, dev, curves)
     identity = run_identity(config, prepared)
@@ -43,7 +45,7 @@ def fit(
         disable=None if config.runtime.progress and is_rank_zero else True,
     )  # fmt: skip
 
-    with bar, DeferredSignals() as signals:
+    with bar, DeferredSignals() as signals, naming_memory(*training(config)):
         for step in range(progress.step, options.steps):
             loss += train_step(step)  # draw, encode, loss, backward, update
             progress.step = step + 1

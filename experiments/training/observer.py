@@ -12,6 +12,7 @@ from crl.experiments.config.schema import Config
 from crl.experiments.errors import RunError
 from crl.experiments.evaluation.encode import encode
 from crl.experiments.evaluation.warnings import REMEDY
+from crl.experiments.runtime.memory import evaluation, naming_memory
 from crl.experiments.training.loss_curves import LossCurves
 from crl.experiments.training.progress import Progress
 from crl.experiments.training.step import TrainingStep
@@ -74,7 +75,8 @@ class Observer:
         """Return the objective's dev loss, on the same tuples of dev points every time."""
         config, step, device = self.config, self.train_step, self.train_step.fabric.device
         size = config.evaluation.batch_size
-        features = encode(step.encoder, self.dev.points, size, step.fabric)
+        with naming_memory(*evaluation(config)):
+            features = encode(step.encoder, self.dev.points, size, step.fabric)
         draws = generator(config.seed, "dev", 0, device)
         sampler = step.objective.sampler(self.dev.offsets, self.dev.rho)
         batches = sampler.draw_many(_DEV_BATCHES, config.training.batch_size, draws)

@@ -176,13 +176,46 @@ def test_bad_input_to_a_finished_run(
     assert {path.name: path.read_bytes() for path in finished_run.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("compiler", "hint"),
+    [
+        ("no-such-compiler", "runtime.compile=false"),
+        ("no-such-compiler -O1", "runtime.compile=false"),
+        ("", "CXX is empty"),
+        ("'g++", "no command"),
+    ],
+)
 def test_compiling_without_a_compiler_is_refused(
+    compiler: str,
+    hint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    assert main(["train", *TINY, "runtime.compile=true", f"output_dir={tmp_path / 'outputs'}"]) == 2
+    assert hint in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_compiler_that_fails_is_found_before_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
+    def failing(*arguments: object) -> None:
+        raise RuntimeError("Python.h: No such file\nand more")
+
+    monkeypatch.setattr("torch.compile", lambda function: failing)
     assert main(["train", *TINY, "runtime.compile=true", f"output_dir={tmp_path / 'outputs'}"]) == 2
-    assert "runtime.compile=false" in capsys.readouterr().err.strip().splitlines()[-1]
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-1].startswith("crl: runtime.compile: torch cannot compile here (RuntimeError: Py")
     assert not (tmp_path / "outputs").exists()
+
+
+def test_an_empty_name_of_a_compiler_is_no_fault_of_a_run_that_compiles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "")
+    assert main(["train", *TINY, f"output_dir={tmp_path / 'outputs'}"]) == 0
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "result.json", "checkpoint.pt"])

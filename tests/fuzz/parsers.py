@@ -25,7 +25,7 @@ from crl.data.datasets.documents import guess_layout, read_text
 from crl.data.files.archive import read_texts
 from crl.data.files.atomic import _canonical_digest, sha256_of
 from crl.data.text.sentences import split_sentences
-from crl.data.text.word_vectors import glove_vectors
+from crl.data.text.vector_files import glove_vectors
 from crl.experiments.config.compose import combinations, compose_config, load_config
 from crl.experiments.config.schema import GROUPS, SECTIONS
 from crl.experiments.storage.manifest import read_manifest
@@ -85,8 +85,9 @@ _vector_files = st.one_of(
 def _read_vectors(folder: Path, body: bytes) -> None:
     path = folder / "vectors.txt"
     path.write_bytes(body)
-    vectors, coverage = glove_vectors(path, VOCABULARY)
-    assert torch.isfinite(vectors).all() and 0 < coverage <= 1 and not vectors[:2].any()
+    vectors, found, _ = glove_vectors(path, VOCABULARY)
+    assert torch.isfinite(vectors).all() and found.any() and not found[:2].any()
+    assert not vectors[~found].any()
 
 
 # Texts

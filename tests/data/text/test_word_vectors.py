@@ -1,4 +1,4 @@
-"""Word vectors: files of all kinds, and co-occurrence against a dense reference."""
+"""Word vectors from co-occurrence, against a dense reference."""
 
 import numpy as np
 import pytest
@@ -9,96 +9,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from crl.data.dataset import Split
-from crl.data.errors import DataError
 from crl.data.points import Images, Sentences
-from crl.data.text.tokens import SPECIAL, text_dataset
-from crl.data.text.word_vectors import corpus_vectors, glove_vectors, random_vectors
-
-VOCABULARY = [*SPECIAL, "the", "cat", "sat", "new york"]
-
-
-@pytest.fixture
-def glove(tmp_path):
-    def write(text: str | bytes) -> str:
-        path = tmp_path / "glove.txt"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(path)
-
-    return write
-
-
-def test_vectors_of_the_vocabulary_are_read_and_the_rest_stays_zero(glove):
-    path = glove("the 1 2 3\ndog 7 7 7\ncat -0.5 1e-2 0\n<unk> 9 9 9\n")
-    vectors, coverage = glove_vectors(path, VOCABULARY)
-    assert vectors.dtype == torch.float32
-    expected = torch.zeros(6, 3)
-    expected[2], expected[3] = torch.tensor([1.0, 2, 3]), torch.tensor([-0.5, 1e-2, 0])
-    assert torch.equal(vectors, expected)
-    assert coverage == 2 / 4
-
-
-def test_a_word_may_hold_spaces_and_the_first_of_two_vectors_counts(glove):
-    vectors, coverage = glove_vectors(
-        glove("the 1 2\nnew york 3 4\nthe 5 6\nat a . b 0 0\n"), VOCABULARY
-    )
-    assert vectors[2].tolist() == [1, 2] and vectors[5].tolist() == [3, 4]
-    assert coverage == 2 / 4
-
-
-def test_a_word2vec_header_is_skipped(glove):
-    vectors, coverage = glove_vectors(
-        glove("4 2\nthe 1 2\nnew york 3 4\ncat 5 6\nsat 7 8\n"), VOCABULARY
-    )
-    assert vectors[2:].tolist() == [[1, 2], [5, 6], [7, 8], [3, 4]]
-    assert coverage == 1
-
-
-def test_odd_bytes_and_line_ends_disturb_nothing(glove):
-    vectors, _ = glove_vectors(
-        glove(b"the 1 2 \r\n\xff\xfe 5 5\n\xc2\x85 5 5\n\xc2\xa0 5 5\ncat 3 4"), VOCABULARY
-    )
-    assert vectors[2].tolist() == [1, 2] and vectors[3].tolist() == [3, 4]
-
-
-def test_numbers_of_words_that_nobody_asked_for_are_not_looked_at(glove):
-    vectors, _ = glove_vectors(glove("the 1 2\ndog nan what\n"), VOCABULARY)
-    assert vectors[2].tolist() == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("the 1 2 3\ncat 1 2\n", "{path}, line 2: expected a word and 3 numbers"),
-        ("the 1 2 3\n\ncat 1 2 3\n", "{path}, line 2: expected a word and 3 numbers"),
-        ("the\n", "{path}, line 1: expected a word and 1 numbers"),
-        ("2 3\nthe 1 2\n", "{path}, line 2: expected a word and 3 numbers"),
-        ("2 0\nthe\n", "{path}, line 2: expected a word and 1 numbers"),
-        ("the 1 2\ncat 1 nan\n", "{path}, line 2: 2 finite numbers expected after the word"),
-        ("the 1 inf\n", "{path}, line 1: 2 finite numbers expected after the word"),
-        ("the 1 1e99\n", "{path}, line 1: 2 finite numbers expected after the word"),
-        ("the 1 2\ncat 1 x\n", "{path}, line 2: 2 finite numbers expected after the word"),
-        (
-            "dog 1 2\n",
-            "encoder.glove_path: {path} has a vector for none of the 4 words of this data set",
-        ),
-        ("", "encoder.glove_path: {path} has a vector for none of the 4 words of this data set"),
-    ],
-)
-def test_a_bad_file_is_one_line_that_says_where(glove, text, message):
-    path = glove(text)
-    with pytest.raises(DataError) as error:
-        glove_vectors(path, VOCABULARY)
-    assert str(error.value) == message.format(path=path)
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    for path, why in (
-        (tmp_path / "absent.txt", "No such file or directory"),
-        (tmp_path, "Is a directory"),
-    ):
-        with pytest.raises(DataError) as error:
-            glove_vectors(path, VOCABULARY)
-        assert str(error.value) == f"encoder.glove_path: cannot read {path} ({why})"
+from crl.data.text.tokens import text_dataset
+from crl.data.text.word_vectors import corpus_vectors, random_vectors
 
 
 def corpus(sentences: list[list[int]]) -> Split:

@@ -93,6 +93,15 @@ def test_features_that_are_not_finite_are_counted(role: str, value: float) -> No
         check_features(features)
 
 
+def test_an_encoder_that_was_not_trained_here_has_no_learning_rate_to_lower() -> None:
+    features = {"test": (normal(60, 8), LABELS)}
+    features["test"][0][0] = math.nan
+    with pytest.raises(RunError, match="not finite; nothing was trained here"):
+        check_features(features, trained=False)
+    with pytest.raises(RunError, match="a is nan; nothing was trained here"):
+        check_numbers({"a": math.nan}, trained=False)
+
+
 def test_numbers_that_are_not_finite_are_named_by_their_place() -> None:
     result = {
         "metrics": {"a": 1.0},

@@ -52,7 +52,7 @@ def test_a_failed_run_and_a_dead_process_leave_the_others_alone(tmp_path: Path) 
     killer.join(1)
     assert errors[0] is None and errors[3] is None
     assert "dataset.points_per_class" in str(errors[1])
-    assert "died (exit code -9" in str(errors[2])
+    assert "killed by signal 9 (SIGKILL; the system does so when memory runs out" in str(errors[2])
     done = (tmp_path / "runs").glob("*/*/result.json")
     assert sorted(path.parent.name for path in done) == ["seed0", "seed3"]
     assert not multiprocessing.active_children()

@@ -233,7 +233,9 @@ def test_a_rank_that_is_killed_ends_the_others_and_one_device_goes_on(
     said = process.communicate(timeout=30)[1]
     if victim:
         assert process.returncode == 1
-        assert said.splitlines()[-1].startswith("crl: the process of rank 1 died (exit code -9")
+        assert said.splitlines()[-1].startswith(
+            "crl: the process of rank 1 was killed by signal 9 (SIGKILL"
+        )
     for _ in range(300):
         if not Path(f"/proc/{other}").exists():
             break
