@@ -126,6 +126,11 @@ class WordsConfig(DatasetConfig):
     min_count: int = option(2, least=1)
 
 
+def _encoding() -> Any:
+    """The encoding of text files; "guess" takes UTF-8 where it fits and says what else it read."""
+    return option("guess", new=True)
+
+
 @dataclass
 class TextConfig(WordsConfig, LabelledConfig):
     """``test_fraction``: the share of every document's sentences that are test points."""
@@ -145,6 +150,7 @@ class Wiki3029Config(TextConfig):
     """``root``: the folder or archive of Wiki-3029's files, one article each."""
 
     root: str | None = None
+    encoding: str = _encoding()
 
 
 @dataclass
@@ -158,6 +164,7 @@ class DocumentsConfig(TextConfig):
     root: str | None = None
     layout: str = option("auto", choices=("auto", "lines", "running"))
     min_sentences: int = option(50, least=10)
+    encoding: str = _encoding()
 
 
 @dataclass
@@ -174,6 +181,7 @@ class LabelledDocumentsConfig(WordsConfig):
     review: str = option("mean", choices=("mean", "whole"))
     max_review_words: int = option(400, least=1, most=10_000)
     min_sentences: int = option(2, least=1)
+    encoding: str = _encoding()
 
     @property
     def points_are_means(self) -> bool:  # type: ignore[override]
