@@ -152,11 +152,11 @@ def _without_mark(content: bytes) -> str | None:
 
 
 def _is_nearly_utf8(content: bytes) -> bool:
-    """Return whether a file is UTF-8 but for a few damaged bytes, or was cut in a character."""
+    """Return whether a file is UTF-8 but for some damaged bytes, or was cut in a character."""
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(content[: 2**20])
     damaged = text.count("\ufffd")
     whole = len(re.findall(r"[^\0-\x7f]", text)) - damaged
-    return whole >= max(9 * damaged, 1)
+    return whole >= max(damaged, 1)
 
 
 def _sample(content: bytes) -> bytes:

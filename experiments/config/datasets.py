@@ -168,6 +168,21 @@ class DocumentsConfig(TextConfig):
 
 
 @dataclass
+class LabelledSentencesConfig(TextConfig):
+    """``root``: a folder with a ``.txt`` file per class, or a ``.tsv``, ``.csv`` or ``.txt`` file
+    of labels and sentences, perhaps as train, dev and test.
+
+    ``label_column``, ``text_column``: of a table whose columns are not clear; a name, or a number
+    from 1.
+    """
+
+    root: str | None = None
+    label_column: str | None = None
+    text_column: str | None = None
+    encoding: str = _encoding()
+
+
+@dataclass
 class LabelledDocumentsConfig(WordsConfig):
     """Labelled documents, and unlabelled ones whose sentences are the similar points.
 
@@ -202,6 +217,11 @@ DATASETS = {
         ImageFolderConfig, "crl.data.datasets.image_folder:load_image_folder", "images"
     ),
     "documents": Choice(DocumentsConfig, "crl.data.datasets.documents:load_documents", "sentences"),
+    "labelled_sentences": Choice(
+        LabelledSentencesConfig,
+        "crl.data.datasets.labelled_sentences:load_labelled_sentences",
+        "sentences",
+    ),
     "imdb": Choice(LabelledDocumentsConfig, "crl.data.datasets.imdb:load_imdb", "sentences"),
     "labelled_documents": Choice(
         LabelledDocumentsConfig,

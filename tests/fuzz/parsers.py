@@ -21,9 +21,10 @@ import torch
 import yaml
 from hypothesis import strategies as st
 
-from crl.data.datasets.documents import guess_layout, read_text
-from crl.data.files.archive import read_texts
+from crl.data.datasets.documents import guess_layout
+from crl.data.files.archive import read_text_files
 from crl.data.files.atomic import _canonical_digest, sha256_of
+from crl.data.text.decoding import read_text
 from crl.data.text.sentences import split_sentences
 from crl.data.text.word_vectors import glove_vectors
 from crl.experiments.config.compose import combinations, compose_config, load_config
@@ -224,7 +225,7 @@ def _archives(draw: st.DrawFn) -> bytes:
 def _read_archive(folder: Path, body: bytes) -> None:
     path = folder / "any.tar"
     path.write_bytes(body)
-    assert all(isinstance(text, str) for text in read_texts(path, str, "an archive").values())
+    assert all(isinstance(c, bytes) for c in read_text_files(path, str, "an archive").values())
     assert [file.name for file in folder.iterdir()] == ["any.tar"]
 
 

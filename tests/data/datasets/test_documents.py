@@ -152,7 +152,7 @@ def test_hidden_files_and_other_files_are_no_documents(tmp_path):
 def test_a_changed_file_is_read_again_an_unchanged_one_is_not(tmp_path, monkeypatch):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
     first = load(root)
-    monkeypatch.setattr("crl.data.datasets.documents.read_text", None)
+    monkeypatch.setattr("crl.data.datasets.documents.read_bytes", None)
     again = load(root)
     assert again.fingerprint() == first.fingerprint()
     assert (again.classes, again.vocabulary, again.notes) == (

@@ -205,7 +205,7 @@ def test_short_unlabelled_documents_are_dropped_and_counted(folder):
 
 def test_a_cached_data_set_is_not_read_again(folder, monkeypatch):
     first = load(folder)
-    monkeypatch.setattr("crl.data.datasets.labelled_documents.read_text", None)
+    monkeypatch.setattr("crl.data.datasets.labelled_documents.read_bytes", None)
     assert load(folder).fingerprint() == first.fingerprint()
 
 

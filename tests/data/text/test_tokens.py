@@ -1,6 +1,7 @@
 """Word ids against a slow reference; vocabularies of the training split alone."""
 
 import string
+import unicodedata
 from collections import Counter
 from itertools import pairwise
 
@@ -51,7 +52,7 @@ ODD = [
         ("snake_case", ["snake", "_", "case"]),
         ("well-known ...", ["well", "-", "known", ".", ".", "."]),
         ("'''bold''' &nbsp;", ["'", "'", "'", "bold", "'", "'", "'", "&", "nbsp", ";"]),
-        ("Übung Жук 東京", ["übung", "жук", "東京"]),
+        ("Übung Жук 東京", ["übung", "жук", "東", "京"]),
         ("a\nb\t\u00a0c", ["a", "\n", "b", "c"]),
         ("", []),
         (" \t ", []),
@@ -68,7 +69,7 @@ def test_case_is_kept_on_request():
 @given(st.text())
 def test_tokens_hold_every_character_but_white_space(text):
     assert "".join(tokenise(text, lowercase=False)) == "".join(
-        c for c in text if c == "\n" or not c.isspace()
+        c for c in unicodedata.normalize("NFC", text) if c == "\n" or not c.isspace()
     )
 
 
