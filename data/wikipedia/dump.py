@@ -27,8 +27,8 @@ _OTHER_KINDS = {
     b"\xfd7zXZ": "an xz file (unpack it)",
     b"PK\x03\x04": "a zip archive (unpack it)",
     b"-- ": "a dump of SQL tables",
-    b"<!DOCTYPE": "a web page",
-    b"<!doctype": "a web page",
+    b"<!DOCTYPE html": "a web page",
+    b"<!doctype html": "a web page",
     b"<html": "a web page",
     b"{": "a JSON file",
 }

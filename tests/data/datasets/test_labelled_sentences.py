@@ -8,7 +8,9 @@ from crl.data.errors import DataError
 PLACES, TIMES = ("here", "there", "near", "far", "outside"), ("today", "once", "late", "again")
 GOOD = [f"a good film {place} {time}" for place in PLACES for time in TIMES]
 BAD = [f"some bad play {place} {time}" for place in PLACES for time in TIMES]
-PAIRS = [pair for both in zip(GOOD, BAD, strict=True) for pair in ((both[0], "pos"), (both[1], "neg"))]
+PAIRS = [
+    pair for both in zip(GOOD, BAD, strict=True) for pair in ((both[0], "pos"), (both[1], "neg"))
+]
 
 
 def write(folder, files, encoding="utf-8"):
@@ -48,17 +50,32 @@ def quoted(cell: str) -> str:
 # Name of the form -> files with the same 40 sentences of pos and neg.
 FORMS = {
     "a file per class": {"pos.txt": GOOD, "neg.txt": BAD},
-    "MR's files": {"rt-polarity.pos": GOOD, "rt-polarity.neg": BAD, "rt-polaritydata.README.1.0.txt": ["See"]},
+    "MR's files": {
+        "rt-polarity.pos": GOOD,
+        "rt-polarity.neg": BAD,
+        "rt-polaritydata.README.1.0.txt": ["See"],
+    },
     "TREC's lines": {"all.txt": [f"{label}:sub {text}" for text, label in PAIRS]},
     "fastText's lines": {"all.txt": [f"__label__{label} {text}" for text, label in PAIRS]},
     "a label and a space": {"rt-polarity.all": [f"{label} {text}" for text, label in PAIRS]},
     "a tab in a text file": {"all.txt": [f"{label}\t{text}" for text, label in PAIRS]},
     "TSV with a header": {"mr.tsv": ["sentence\tlabel", *(f"{t}\t{label}" for t, label in PAIRS)]},
     "TSV without a header": {"mr.tsv": [f"{text}\t{label}" for text, label in PAIRS]},
-    "TSV with a header of other words": {"mr.tsv": ["Satz\tUrteil", *(f"{t}\t{label}" for t, label in PAIRS)]},
-    "CSV with a header": {"mr.csv": ["id,text,label", *(f"{i},{quoted(t)},{label}" for i, (t, label) in enumerate(PAIRS))]},
-    "CSV of a spreadsheet in German": {"mr.csv": ["text;label", *(f"{t};{label}" for t, label in PAIRS)]},
-    "CSV in quotes without a header": {"mr.csv": [f"{quoted(label)},{quoted(text)}" for text, label in PAIRS]},
+    "TSV with a header of other words": {
+        "mr.tsv": ["Satz\tUrteil", *(f"{t}\t{label}" for t, label in PAIRS)]
+    },
+    "CSV with a header": {
+        "mr.csv": [
+            "id,text,label",
+            *(f"{i},{quoted(t)},{label}" for i, (t, label) in enumerate(PAIRS)),
+        ]
+    },
+    "CSV of a spreadsheet in German": {
+        "mr.csv": ["text;label", *(f"{t};{label}" for t, label in PAIRS)]
+    },
+    "CSV in quotes without a header": {
+        "mr.csv": [f"{quoted(label)},{quoted(text)}" for text, label in PAIRS]
+    },
 }
 
 
