@@ -101,7 +101,7 @@ def _find(source: Path) -> tuple[dict[str, _Files], list[str]]:
                 roles[role].append(path)
         if not roles:
             roles["train"] = [path for path in known if _is_known(path)]
-    roles = {role: paths for role, paths in roles.items() if paths}
+    roles = {role: roles[role] for role in _ROLES if roles[role]}
     if "train" not in roles:
         raise DataError(f"dataset.root: {source} holds no {'train' if roles else 'text'} file; "
                         f"give {_WANTED}")  # fmt: skip
@@ -228,4 +228,6 @@ def _check_classes(source: Path, groups: Groups) -> None:
         raise DataError(f"{source}: class {empty[0]!r} has no sentence; give it some or remove it")
     if len(groups) < 2:
         names = ", ".join(groups)
-        raise DataError(f"{source}: one class ({names}); at least 2 are needed: give {_WANTED}")
+        raise DataError(
+            f"{source}: {len(groups)} class(es) ({names}); at least 2 are needed: give {_WANTED}"
+        )

@@ -142,7 +142,7 @@ def _columns(
     names = [cell.casefold() for cell in header]
     label = _place(name, header, given.label, "label_column")
     text = _place(name, header, given.text, "text_column")
-    headed = any(w and w.casefold() in names for w in (given.label, given.text))
+    headed = any(w and not w.isdecimal() for w in (given.label, given.text))
     known = next((names.index(n) for n in _LABELS if n in names), None)
     told = next((names.index(n) for n in _TEXTS if n in names and names.index(n) != known), None)
     if known is not None and told is not None:
@@ -168,10 +168,10 @@ def _place(name: str, header: list[str], given: str | None, option: str) -> int 
     if given is None:
         return None
     names = [cell.casefold() for cell in header]
-    if given.casefold() in names:
-        return names.index(given.casefold())
     if given.isdecimal() and 1 <= int(given) <= len(header):
         return int(given) - 1
+    if given.casefold() in names:
+        return names.index(given.casefold())
     raise DataError(
         f"dataset.{option}: {name} has no column {given!r}; choose one of "
         f"{', '.join(header)[:80]}, or a number from 1 to {len(header)}"

@@ -48,7 +48,7 @@ def count_ends(text: str) -> int:
 
 def is_ended(text: str) -> bool:
     """Return whether a mark ends the text, perhaps with closing quotes or brackets after it."""
-    bare = text.rstrip().rstrip(_CLOSING)
+    bare = text.rstrip().rstrip(_CLOSING + " ")
     return bare[-1:] != "" and (bare[-1] in _WESTERN + _OTHERS or _asks_in_greek(bare, len(bare)))
 
 
@@ -69,7 +69,8 @@ def _is_end(text: str, match: "re.Match[str]") -> bool:
     if last in _OTHERS:
         # A digit goes on with a number, and kana after a quotation with its sentence.
         character = text[match.end()]
-        return not (character.isdecimal() or (match[1] and "ぁ" <= character <= "ゟ"))
+        goes_on = character.isdecimal() or (match[1] and "ぁ" <= character <= "ゟ")
+        return not goes_on and text[match.end() : match.end() + 9].strip(_CLOSING + " ") != ""
     if not match[2] or (last in _GREEK_QUESTION and not _asks_in_greek(text, match.start(1))):
         return False
     following = _NEXT.match(text, match.end())
