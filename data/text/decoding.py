@@ -28,6 +28,8 @@ _SAMPLE = 20_000  # bytes of a file that a guess reads, all of lines that are no
 _MOST_GUESSES = 500  # files guessed one by one
 _TELLING = 50  # bytes beyond ASCII that a file's own guess needs
 _BEYOND = re.compile(rb"[\x80-\xff]")
+_CANDIDATES = 5
+_MIXED = re.compile(r"[A-Za-z](?=[\u0370-\u1dff])|[\u0370-\u1dff](?=[A-Za-z])")
 # Windows' encodings hold more than the standards that they extend.
 _LARGER = {
     "iso8859-1": "cp1252",
@@ -202,18 +204,24 @@ def _guess(sample: bytes) -> str | None:
     if not sample:
         return None
     try:
-        from chardet import EncodingEra, detect
+        from chardet import EncodingEra, detect_all
     except ImportError as error:
         raise DataError(
             "a text file is not UTF-8; pip install chardet to guess its encoding, or give it as "
             "dataset.encoding=NAME"
         ) from error
     eras = EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO | EncodingEra.DOS
-    found = detect(sample, encoding_era=eras, no_match_encoding="ascii")["encoding"]
-    if not found:
-        return None
-    name = codecs.lookup(found).name
-    return next((n for n in (_LARGER.get(name, name), name) if _fits(sample, n)), None)
+    for found in detect_all(sample, encoding_era=eras, ignore_threshold=True)[:_CANDIDATES]:
+        if name := found["encoding"] and codecs.lookup(found["encoding"]).name:
+            for encoding in (_LARGER.get(name, name), name):
+                if _fits(sample, encoding) and not _mixes_scripts(sample.decode(encoding)):
+                    return encoding
+    return None
+
+
+def _mixes_scripts(text: str) -> bool:
+    """Return whether Latin letters stand beside others inside words, which says a wrong guess."""
+    return len(_MIXED.findall(text)) > 0.2 * len(re.findall(r"[^\W\d_\0-\x7f]", text))
 
 
 def _letters(sample: bytes, encoding: str) -> tuple[str, int]:
