@@ -1,4 +1,4 @@
-"""``crl train`` on text as other people have it: encodings, alphabets, forms, labelled sentences."""
+"""``crl train`` on text as other people have it: encodings, forms, labelled sentences."""
 
 import json
 import random
