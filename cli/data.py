@@ -6,7 +6,6 @@ from typing import Any
 
 from crl.cli.arguments import count, parse, path
 from crl.cli.console import aligned, say
-from crl.experiments.config.paths import expanded
 from crl.experiments.errors import ConfigError
 
 USAGE = """crl data build-wiki DUMP OUT [OPTION=VALUE ...]
@@ -41,19 +40,20 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(
             f"crl data {verb or 'alone'}: no such thing; choose build-wiki (crl data --help)"
         )
-    if len(rest) < 2:
-        raise ConfigError(
-            "crl data build-wiki needs a dump and a folder: "
-            "crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
-        )
 
     from crl.data.wikipedia.articles import Rule, read_titles
     from crl.data.wikipedia.build import build_wiki
 
-    dump, out = map(expanded, rest[:2])
     titles = path("titles", None)
     counts = [count(f.name, f.default) for f in fields(Rule) if f.name != titles.name]
-    parsed = parse("data", rest[2:], [*counts, titles], folders=False)
+    parsed = parse("data", rest, [*counts, titles])
+    if "" in rest or len(parsed.folders) != 2:
+        alone = f"; {parsed.folders[0]} is alone" if len(parsed.folders) == 1 else ""
+        raise ConfigError(
+            f"crl data build-wiki needs a dump and a folder{alone}: "
+            "crl data build-wiki DUMP OUT [OPTION=VALUE ...]"
+        )
+    dump, out = parsed.folders
     options: dict[str, Any] = {option.name: parsed[option] for option in counts}
     if file := parsed[titles]:
         options["titles"] = read_titles(file)

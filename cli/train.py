@@ -17,6 +17,7 @@ Examples
   crl train dataset=docstrings encoder=gru              built-in text, GRU
   crl train dataset=cifar100 dataset.root=/data         /data holds cifar-100-python/
   crl train dataset=documents dataset.root=articles/    your own .txt files, one class each
+  crl train dataset=labelled_sentences dataset.root=x/  sentences with labels: .txt, .tsv or .csv
   crl train experiment=table1_cifar100 seed=1           the paper's setting
   crl train objective.block_size=5 objective.negatives=10 training.steps=2000
   crl train -m objective.block_size=2,5,10 'seed=range(0,3)' hydra/launcher=joblib

@@ -1,6 +1,5 @@
 """Any folder of text files: every file is a class (a document) of its sentences."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +7,23 @@ from crl.data.dataset import Dataset, cached_dataset
 from crl.data.errors import DataError
 from crl.data.files.cache import existing_root, stamps
 from crl.data.files.folders import is_ignored, role_of, splits_among
-from crl.data.text.sentences import split_sentences
+from crl.data.text.characters import count_words
+from crl.data.text.decoding import find_encodings, read_bytes, shown
+from crl.data.text.sentences import is_ended, split_sentences
 from crl.data.text.tokens import TextOptions, text_dataset
 
-_LARGEST_FILE = 2**28  # bytes; split into words, a file takes many times that much memory
-_TERMINATED = re.compile(r"[.!?][\"'”’)\]]*\s*$")
+_HOW = {"lines": "one sentence a line", "running": "running text, split into sentences"}
 
 
-def load_documents(*, root: str | None, layout: str, min_sentences: int, **options: Any) -> Dataset:
+def load_documents(
+    *, root: str | None, layout: str, min_sentences: int, encoding: str, **options: Any
+) -> Dataset:
     """Load the ``*.txt`` files in a folder and its subfolders, each as a class.
 
     layout: "lines" for one sentence a line; "running" for paragraphs, which are split into
     sentences; "auto" to guess from the text. min_sentences: documents with fewer sentences are
-    dropped and counted in a note. Repeated sentences of a document count once. options: see
-    :class:`data.text.tokens.TextOptions`.
+    dropped and counted in a note. Repeated sentences of a document count once. encoding: see
+    :func:`data.text.decoding.find_encodings`. options: see :class:`data.text.tokens.TextOptions`.
 
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
@@ -37,7 +39,9 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
     text_options = TextOptions(**options)
 
     def make() -> Dataset:
-        texts = {str(f.relative_to(folder).with_suffix("")): read_text(f) for f in files}
+        contents = {str(f.relative_to(folder).with_suffix("")): read_bytes(f) for f in files}
+        decoder = find_encodings(contents, contents.__getitem__, encoding)
+        texts = {name: decoder.text(name, content) for name, content in contents.items()}
         chosen = guess_layout(list(texts.values())[:50]) if layout == "auto" else layout
         documents = {name: _sentences(text, chosen) for name, text in texts.items()}
         large, small = keep_large(documents, min_sentences)
@@ -45,19 +49,20 @@ def load_documents(*, root: str | None, layout: str, min_sentences: int, **optio
             raise DataError(
                 f"dataset.root: {len(large)} of {len(documents)} documents have "
                 f"{min_sentences} sentences; at least 2 are needed (dataset.min_sentences)"
+                f"{_other_layout(texts, chosen, min_sentences)}"
             )
-        how = "one sentence a line" if chosen == "lines" else "running text, split into sentences"
-        notes = [f"{len(large)} documents read as {how}"]
+        notes = [*decoder.notes, f"{len(large)} documents read as {_HOW[chosen]}"]
         if small:
-            shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
             notes.append(
-                f"{len(small)} documents with fewer than {min_sentences} sentences dropped: {shown}"
+                f"{len(small)} documents with fewer than {min_sentences} sentences dropped: "
+                f"{shown(small)}"
             )
         return text_dataset("documents", large, text_options, notes)
 
     key = {
         "files": stamps(files),
         "layout": layout,
+        "encoding": encoding,
         "least": min_sentences,
         "text": vars(text_options),
     }
@@ -79,21 +84,6 @@ def _check_no_splits(folder: Path, files: list[Path]) -> None:
         )
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file, with undecodable bytes replaced.
-
-    Raises DataError if it cannot be read or is far too large.
-    """
-    try:
-        if (size := path.stat().st_size) > _LARGEST_FILE:
-            raise DataError(
-                f"{path} has {size} bytes; a document has at most {_LARGEST_FILE}, so divide it"
-            )
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-
-
 def keep_large(
     documents: dict[str, list[str]], least: int
 ) -> tuple[dict[str, list[str]], list[str]]:
@@ -105,14 +95,28 @@ def keep_large(
 def guess_layout(texts: list[str]) -> str:
     """Guess the layout: "lines" or "running".
 
-    It is "lines" if at least 70 % of the lines end as a sentence does and a line holds at most 1.3
-    sentences on average.
+    It is "lines" if a line holds at most 1.3 sentences on average and at least 70 % of the lines
+    end as a sentence does, or if sentences hardly ever end inside a line: there is no punctuation,
+    as in titles and verses. Lines that are broken where a page is full hold many ends.
     """
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
-    terminated = sum(bool(_TERMINATED.search(line)) for line in lines)
+    ended = sum(map(is_ended, lines))
     sentences = sum(len(split_sentences(line)) for line in lines)
-    one_a_line = terminated >= 0.7 * len(lines) and sentences <= 1.3 * len(lines)
-    return "lines" if one_a_line else "running"
+    one_a_line = ended >= 0.7 * len(lines) and sentences <= 1.3 * len(lines)
+    unpunctuated = ended <= 0.1 * len(lines) and sentences <= 1.05 * len(lines)
+    return "lines" if one_a_line or unpunctuated else "running"
+
+
+def _other_layout(texts: dict[str, str], layout: str, least: int) -> str:
+    """What to say about the layout that was not read, if it makes enough documents."""
+    other = "running" if layout == "lines" else "lines"
+    large, _ = keep_large({n: _sentences(text, other) for n, text in texts.items()}, least)
+    if len(large) < 2:
+        return ""
+    return (
+        f"; they were read as {_HOW[layout]}; as {_HOW[other]}, {len(large)} have enough: "
+        f"dataset.layout={other}"
+    )
 
 
 def _sentences(text: str, layout: str) -> list[str]:
@@ -122,4 +126,4 @@ def _sentences(text: str, layout: str) -> list[str]:
         if layout == "running"
         else [" ".join(line.split()) for line in text.splitlines()]
     )
-    return [sentence for sentence in dict.fromkeys(sentences) if len(sentence.split()) > 1]
+    return [sentence for sentence in dict.fromkeys(sentences) if count_words(sentence) > 1]

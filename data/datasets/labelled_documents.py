@@ -14,12 +14,12 @@ import torch
 from tqdm import tqdm
 
 from crl.data.dataset import Dataset, Split, cached_dataset, split_off
-from crl.data.datasets.documents import read_text
 from crl.data.errors import DataError
-from crl.data.files.archive import read_texts
+from crl.data.files.archive import read_text_files
 from crl.data.files.cache import existing_root, stamps
 from crl.data.files.folders import role_of, subfolders
 from crl.data.points import Documents, Sentences, offsets_of
+from crl.data.text.decoding import find_encodings, read_bytes
 from crl.data.text.sentences import split_sentences
 from crl.data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
@@ -39,12 +39,14 @@ class ReviewOptions(WordOptions):
     ``review``: how a labelled document becomes a point. "mean": its feature is the mean of its
     sentences' features; "whole": it is one sentence of at most ``max_review_words`` words.
     ``min_sentences``: unlabelled documents with fewer sentences are dropped. ``dev_fraction``:
-    share of the training points of every class, and of the unlabelled documents.
+    share of the training points of every class, and of the unlabelled documents. ``encoding``: see
+    :func:`data.text.decoding.find_encodings`.
     """
 
     review: str
     max_review_words: int
     min_sentences: int
+    encoding: str
 
 
 def load_labelled_documents(*, root: str | None, **options: Any) -> Dataset:
@@ -63,8 +65,8 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
     """The data set of this name in a folder or archive.
 
     Classes, and the split into train and test, are those of the folders. The vocabulary comes from
-    the unlabelled documents outside dev. Documents are running text; undecodable bytes are
-    replaced; ``<br />`` is a line break. ``wanted``: the archive that error messages ask for.
+    the unlabelled documents outside dev. Documents are running text; ``<br />`` is a line break.
+    ``wanted``: the archive that error messages ask for.
 
     Raises DataError for missing folders, classes or texts, empty labelled documents, too few
     unlabelled ones, and a damaged archive.
@@ -72,12 +74,17 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
     files = {source.name: source} if source.is_file() else _files(source)
 
     def make() -> Dataset:
-        names, read = (
+        names, read_content = (
             _archived(source, wanted)
             if source.is_file()
-            else (list(files), lambda name: read_text(files[name]))
+            else (list(files), lambda name: read_bytes(files[name]))
         )
         train, test, unlabelled = _sort_names(source, names)
+        decoder = find_encodings(names, read_content, options.encoding)
+
+        def read(name: str) -> str:
+            return decoder.text(name, read_content(name))
+
         ids = growing_ids()
         documents = _documents(_texts(unlabelled, read, "unlabelled"), ids, options)
         notes, similar_train, similar_dev = _similar(source, documents, options)
@@ -89,7 +96,7 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
             train=rest,
             dev=dev,
             test=_labelled(source, test, read, ids, options),
-            notes=notes,
+            notes=[*decoder.notes, *notes],
             unlabelled_train=similar_train,
             unlabelled_dev=similar_dev,
         )
@@ -120,8 +127,8 @@ def _check_splits(source: Path, folders: Iterable[str]) -> None:
             )
 
 
-def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]:
-    """(names of the files below the folder in the archive, a function that returns their text)."""
+def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], bytes]]:
+    """(names of the files below the folder in the archive, a function that returns their bytes)."""
 
     others: set[str] = set()
 
@@ -131,9 +138,9 @@ def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], str]]
             others.update(name.parts[:-1][:2])
         return match[1] if match else None
 
-    texts = read_texts(path, place, wanted)
+    contents = read_text_files(path, place, wanted)
     _check_splits(path, others)
-    return sorted(texts), texts.__getitem__
+    return sorted(contents), contents.__getitem__
 
 
 def _sort_names(

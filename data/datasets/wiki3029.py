@@ -7,11 +7,11 @@ Data in the same format can be loaded too: one file per article, one sentence a 
 from typing import Any
 
 from crl.data.dataset import Dataset, cached_dataset
-from crl.data.datasets.documents import read_text
 from crl.data.errors import DataError
-from crl.data.files.archive import read_texts
+from crl.data.files.archive import read_text_files
 from crl.data.files.cache import stamps
 from crl.data.files.download import Source, find_or_fetch
+from crl.data.text.decoding import find_encodings, read_bytes
 from crl.data.text.tokens import TextOptions, text_dataset
 
 # We know of no page that publishes its sha256 or its size.
@@ -21,14 +21,14 @@ SOURCE = Source(
 _LEAST = 10  # sentences; with fewer, a split 70/10/20 may leave a class without a point
 
 
-def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
+def load_wiki3029(*, root: str | None, encoding: str, **options: Any) -> Dataset:
     """Load every ``*.txt`` in a folder or archive as a class; its lines are the points.
 
     root: the folder of files, a ``.tar`` archive of it, or a folder that holds either under its own
     name. Without root, the archive is searched in :func:`data.files.cache.data_home`; if it is not
     there, it is downloaded from the authors' site. options: see
-    :class:`data.text.tokens.TextOptions`; the paper splits every class 70/10/20. Undecodable bytes
-    are replaced.
+    :class:`data.text.tokens.TextOptions`; the paper splits every class 70/10/20. encoding: see
+    :func:`data.text.decoding.find_encodings`.
 
     Raises DataError if the articles are missing, damaged, too short, or cannot be had.
     """
@@ -42,14 +42,15 @@ def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
 
     def make() -> Dataset:
         # A title is the last part of a name, wherever it lies in an archive.
-        texts = (
-            read_texts(source, lambda name: name.stem, SOURCE.name)
+        contents = (
+            read_text_files(source, lambda name: name.stem, SOURCE.name)
             if source.is_file()
-            else {file.stem: read_text(file) for file in files}
+            else {file.stem: read_bytes(file) for file in files}
         )
+        decoder = find_encodings(contents, contents.__getitem__, encoding)
         documents = {
-            title: [line for line in text.split("\n") if line.strip()]
-            for title, text in texts.items()
+            title: [line for line in decoder.text(title, content).split("\n") if line.strip()]
+            for title, content in contents.items()
         }
         if not documents:
             raise DataError(
@@ -63,6 +64,11 @@ def load_wiki3029(*, root: str | None, **options: Any) -> Dataset:
                     f"at least {_LEAST} are needed, or use dataset=documents, "
                     "which drops small ones"
                 )
-        return text_dataset("wiki3029", documents, text_options)
+        return text_dataset("wiki3029", documents, text_options, decoder.notes)
 
-    return cached_dataset("wiki3029", {"files": stamps(files), "text": vars(text_options)}, make)
+    key: dict[str, object] = {
+        "files": stamps(files),
+        "encoding": encoding,
+        "text": vars(text_options),
+    }
+    return cached_dataset("wiki3029", key, make)

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import hashlib
-import io
 import lzma
 import os
 import shutil
@@ -42,18 +41,17 @@ _DAMAGED = (
 )
 
 
-def read_texts(
+def read_text_files(
     path: Path, key: Callable[[PurePosixPath], str | None], wanted: str
-) -> dict[str, str]:
-    """Return ``key(name)`` -> text for the .txt members of a tar archive.
+) -> dict[str, bytes]:
+    """Return ``key(name)`` -> content for the .txt members of a tar archive.
 
     Members whose key is None are skipped. Nothing is unpacked to disk, and links are not followed.
-    Line ends and undecodable bytes are treated as in :func:`data.datasets.documents.read_text`.
 
     Raises DataError for a file that is no tar archive, is damaged, or would fill the memory.
     ``wanted``: the archive that its message asks for.
     """
-    texts: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     with _open_archive(path, wanted, _LARGEST_FILE) as archive:
         for member in tqdm(
             _members(archive), desc=f"reading {path.name}", unit=" files", disable=None, leave=False
@@ -62,16 +60,15 @@ def read_texts(
             if not member.isfile() or name.suffix != ".txt" or name.name.startswith("."):
                 continue
             if (title := key(name)) is not None:
-                content = _content(archive, member, _LARGEST_FILE)
-                texts[title] = io.TextIOWrapper(io.BytesIO(content), "utf-8", "replace").read()
-    return texts
+                contents[title] = _content(archive, member, _LARGEST_FILE)
+    return contents
 
 
 def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> None:
     """Unpack the files ``<name of the folder>/<name>`` that have these md5s into the folder.
 
     The folder appears whole or not at all. Raises DataError if one of the files is missing, and as
-    :func:`read_texts`; OSError if the folder cannot be written.
+    :func:`read_text_files`; OSError if the folder cannot be written.
     """
     names = {f"{folder.name}/{name}": name for name in md5s}
     contents = {}

@@ -12,10 +12,13 @@ import torch
 from crl.data.dataset import Dataset, Split, split_off
 from crl.data.errors import DataError
 from crl.data.points import Documents, Points, Sentences
+from crl.data.text.characters import inside_words, normalised
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
-_TOKEN = re.compile(r"\n|[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]|_")
+# Most words are followed by an ASCII character, which is looked at first: that is fast.
+_WORD = rf"[^\W\d_]+(?:(?![\0-\x7f])[{inside_words()}]+[^\W\d_]*)*"
+_TOKEN = re.compile(rf"\n|{_WORD}(?:['’]{_WORD})?|\d+|[^\w\s]|_")
 _CHUNK = 20_000  # sentences tokenised at a time; this bounds the memory that strings take
 
 
@@ -62,7 +65,15 @@ def text_dataset(
 
 
 def tokenise(text: str, lowercase: bool) -> list[str]:
-    """Words, runs of digits and single punctuation marks; a line break is a token too."""
+    """Words, runs of digits and single punctuation marks; a line break is a token too.
+
+    Words are in Unicode's form NFC and keep their accents and vowel signs. A character of Chinese
+    or Japanese is a word.
+    """
+    return _tokens(normalised(text), lowercase)
+
+
+def _tokens(text: str, lowercase: bool) -> list[str]:
     return _TOKEN.findall(text.lower() if lowercase else text)
 
 
@@ -81,9 +92,9 @@ def encode(sentences: Iterable[str], ids: dict[str, int], options: WordOptions) 
     chunks, so that an iterator need not hold all in memory.
     """
     chunks: list[np.ndarray] = []
-    normalised = (" ".join(sentence.split()) for sentence in sentences)
-    while chunk := list(islice(normalised, _CHUNK)):
-        tokens = tokenise("\n".join(chunk) + "\n", options.lowercase)
+    lines = (normalised(" ".join(sentence.split())) for sentence in sentences)
+    while chunk := list(islice(lines, _CHUNK)):
+        tokens = _tokens("\n".join(chunk) + "\n", options.lowercase)
         chunks.append(np.fromiter(map(ids.__getitem__, tokens), dtype=np.int32, count=len(tokens)))
     words = np.concatenate(chunks) if chunks else np.empty(0, np.int32)
     ends = np.flatnonzero(words == PADDING)

@@ -2,11 +2,14 @@
 
 import random
 import re
+import unicodedata
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from crl.data.errors import DataError
+from crl.data.text.decoding import read_text
+from crl.data.text.sentences import count_ends
 from crl.data.wikipedia.dump import Page
 from crl.data.wikipedia.wikitext import is_disambiguation, prose_sentences, split_sections
 
@@ -67,18 +70,16 @@ class Rule:
 
 
 def normal_title(title: str) -> str:
-    """A title in the form in which titles are compared: lower case, single spaces."""
-    return " ".join(title.replace("_", " ").split()).casefold()
+    """A title in the form in which titles are compared: lower case, single spaces, NFC."""
+    return unicodedata.normalize("NFC", " ".join(title.replace("_", " ").split()).casefold())
 
 
 def read_titles(path: Path) -> frozenset[str]:
     """Read titles from a file, one a line. Raises DataError if it is unreadable or empty."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(
-            f"titles: {path} cannot be read ({error.strerror}); give a file of titles, one a line"
-        ) from error
+        text = read_text(path)
+    except DataError as error:
+        raise DataError(f"titles: {error}; give a file of titles, one a line") from error
     titles = frozenset(title for line in text.splitlines() if (title := normal_title(line)))
     if not titles:
         raise DataError(f"titles: {path} holds no title; one a line is expected")
@@ -125,13 +126,9 @@ def draw_sentences(page: Page, rule: Rule, hidden: frozenset[str]) -> list[str] 
     draw depends on the seed and the title alone. ``hidden``: see :func:`hidden_namespaces`.
     """
     least = max(rule.section_sentences, 1)
-    # Every sentence ends in . ! or ?. Sections with too few of these need no parser, which takes
-    # most of the time.
-    long = [
-        section
-        for section in split_sections(page.text or "")
-        if sum(map(section.count, ".!?")) >= least
-    ]
+    # Every sentence has a mark at its end. Sections with too few of these need no parser, which
+    # takes most of the time.
+    long = [section for section in split_sections(page.text or "") if count_ends(section) >= least]
     if len(long) < rule.min_sections:
         return "too few sections"
     parsed = (prose_sentences(section, rule.min_words, hidden) for section in long)

@@ -63,6 +63,8 @@ def build_wiki(
     file is no dump, or if the folder holds anything else. If the dump is cut off or damaged, raises
     DataError at the end and keeps the articles before.
     """
+    if out.is_file() and not dump.is_file():
+        raise DataError(f"{out} is a file and {dump} is none; give the dump first, then the folder")
     PageReader(dump, rule.max_page_bytes).check()
     with _alone(out):
         state = _resumed(dump, out, rule)

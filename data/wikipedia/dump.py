@@ -20,6 +20,18 @@ _DEEPEST = 32  # elements inside each other; a dump has 5
 # MediaWiki writes none of them.
 _CONTROL = bytes(code if code > 31 or code in b"\t\n\r" else ord("?") for code in range(256))
 _NO_CHARACTER = str.maketrans("\ufffe\uffff", "\ufffd\ufffd")
+_TOO_EARLY = "the compressed data end too early"
+_XML_TOO_EARLY = "the XML ends too early"
+_OTHER_KINDS = {
+    b"7z\xbc\xaf": "a 7z archive (unpack it)",
+    b"\xfd7zXZ": "an xz file (unpack it)",
+    b"PK\x03\x04": "a zip archive (unpack it)",
+    b"-- ": "a dump of SQL tables",
+    b"<!DOCTYPE html": "a web page",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"{": "a JSON file",
+}
 # Element that is read -> number of elements around it.
 _FIELDS = {"title": 2, "ns": 2, "model": 3, "text": 3, "namespace": 3}
 
@@ -125,10 +137,7 @@ class PageReader:
 
     def _break(self, why: str, position: int) -> NoReturn:
         if not self._is_dump:
-            raise DataError(
-                f"{self.path} is no Wikipedia dump ({why}); "
-                "give a pages-articles .xml, .xml.bz2 or .xml.gz file"
-            )
+            raise DataError(_no_dump(self.path, why))
         after = (
             f"after page {self._pages:,} ({self._last!r})"
             if self._pages
@@ -198,6 +207,25 @@ class PageReader:
         return Page(title, namespace, "redirect" in self._values, model, text)
 
 
+def _no_dump(path: Path, why: str) -> str:
+    """What to say of a file that does not begin as a dump does."""
+    wanted = "give a pages-articles .xml, .xml.bz2 or .xml.gz file"
+    with path.open("rb") as raw:
+        try:
+            head = _decompressed(raw).read(60)
+        except (OSError, EOFError, zlib.error):
+            head = b""
+    if why == _TOO_EARLY:
+        size = path.stat().st_size
+        return f"{path} is cut off after {size:,} bytes, before the first page; download it again"
+    if why == _XML_TOO_EARLY and not head.strip():
+        return f"{path} is empty; {wanted}"
+    if kind := next((name for magic, name in _OTHER_KINDS.items() if head.startswith(magic)), None):
+        return f"{path} is {kind}, no Wikipedia dump; {wanted}"
+    begins = f"; it begins with {head.decode('utf-8', 'replace')[:30]!r}" if head else ""
+    return f"{path} is no Wikipedia dump ({why}{begins}); {wanted}"
+
+
 def _clean(raw: BinaryIO) -> Iterator[bytes]:
     """Yield the XML piece by piece, in UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -223,13 +251,9 @@ def _decompressed(raw: BinaryIO) -> BinaryIO:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, EOFError):
-        return "the compressed data end too early"
+        return _TOO_EARLY
     text = str(error)
-    return (
-        "the XML ends too early"
-        if text.startswith(("no element found", "unclosed token"))
-        else text
-    )
+    return _XML_TOO_EARLY if text.startswith(("no element found", "unclosed token")) else text
 
 
 def _number(text: str) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from crl.data.errors import DataError
-from crl.data.text.sentences import split_sentences
+from crl.data.text.characters import count_words
+from crl.data.text.sentences import is_ended, split_sentences
 
 try:
     from mwparserfromhell import definitions, nodes, parse, wikicode
@@ -25,7 +26,6 @@ _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)](?:\s|$))")
 # Signs of broken wikitext, or of a sentence whose beginning was not text.
 _RESIDUE = re.compile(r"[{}|]|\[\[|\]\]|</?[a-z]|https?:|^[,.;:!?)]")
 _FORMULA = "{}"  # stands for a formula; its sentence is dropped, since it would have a hole
-_CLOSING = "\"'”’)]"
 _ITEM = "\0"  # stands for the mark of a list item; dumps have no such character
 _MARK = re.compile(r"[{}\[\]]|<(/?)([a-z][a-z0-9]*)[^<>]*(/?>)?", re.IGNORECASE)
 _MOST_WORK = 10_000_000  # characters times unclosed marks: about 2 seconds of the parser
@@ -70,7 +70,8 @@ def split_sections(wikitext: str) -> list[str]:
 def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> list[str]:
     """Return the sentences of a section's running text that have at least ``min_words`` words.
 
-    Words are separated by white space, and a sentence ends in ``. ! ?``. Tables, lists, references,
+    Words are separated by white space, except in Chinese and Japanese, where every character
+    counts as one. A sentence has a mark at its end. Tables, lists, references,
     pictures and headings are not running text. Only a few common templates show text. Sentences
     with a formula are dropped. Wikitext so broken that the parser would take minutes has no
     sentences. ``hidden``: names of namespaces, in lower case, whose links show nothing.
@@ -80,9 +81,7 @@ def prose_sentences(wikitext: str, min_words: int, hidden: frozenset[str]) -> li
     return [
         s
         for s in split_sentences(plain_text(wikitext, hidden))
-        if len(s.split()) >= min_words
-        and s.rstrip(_CLOSING).endswith((".", "!", "?"))
-        and not _RESIDUE.search(s)
+        if count_words(s) >= min_words and is_ended(s) and not _RESIDUE.search(s)
     ]
 
 

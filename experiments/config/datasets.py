@@ -152,6 +152,11 @@ class WordsConfig(DatasetConfig):
     min_count: int = option(2, least=1)
 
 
+def _encoding() -> Any:
+    """The encoding of text files; "guess" takes UTF-8 where it fits and says what else it read."""
+    return option("guess", new=True)
+
+
 @dataclass
 class TextConfig(WordsConfig, LabelledConfig):
     """``test_fraction``: the share of every document's sentences that are test points."""
@@ -172,6 +177,7 @@ class Wiki3029Config(TextConfig):
 
     files_can_change = True
     root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
+    encoding: str = _encoding()
 
 
 @dataclass
@@ -186,6 +192,23 @@ class DocumentsConfig(TextConfig):
     root: str | None = None
     layout: str = option("auto", choices=("auto", "lines", "running"))
     min_sentences: int = option(50, least=10)
+    encoding: str = _encoding()
+
+
+@dataclass
+class LabelledSentencesConfig(TextConfig):
+    """``root``: a folder with a ``.txt`` file per class, or a ``.tsv``, ``.csv`` or ``.txt`` file
+    of labels and sentences, perhaps as train, dev and test.
+
+    ``label_column``, ``text_column``: of a table whose columns are not clear; a name, or a number
+    from 1.
+    """
+
+    files_can_change = True
+    root: str | None = None
+    label_column: str | None = None
+    text_column: str | None = None
+    encoding: str = _encoding()
 
 
 @dataclass
@@ -203,6 +226,7 @@ class LabelledDocumentsConfig(WordsConfig):
     review: str = option("mean", choices=("mean", "whole"))
     max_review_words: int = option(400, least=1, most=10_000)
     min_sentences: int = option(2, least=1)
+    encoding: str = _encoding()
 
     def most_classes(self) -> int | None:
         """IMDb has two: a review is positive or negative."""
@@ -234,6 +258,11 @@ DATASETS = {
         ImageFolderConfig, "crl.data.datasets.image_folder:load_image_folder", "images"
     ),
     "documents": Choice(DocumentsConfig, "crl.data.datasets.documents:load_documents", "sentences"),
+    "labelled_sentences": Choice(
+        LabelledSentencesConfig,
+        "crl.data.datasets.labelled_sentences:load_labelled_sentences",
+        "sentences",
+    ),
     "imdb": Choice(IMDbConfig, "crl.data.datasets.imdb:load_imdb", "sentences"),
     "labelled_documents": Choice(
         LabelledDocumentsConfig,

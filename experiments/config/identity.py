@@ -15,11 +15,15 @@ from crl.experiments.config.schema import Config
 
 
 def identity(options: Any) -> dict[str, Any]:
-    """Return the options that can change the result, the seed aside, as plain types."""
+    """Return the options that can change the result, the seed aside, as plain types.
+
+    A new option is left out while it has its default, so that older runs keep their names.
+    """
     return {
         spec.name: identity(value) if is_dataclass(value := getattr(options, spec.name)) else value
         for spec in fields(options)
         if spec.metadata.get("changes_result", True)
+        and not (spec.metadata.get("new") and getattr(options, spec.name) == spec.default)
     }
 
 
@@ -80,8 +84,11 @@ def first_difference(stored: Config, config: Config) -> str:
         {"seed": options.seed, **flat_options(training_identity(options))}
         for options in (stored, config)
     )
-    different = (name for name, value in new.items() if old.get(name) != value)
-    return next((f"{name} is {old.get(name)} there, {new[name]} here" for name in different), "")
+    there, here = flat_options(stored), flat_options(config)  # with the new options at defaults
+    different = (name for name in new | old if old.get(name) != new.get(name))
+    return next(
+        (f"{name} is {there.get(name)} there, {here.get(name)} here" for name in different), ""
+    )
 
 
 def flat_options(config: Any) -> dict[str, Any]:

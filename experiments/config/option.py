@@ -15,11 +15,13 @@ def option(
     choices: tuple[str, ...] | None = None,
     package: str | None = None,
     changes_result: bool = True,
+    new: bool = False,
 ) -> Any:
     """A field with bounds: inclusive (least, most) or exclusive (above, below).
 
     The bounds of a list hold for each item. ``package``: the package that the option needs.
-    ``changes_result``: False if no number can depend on the option.
+    ``changes_result``: False if no number can depend on the option. ``new``: True if runs are named
+    as before the option came while it has its default, which does what was done then.
     """
     metadata: dict[str, Any] = {
         "least": least,
@@ -28,7 +30,7 @@ def option(
         "below": below,
         "choices": choices,
     }
-    metadata |= {"package": package, "changes_result": changes_result}
+    metadata |= {"package": package, "changes_result": changes_result, "new": new}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -21,7 +21,9 @@ _PRESETS: dict[str, dict[tuple[str, ...], dict[str, dict[str, Any]]]] = {
         },
     },
     "gru": {
-        ("docstrings", "documents"): {"training": {"steps": 300, "batch_size": 64}},
+        ("docstrings", "documents", "labelled_sentences"): {
+            "training": {"steps": 300, "batch_size": 64}
+        },
         ("wiki3029", "imdb", "labelled_documents"): {"training": {"steps": 1000, "batch_size": 64}},
     },
 }  # fmt: skip

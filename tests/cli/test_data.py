@@ -1,7 +1,9 @@
 """``crl data build-wiki``: what it prints, its exit codes, and training on what it builds."""
 
 import bz2
+import gzip
 import json
+import random
 import subprocess
 import sys
 
@@ -66,6 +68,23 @@ MISUSE = {
     "no sub-verb": ([], "choose build-wiki"),
     "another sub-verb": (["build-imdb", "a", "b"], "crl data build-imdb: no such thing"),
     "no folder": (["build-wiki", "{}/d.xml"], "DUMP OUT"),
+    "an option in the place of the folder": (
+        ["build-wiki", "{}/d.xml", "min_sections=3"],
+        "needs a dump and a folder; {}/d.xml is alone: crl data build-wiki DUMP OUT",
+    ),
+    "a flag in the place of the folder": (["build-wiki", "{}/d.xml", "--fast"], "no such option"),
+    "an empty folder name": (["build-wiki", "{}/d.xml", ""], "needs a dump and a folder"),
+    "three paths": (["build-wiki", "{}/d.xml", "{}/o", "{}/p"], "needs a dump and a folder"),
+    "the folder first": (["build-wiki", "{}/o", "{}/d.xml"], "give the dump first"),
+    "an empty dump": (["build-wiki", "{}/empty.xml", "{}/o"], "empty.xml is empty"),
+    "a packed dump cut at 9 kB": (
+        ["build-wiki", "{}/cut.xml.bz2", "{}/o"],
+        "cut.xml.bz2 is cut off after 9,000 bytes, before the first page; download it again",
+    ),
+    "another kind of dump": (["build-wiki", "{}/t.sql.gz", "{}/o"], "is a dump of SQL tables"),
+    "a web page": (["build-wiki", "{}/page.html", "{}/o"], "is a web page"),
+    "noise that looks packed": (["build-wiki", "{}/noise.bz2", "{}/o"], "no Wikipedia dump"),
+    "no value": (["build-wiki", "{}/d.xml", "{}/o", "min_words="], "'' is not a whole number"),
     "misspelt option": (
         ["build-wiki", "{}/d.xml", "{}/o", "min_section=3"],
         "did you mean min_sections=?",
@@ -96,6 +115,12 @@ MISUSE = {
 def test_misuse_ends_in_one_line_and_writes_nothing(tmp_path, capsys, arguments, hint):
     dump(tmp_path / "d.xml", PAGES)
     (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "empty.xml").touch()
+    noise = random.Random(0).randbytes(100_000)
+    (tmp_path / "cut.xml.bz2").write_bytes(bz2.compress(b"<mediawiki>" + noise)[:9000])
+    (tmp_path / "t.sql.gz").write_bytes(gzip.compress(b"-- MySQL dump 10.19\n"))
+    (tmp_path / "page.html").write_text("<!DOCTYPE html><html></html>")
+    (tmp_path / "noise.bz2").write_bytes(b"BZh9" + noise)
     code, printed, told = crl(
         capsys, *(argument.replace("{}", str(tmp_path)) for argument in arguments)
     )

@@ -1,5 +1,7 @@
 """Folders of text files: layouts, what is dropped, what is refused."""
 
+import unicodedata
+
 import pytest
 from dataset_defaults import load as load_with_defaults
 
@@ -89,6 +91,8 @@ def test_both_layouts_of_the_same_text_are_the_same_data(tmp_path):
         (["One here. Two there! Three where?\nFour. Five. Six.\n"], "running"),
         (["These lines are\nbroken where the\npage was full. And\nso on.\n"], "running"),
         (["One.\nTwo.\nThree.\n", "no end\nnor here\n"], "running"),
+        (["a title\nanother one\nand a third\n"], "lines"),
+        (["Er kam\nspät an. Ärger\ngab es\nnicht.\n"], "running"),
         (["One.\nTwo.\nThree.\nFour.\n", "no end\n"], "lines"),
         ([], "lines"),
     ],
@@ -132,12 +136,62 @@ def test_small_documents_are_dropped_and_named(tmp_path):
     assert load(root).notes[1] == "1 documents with fewer than 10 sentences dropped: x"
 
 
-def test_undecodable_bytes_are_replaced(tmp_path):
-    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
-    (tmp_path / "texts" / "c.txt").write_bytes(
-        b"\n".join(b"%s has \xe9\xff here." % w.encode() for w in WORDS)
+def test_files_in_another_encoding_are_read_in_it(tmp_path):
+    texts = {"les": ["strom liška"], "more": ["loď vlna"]}
+    texts = {n: [f"{word} {w[0]} číslo." for word in WORDS] for n, w in texts.items()}
+    whole = load(write(tmp_path / "utf8", texts))
+    for name, lines in texts.items():
+        for folder, encoding in (("cp1250", "cp1250"), ("utf16", "utf-16"), ("mark", "utf-8-sig")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.txt").write_text("\n".join(lines), encoding=encoding)
+    for folder, note in (("cp1250", "cp1250 (a guess"), ("utf16", "utf-16 (their mark)")):
+        other = load(str(tmp_path / folder))
+        assert other.fingerprint() == whole.fingerprint()
+        assert other.vocabulary == whole.vocabulary
+        assert other.notes[0].startswith(f"2 of 2 files are not UTF-8; read as {note}")
+    assert load(str(tmp_path / "mark")).fingerprint() == whole.fingerprint()
+    given = load(str(tmp_path / "cp1250"), encoding="cp1250")
+    assert (given.vocabulary, given.notes[1:]) == (whole.vocabulary, [])
+    assert "loп" in load(str(tmp_path / "cp1250"), encoding="cp1251").vocabulary
+
+
+def test_either_form_of_an_accented_letter_gives_the_same_data(tmp_path):
+    texts = {name: [f"{word} vidí {name} číslo." for word in WORDS] for name in ("loď", "liška")}
+    whole = load(write(tmp_path / "nfc", texts))
+    half = {
+        name: [unicodedata.normalize("NFD" if n % 2 else "NFC", line) for n, line in enumerate(of)]
+        for name, of in texts.items()
+    }
+    assert load(write(tmp_path / "half", half)).fingerprint() == whole.fingerprint()
+
+
+def test_sentences_without_punctuation_are_lines(tmp_path):
+    lines = {name: [line.rstrip(".").lower() for line in sentences(name)] for name in "ab"}
+    dataset = load(write(tmp_path / "texts", lines))
+    assert dataset.notes == ["2 documents read as one sentence a line"]
+    assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [12, 12]
+
+
+def test_a_refusal_names_the_layout_that_would_do(tmp_path):
+    root = write(tmp_path / "texts", {name: sentences(name) for name in "ab"}, " ")
+    assert refused(root, layout="lines") == (
+        "dataset.root: 0 of 2 documents have 10 sentences; at least 2 are needed "
+        "(dataset.min_sentences); they were read as one sentence a line; as running text, split "
+        "into sentences, 2 have enough: dataset.layout=running"
     )
-    assert "alpha has � � here ." in words(load(root), 2)
+    half = [line if n % 2 else line.rstrip(".") for n, line in enumerate(sentences("a"))]
+    assert "dataset.layout=lines" in refused(write(tmp_path / "half", {"a": half, "b": half}))
+
+
+def test_chinese_running_text(tmp_path):
+    texts = {
+        name: [f"{name}在{word}看书。" for word in "一二三四五六七八九十百千"]
+        for name in ("猫", "狗")
+    }
+    dataset = load(write(tmp_path / "texts", texts, ""))
+    assert dataset.notes == ["2 documents read as running text, split into sentences"]
+    assert (dataset.train.sizes + dataset.dev.sizes + dataset.test.sizes).tolist() == [12, 12]
+    assert {"猫", "狗", "看", "书", "。"} <= set(dataset.vocabulary)
 
 
 def test_hidden_files_and_other_files_are_no_documents(tmp_path):
@@ -152,7 +206,7 @@ def test_hidden_files_and_other_files_are_no_documents(tmp_path):
 def test_a_changed_file_is_read_again_an_unchanged_one_is_not(tmp_path, monkeypatch):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
     first = load(root)
-    monkeypatch.setattr("crl.data.datasets.documents.read_text", None)
+    monkeypatch.setattr("crl.data.datasets.documents.read_bytes", None)
     again = load(root)
     assert again.fingerprint() == first.fingerprint()
     assert (again.classes, again.vocabulary, again.notes) == (

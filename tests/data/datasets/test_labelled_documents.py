@@ -205,7 +205,7 @@ def test_short_unlabelled_documents_are_dropped_and_counted(folder):
 
 def test_a_cached_data_set_is_not_read_again(folder, monkeypatch):
     first = load(folder)
-    monkeypatch.setattr("crl.data.datasets.labelled_documents.read_text", None)
+    monkeypatch.setattr("crl.data.datasets.labelled_documents.read_bytes", None)
     assert load(folder).fingerprint() == first.fingerprint()
 
 
@@ -395,3 +395,24 @@ def test_real_reviews(some_reviews):
     )
     lengths = dataset.unlabelled_train.points.offsets.diff()
     assert 15 < lengths.double().mean() < 30 and "br" not in dataset.vocabulary
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_reviews_in_another_encoding_are_the_same_reviews(tmp_path, packed):
+    texts = {name: text.replace("It", "Příliš žluťoučký kůň. It") for name, text in tree().items()}
+    whole = load(write(tmp_path / "utf8", texts))
+    other = tmp_path / "cp1250"
+    for name, text in texts.items():
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text(text, encoding="cp1250")
+    if packed:
+        with tarfile.open(tmp_path / "any.tar", "w") as archive:
+            archive.add(other, "reviews")
+        other = tmp_path / "any.tar"
+    found = load(other)
+    assert found.fingerprint() == whole.fingerprint() and "žluťoučký" in found.vocabulary
+    assert found.notes[0] == (
+        f"{len(texts)} of {len(texts)} files are not UTF-8; read as cp1250 "
+        "(a guess; dataset.encoding=NAME corrects it)"
+    )
+    assert load(other, encoding="cp1250").notes == whole.notes

@@ -250,3 +250,21 @@ def test_real_articles(real_data, tmp_path):
     )
     assert 5_000 < len(dataset.vocabulary) < 20_000
     assert (dataset.train.points.words == 1).double().mean() < 0.15  # rare words are unknown
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-16", "utf-8-sig"])
+def test_articles_in_another_encoding_are_the_same_articles(tmp_path, encoding):
+    lines = "".join(f"Žlutý kůň číslo {n} úpěl ďábelské ódy .\n" for n in range(20))
+    for folder, codec in (("utf8", "utf-8"), ("other", encoding)):
+        (tmp_path / folder).mkdir()
+        for name in "AB":
+            (tmp_path / folder / f"{name}.txt").write_text(lines, encoding=codec)
+    whole = load(tmp_path / "utf8")
+    packed = pack(tmp_path / "a.tar", {f"{name}.txt": lines.encode(encoding) for name in "AB"})
+    for source in (tmp_path / "other", packed):
+        found = load(source)
+        assert found.fingerprint() == whole.fingerprint()
+        assert found.vocabulary == whole.vocabulary
+        assert ["files are not UTF-8" in note for note in found.notes] == (
+            [] if encoding == "utf-8-sig" else [True]
+        )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crl.data.text.sentences import split_sentences
+from crl.data.text.sentences import count_ends, is_ended, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,23 @@ from crl.data.text.sentences import split_sentences
         ["Really?!", "Yes."],
         ["The end of one.", "Ärger begins another.", "Жук too.", "Ωmega as well."],
         ["No end in sight"],
+        ["Černý kůň běží.", "Šedý vlk stojí.", "Žlutý pes spí.", "Łódź płynie."],
+        ["Это так.", "Она ушла!", "Как дела?", "Ёж спит."],
+        ["Ο σκύλος τρέχει.", "Πού πας;", "Έρχομαι αύριο."],
+        ["وصل القطار.", "هل نام الناس؟", "نعم، ناموا!", "د. أحمد هنا."],
+        ["یہ پہلا ہے۔", "یہ دوسرا ہے۔"],
+        ["यह पहला है।", "यह ३.५ किलो है।", "राम आया.", "श्याम गया॥"],
+        ["זה ראשון.", "זה שני!", "מה שלומך?"],
+        ["기차가 왔다.", "사람들은 잔다.", "정말?"],
+        ["ქართული ენა.", "ის ლამაზია."],
+        ["Հայերեն լեզու։", "Այն գեղեցիկ է։"],
+        ["አማርኛ ነው።", "ሁለተኛ ነው።"],
+        ["¿Qué tal?", "¡Hola!", "Bien."],
+        ["Il dit : « Oui. »", "« Non », dit-elle.", "Alors il partit."],
+        ["Er sagte: „Ja.“", "„Nein“, sagte sie.", "Ärger kam."],
+        ["Tam byl Dr. Novák.", "Š. Černý přišel."],
+        ["He waited … and waited…", "Then he went."],
+        ["A list; of things.", "What; No."],
         ["The names of the months Jan. and Feb. and so on."],
     ],
 )
@@ -47,6 +64,28 @@ def test_lines_and_white_space(text, sentences):
     assert split_sentences(text) == sentences
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["这是第一句。", "这是第二句！", "真的吗？", "“好。”", "他说了3．5次。"],
+        ["今日は晴れ。", "「はい。」と言った。", "「明日。」", "雨だ！"],
+        ["पहला है।", "दूसरा है।"],
+    ],
+)
+def test_marks_that_need_no_white_space(sentences):
+    assert split_sentences("".join(sentences)) == sentences
+
+
+@pytest.mark.parametrize("text", ["One.", 'Why?" ', "好。」", "है।", "πας;", "یہ ہے۔", "Oui. »"])
+def test_an_ended_sentence(text):
+    assert is_ended(text) and count_ends(text) >= 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "One", "a, b;", "好", "»"])
+def test_no_ended_sentence(text):
+    assert not is_ended(text)
+
+
 pieces = st.sampled_from(
     [
         "Dr.",
@@ -58,6 +97,11 @@ pieces = st.sampled_from(
         "“Yes",
         "(No.)",
         "3.5",
+        "好。",
+        "है। ",
+        "؟",
+        "« Oui",
+        " »",
         " ",
         "\n",
         "\n \n",
@@ -69,7 +113,7 @@ pieces = st.sampled_from(
 @given(st.text() | st.lists(pieces).map(" ".join) | st.lists(pieces).map("".join))
 def test_joining_the_sentences_gives_back_the_text_up_to_white_space(text):
     sentences = split_sentences(text)
-    assert " ".join(sentences).split() == text.split()
+    assert "".join("".join(sentences).split()) == "".join(text.split())
     assert all(sentence == " ".join(sentence.split()) != "" for sentence in sentences)
 
 

@@ -1,6 +1,7 @@
 """The rule: which pages become articles, and which of their sentences are drawn."""
 
 import json
+import unicodedata
 
 import pytest
 from wiki_dumps import ONE_OF_EACH, PAGES, SMALL, build, dump, page, prose
@@ -56,3 +57,13 @@ def test_the_numbers_of_the_rule_are_limits(tmp_path):
             )
     with pytest.raises(DataError, match="sentences: 9 is too small; choose at least 10"):
         Rule(sentences=9)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1250"])
+def test_a_list_of_titles_in_any_encoding(tmp_path, encoding):
+    titles = ["Žluťoučký_kůň", "Úpěl ďábelské ódy", "Příliš"]
+    (tmp_path / "titles").write_text("\n".join(titles), encoding=encoding)
+    expected = {"žluťoučký kůň", "úpěl ďábelské ódy", "příliš"}
+    assert read_titles(tmp_path / "titles") == expected
+    (tmp_path / "titles").write_text(unicodedata.normalize("NFD", "\n".join(titles)))
+    assert read_titles(tmp_path / "titles") == expected

@@ -69,21 +69,24 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>\n'
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "XML ends too early"),
-        (b"plain text", "syntax error"),
-        (b"<html><page /></html>", "outermost element is <html>"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "not well-formed"),
+        (b"", "is empty"),
+        (b"plain text", "syntax error: line 1, column 0; it begins with 'plain text'"),
+        (b"<page />", "outermost element is <page>"),
+        (b"<html><page /></html>", "is a web page, no Wikipedia dump"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive (unpack it), no Wikipedia dump"),
         (b"BZh9 but no bz2 data", "Invalid data stream"),
-        (bz2.compress(HEAD.encode())[:40], "compressed data end too early"),
-        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff", ""),
+        (bz2.compress(HEAD.encode())[:40], "is cut off after 40 bytes, before the first page"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff", "is no Wikipedia dump ("),
         (BOMB.encode() + HEAD.encode(), "document type"),
     ],
 )
 def test_what_is_no_dump_is_refused_and_nothing_written(tmp_path, content, why):
     (tmp_path / "d").write_bytes(content)
     message = refused(tmp_path / "d", tmp_path / "out")
-    assert message.startswith(f"{tmp_path / 'd'} is no Wikipedia dump (") and why in message
-    assert message.endswith("give a pages-articles .xml, .xml.bz2 or .xml.gz file")
+    assert message.startswith(f"{tmp_path / 'd'} is ") and why in message
+    assert message.endswith(
+        ("give a pages-articles .xml, .xml.bz2 or .xml.gz file", "download it again")
+    )
     assert not (tmp_path / "out").exists()
 
 

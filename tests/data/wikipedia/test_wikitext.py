@@ -97,3 +97,18 @@ def test_hostile_wikitext_takes_no_minutes(unit):
         prose_sentences(section, 4, HIDDEN)
     is_disambiguation(text)
     assert time.process_time() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        (
+            "Černý kůň dnes běží. Šedý vlk tiše stojí. Žlutý pes venku spí",
+            ["Černý kůň dnes běží.", "Šedý vlk tiše stojí."],
+        ),
+        ("这是[[第一]]句话。好。你真的喜欢它吗？", ["这是第一句话。", "你真的喜欢它吗？"]),
+        ("यह पहला वाक्य है। यह दूसरा है", ["यह पहला वाक्य है।"]),
+    ],
+)
+def test_sentences_of_other_alphabets(text, sentences):
+    assert prose_sentences(text, 4, HIDDEN) == sentences

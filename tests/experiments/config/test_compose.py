@@ -131,6 +131,16 @@ def test_the_place_of_own_data_is_part_of_a_run(dataset: str) -> None:
     assert config_hash(here) != config_hash(there)
 
 
+def test_a_new_option_changes_no_name_at_its_default_and_counts_otherwise() -> None:
+    data = ["dataset=documents", "dataset.root=x"]
+    old = compose_config(data)
+    given = compose_config([*data, "dataset.encoding=cp1250"])
+    assert config_hash(compose_config([*data, "dataset.encoding=guess"])) == config_hash(old)
+    assert config_hash(given) != config_hash(old)
+    assert first_difference(old, given) == "dataset.encoding is guess there, cp1250 here"
+    assert first_difference(given, old) == "dataset.encoding is cp1250 there, guess here"
+
+
 def test_a_run_name_says_what_was_run() -> None:
     name = run_name(compose_config(["dataset=docstrings"]))
     assert name.startswith("docstrings-bag_of_words-contrastive-")
