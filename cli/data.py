@@ -46,8 +46,8 @@ def run(arguments: list[str]) -> None:
 
     titles = path("titles", None)
     counts = [count(f.name, f.default) for f in fields(Rule) if f.name != titles.name]
-    parsed = parse("data", rest, [*counts, titles])
-    if "" in rest or len(parsed.folders) != 2:
+    parsed = parse("data", [argument for argument in rest if argument], [*counts, titles])
+    if len(parsed.folders) != 2:
         alone = f"; {parsed.folders[0]} is alone" if len(parsed.folders) == 1 else ""
         raise ConfigError(
             f"crl data build-wiki needs a dump and a folder{alone}: "
