@@ -74,7 +74,7 @@ def compare(
     ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
     or RunError.
     """
-    runs = finished_runs(folders, least=2)
+    runs = finished_runs(folders, say, least=2)
     metric = _shared_metric(runs)
     features = _features(runs, points, overrides, say)
     compared = len(features[0])

@@ -153,7 +153,7 @@ def measure_runs(folders: Sequence[Path], overrides: list[str], say: Say) -> lis
     or RunError.
     """
     geometries = []
-    for run in finished_runs(folders):
+    for run in finished_runs(folders, say):
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "geometry", lambda line: None)
         if why := why_unpredicted(finished):

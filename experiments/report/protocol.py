@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from crl.experiments.report.configurations import SeedGroup, describe, result_options
+from crl.experiments.report.configurations import SeedGroup, result_options
 from crl.experiments.report.load_runs import ReportData
 from crl.experiments.storage.results import Run
 
@@ -35,7 +35,7 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
     head, rows = _seeds_table(group)
     return {
         "name": name,
-        "title": describe(first),
+        "title": report_data.descriptions[name],
         "important": {
             key.removeprefix("objective.") if key.endswith("_source") else key: options[key]
             for key in _IMPORTANT
@@ -43,7 +43,7 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
         },
         "options": " ".join(f"{key}={value}" for key, value in options.items()),
         "data": (
-            f"{dataset['name']}: {dataset.get('classes')} classes, "
+            f"{first.subject}: {dataset.get('classes')} classes, "
             f"{dataset.get('train_points')} training and {dataset.get('test_points')} test points"
         ),
         "head": head,
