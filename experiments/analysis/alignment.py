@@ -14,13 +14,13 @@ from tqdm import tqdm
 from crl.data.dataset import fingerprint
 from crl.data.seeding import generator
 from crl.experiments.analysis.output import finished_runs, write_analysis
-from crl.experiments.config.identity import flat_options
 from crl.experiments.drawing import COLOURS, Figure, draw, legend
 from crl.experiments.errors import ConfigError
 from crl.experiments.metric_names import metric_title
 from crl.experiments.reopen import load_finished_run
 from crl.experiments.runtime.console import Say
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options, told_apart
 from crl.scoring.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
@@ -129,21 +129,31 @@ def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) 
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """Return for each run the values of the options in which the runs differ."""
-    configurations = [flat_options(run.config) | {"seed": run.seed} for run in runs]
+    """Return for each run the values of the options in which the runs differ; no two are alike."""
+    configurations = [result_options(run.config) | {"seed": run.seed} for run in runs]
     names = [
         name
-        for name in configurations[0]
-        if name not in ("run_dir", "output_dir", "force")
-        and all(name in options for options in configurations)
-        and len({str(options[name]) for options in configurations}) > 1
+        for name in dict.fromkeys(name for options in configurations for name in options)
+        if len({str(options.get(name)) for options in configurations}) > 1
     ]
-    return [", ".join(_label(name, o[name]) for name in names or ["seed"]) for o in configurations]
+    labels = [
+        ", ".join(_label(name, o[name]) for name in names or ["seed"] if name in o)
+        for o in configurations
+    ]
+    told = told_apart({run.path: run for run in runs})
+    labels = [
+        label + (f", files {told[run.path].variant[1:]}" if told[run.path].variant else "")
+        for label, run in zip(labels, runs, strict=True)
+    ]
+    return [
+        label if labels.count(label) == 1 else f"{label}, {run.path}"
+        for label, run in zip(labels, runs, strict=True)
+    ]
 
 
 def _label(name: str, value: object) -> str:
     last = name.rpartition(".")[2]
-    return str(value) if last == "name" else f"{last} {value}"
+    return str(value) if last in ("name", "model") else f"{last} {value}"
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:

@@ -1,27 +1,11 @@
 """Configurations in print: options that matter, options that differ, a description."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from crl.experiments.config.identity import flat_options
-from crl.experiments.config.schema import GROUPS, SECTIONS, Config
 from crl.experiments.storage.results import Run
-
-
-def _without_effect(prefix: str, schema: type) -> set[str]:
-    """Return the full names of the options of a schema that change no result."""
-    return {
-        f"{prefix}.{spec.name}"
-        for spec in fields(schema)
-        if not spec.metadata.get("changes_result", True)
-    }
-
-
-# All options that change no result in any run, and the seed.
-_WITHOUT_EFFECT = {spec.name for spec in fields(Config)}.union(
-    *(_without_effect(section, schema) for section, schema in SECTIONS.items())
-)
+from crl.experiments.storage.subjects import result_options
 
 
 @dataclass(frozen=True)
@@ -37,20 +21,6 @@ def one_per_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
     # Of two runs with one seed the later entry stays, which is the first run of the reversed list.
     by_seed = {run.seed: run for run in reversed([*runs])}
     return tuple(by_seed[seed] for seed in sorted(by_seed))
-
-
-def result_options(config: dict[str, Any]) -> dict[str, Any]:
-    """Return ``group.option`` -> value of every option that can change the result, but the seed."""
-    without_effect = _WITHOUT_EFFECT.union(
-        *(
-            _without_effect(group, choices[name].options)
-            for group, choices in GROUPS.items()
-            if (name := config.get(group, {}).get("name")) in choices
-        )
-    )
-    return {
-        name: value for name, value in flat_options(config).items() if name not in without_effect
-    }
 
 
 def differing(groups: Sequence[SeedGroup]) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from crl.experiments.errors import ConfigError
 from crl.experiments.report.configurations import SeedGroup, descriptions, one_per_seed
-from crl.experiments.report.subjects import told_apart
 from crl.experiments.report.table_formats import slug
 from crl.experiments.storage.manifest import Manifest, Study, read_manifests, titles, unlike_titles
 from crl.experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
+from crl.experiments.storage.subjects import told_apart
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
 
@@ -107,7 +107,7 @@ def load_report_data(folders: Sequence[Path]) -> ReportData:
             "; ".join(line.removeprefix("left out: ") for line in report_data.damaged)
             or f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
         )
-    runs = told_apart(runs)
+    runs = told_apart(runs, slug)
     in_studies = set(_runs_of(manifests.readable))
     _add_studies(report_data, manifests.readable, runs, damaged)
     report_data.notes += [
@@ -181,9 +181,11 @@ def _read_cells(study: Study, runs: dict[Path, Run]) -> tuple[list[SeedGroup], d
             if run := runs.get(path):
                 alike.setdefault(run.variant, []).append(run)
             else:
-                labels = (f"{name} = {value}" for name, value in cell.labels.items())
-                unfinished[path] = ", ".join([study.name, study.dataset, *labels])
-        for variant, finished in alike.items() if len(alike) > 1 else [("", [*chain(*alike.values())])]:
+                where = (f"{name} = {value}" for name, value in cell.labels.items())
+                unfinished[path] = ", ".join([study.name, study.dataset, *where])
+        for variant, finished in (
+            alike.items() if len(alike) > 1 else [("", [*chain(*alike.values())])]
+        ):
             labels = cell.labels | ({"files": variant[1:]} if variant else {})
             cells.append(SeedGroup(labels, one_per_seed(finished)))
     return cells, unfinished

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from crl.experiments.report.configurations import SeedGroup, result_options
+from crl.experiments.report.configurations import SeedGroup
 from crl.experiments.report.load_runs import ReportData
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options
 
 # The options that a block shows first; it lists all of them below.
 _IMPORTANT = (

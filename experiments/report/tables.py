@@ -11,7 +11,6 @@ from crl.experiments.report.configurations import (
     configuration_names,
     differing,
     reads_text,
-    result_options,
 )
 from crl.experiments.report.load_runs import DatasetStudies, ReportData
 from crl.experiments.report.table_formats import (
@@ -25,6 +24,7 @@ from crl.experiments.report.table_formats import (
     table_2_metric,
 )
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options
 
 METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"

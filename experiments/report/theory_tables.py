@@ -53,7 +53,9 @@ def theory_bounds(report_data: ReportData) -> Table:
                     for key in ("left", "right", "slack", "standard_error")
                 ]
                 if values[0] is not None:
-                    rows.append(Row((report_data.descriptions[name], title, split, *values), (name,)))
+                    rows.append(
+                        Row((report_data.descriptions[name], title, split, *values), (name,))
+                    )
     return Table(
         "bounds",
         "Bounds of the theory",

@@ -1,19 +1,48 @@
-"""What a report calls the data of each run: runs on different data are never put together."""
+"""What to call the data of each run: runs on different data are never put together."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from crl.experiments.report.configurations import result_options
-from crl.experiments.report.table_formats import slug
+from crl.experiments.config.identity import flat_options
+from crl.experiments.config.schema import GROUPS, SECTIONS, Config
 from crl.experiments.storage.results import Run
 
 # The options of a data set that choose among its points after they are loaded.
 _AFTER_LOADING = ("dataset.name", "dataset.root", "dataset.train_fraction", "dataset.augment")
 
 _LONGEST = 60  # letters of a path in a title, which names files
+
+
+def _without_effect(prefix: str, schema: type) -> set[str]:
+    """Return the full names of the options of a schema that change no result."""
+    return {
+        f"{prefix}.{spec.name}"
+        for spec in fields(schema)
+        if not spec.metadata.get("changes_result", True)
+    }
+
+
+# All options that change no result in any run, and the seed.
+_WITHOUT_EFFECT = {spec.name for spec in fields(Config)}.union(
+    *(_without_effect(section, schema) for section, schema in SECTIONS.items())
+)
+
+
+def result_options(config: dict[str, Any]) -> dict[str, Any]:
+    """Return ``group.option`` -> value of every option that can change the result, but the seed."""
+    without_effect = _WITHOUT_EFFECT.union(
+        *(
+            _without_effect(group, choices[name].options)
+            for group, choices in GROUPS.items()
+            if (name := config.get(group, {}).get("name")) in choices
+        )
+    )
+    return {
+        name: value for name, value in flat_options(config).items() if name not in without_effect
+    }
 
 
 class _Subject(NamedTuple):
@@ -24,15 +53,17 @@ class _Subject(NamedTuple):
     data: str
 
 
-def told_apart(runs: Mapping[Path, Run]) -> dict[Path, Run]:
+def told_apart(runs: Mapping[Path, Run], key: Callable[[str], str] = str.lower) -> dict[Path, Run]:
     """Return the runs with their ``subject`` and ``variant``.
+
+    ``key``: no two subjects have the same one, so that they can name files.
 
     A data set is a subject: its name and, if it is the user's own, its root. If runs with the same
     options of the data set have different fingerprints, it is one subject for each fingerprint.
     A configuration has variants if its runs read different files: data, word vectors, weights.
     """
     subjects = _subjects(runs)
-    titles = _titles(sorted(set(subjects.values())))
+    titles = _titles(sorted(set(subjects.values())), key)
     variants = _variants(runs.values())
     return {
         path: replace(run, subject=titles[subjects[path]], variant=variants.get(path, ""))
@@ -41,7 +72,7 @@ def told_apart(runs: Mapping[Path, Run]) -> dict[Path, Run]:
 
 
 def _subjects(runs: Mapping[Path, Run]) -> dict[Path, _Subject]:
-    loaded: dict[tuple[str, str], dict[str, str]] = {}
+    loaded: dict[tuple[str, ...], dict[str, str]] = {}
     for run in runs.values():
         if data := run.fingerprints.get("dataset.fingerprint"):
             loaded.setdefault((*_place(run), _loading(run)), {})[data] = data
@@ -75,13 +106,13 @@ def _loading(run: Run) -> str:
     return str([loading, run.name if whole else ""])
 
 
-def _titles(subjects: Iterable[_Subject]) -> dict[_Subject, str]:
+def _titles(subjects: Iterable[_Subject], key: Callable[[str], str]) -> dict[_Subject, str]:
     """Return a title for each subject: its name alone, unless several have the same name."""
     by_name: dict[str, list[_Subject]] = {}
     for subject in subjects:
         by_name.setdefault(subject.name, []).append(subject)
     titles: dict[_Subject, str] = {}
-    files: set[str] = set()  # titles that name their files alike overwrite each other's
+    taken: set[str] = set()
     for name, same in by_name.items():
         tails = _tails({subject.root for subject in same})
         for subject in same:
@@ -89,10 +120,10 @@ def _titles(subjects: Iterable[_Subject]) -> dict[_Subject, str]:
             known = ", ".join(filter(None, words))
             first = title = f"{name} ({known})" if known and len(same) > 1 else name
             count = 1
-            while slug(title) in files:
+            while key(title) in taken:
                 count += 1
                 title = f"{first}, {count}"
-            files.add(slug(title))
+            taken.add(key(title))
             titles[subject] = title
     return titles
 
