@@ -42,6 +42,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     check_machine(config, ranks.count, takes_several=ranks is not ALONE)
     folder = RunFolder(run_path(config))
     if (stored := _stored_result(config, folder)) is not None:
+        folder.remove_leftovers()
         say(f"complete already: {folder.path} (force=true runs it again)")
         return stored
 

@@ -74,7 +74,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
 
 def _write(out: Path, files: dict[str, str]) -> None:
     contents = out / _CONTENTS
-    before = contents.read_text().splitlines() if contents.exists() else []
+    before = contents.read_text("utf-8", "replace").splitlines() if contents.exists() else []
     for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out / name) as stream:

@@ -78,7 +78,7 @@ class Run:
         """Return the lines of ``metrics.jsonl``, without broken or foreign lines."""
         path = self.path / "metrics.jsonl"
         lines = []
-        for text in path.read_text(errors="replace").splitlines() if path.exists() else []:
+        for text in path.read_text("utf-8", "replace").splitlines() if path.exists() else []:
             try:
                 lines.append(json.loads(text))
             except (ValueError, RecursionError):
