@@ -94,7 +94,7 @@ def compare(
         }
         pairs.append(Pair(i, j, alignment))
     accuracy = [run.metrics[metric] for run in runs]
-    return Comparison(runs, _labels(runs), metric, accuracy, compared, pairs)
+    return Comparison(runs, run_labels(runs), metric, accuracy, compared, pairs)
 
 
 def _shared_metric(runs: Sequence[Run]) -> str:
@@ -128,7 +128,7 @@ def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) 
     return features
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
+def run_labels(runs: Sequence[Run]) -> list[str]:
     """Return for each run the values of the options in which the runs differ; no two are alike."""
     configurations = [result_options(run.config) | {"seed": run.seed} for run in runs]
     names = [

@@ -78,7 +78,7 @@ def test_with_nothing_running_the_time_is_that_of_one_after_the_other(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, str(study), code=1)
-    assert text.splitlines()[-1].endswith(
+    assert text.splitlines()[0].endswith(
         "; nothing is running, the rest would take about 4 min, one run at a time"
     )
 
@@ -139,7 +139,7 @@ def test_without_a_manifest_every_run_below_is_told(
     (tmp_path / "runs" / "b" / "seed0" / "wandb").mkdir()
     (tmp_path / "runs" / "b" / "seed0" / "wandb" / "config.yaml").touch()  # of another kind
     text = printed(capsys, str(tmp_path))
-    assert text.startswith("runs: 1 of 2 complete, 1 interrupted\n")
+    assert text.startswith("runs: 1 of 2 complete, 1 interrupted; ")
     assert f"\n  interrupted   {tmp_path.resolve() / 'runs' / 'b'}   seed0   step 0/30\n" in text
     monkeypatch.chdir(tmp_path)
     assert "\n  interrupted   runs/b   seed0   step 0/30\n" in printed(capsys, ".")
