@@ -9,7 +9,14 @@ from typing import Any
 from crl.experiments.errors import ConfigError
 from crl.experiments.report.configurations import SeedGroup, descriptions, one_per_seed
 from crl.experiments.report.table_formats import slug
-from crl.experiments.storage.manifest import Manifest, Study, read_manifests, titles, unlike_titles
+from crl.experiments.storage.manifest import (
+    Manifest,
+    Study,
+    find_manifests,
+    read_manifest,
+    titles,
+    unlike_titles,
+)
 from crl.experiments.storage.results import Run, find_runs, read_run, run_folders, why_unfinished
 from crl.experiments.storage.subjects import told_apart
 
@@ -67,7 +74,7 @@ class ReportData:
     - ``sweeps``: (title, cells) of every sweep
     - ``other_runs``: configurations that no manifest names
     - ``configurations``: every configuration by name; ``descriptions``: each in a few words
-    - ``damaged``: runs and manifests that cannot be read, a line each
+    - ``damaged``: runs that are left out because they cannot be read, a line each
     - ``notes``: runs that are missing or counted once, a line each
     """
 
@@ -88,28 +95,29 @@ class ReportData:
 def load_report_data(folders: Sequence[Path]) -> ReportData:
     """Read all runs and manifests under the folders.
 
-    Raises ConfigError for a path that is no folder, or if there is no finished run.
+    Raises ConfigError for a path that is no folder, a damaged manifest, which would put the runs
+    into other tables, or if there is no finished run.
     """
     found = find_runs(folders)
     runs = {run.path: run for run in found.runs}
-    manifests = read_manifests(folders)
+    manifests = [read_manifest(path) for path in find_manifests(folders)]
     damaged = dict(found.damaged)
-    for path in _runs_of(manifests.readable):
+    for path in _runs_of(manifests):
         if path not in runs and path not in damaged:
             try:
                 runs |= {path: run} if (run := read_run(path)) else {}
             except ConfigError as error:
                 damaged[path] = str(error)
     report_data = ReportData(folders[0].resolve())
-    report_data.damaged = [f"left out: {why}" for why in (*damaged.values(), *manifests.damaged)]
+    report_data.damaged = [f"left out: {why}" for why in damaged.values()]
     if not runs:
         raise ConfigError(
-            "; ".join(line.removeprefix("left out: ") for line in report_data.damaged)
+            "; ".join(damaged.values())
             or f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
         )
     runs = told_apart(runs, slug)
-    in_studies = set(_runs_of(manifests.readable))
-    _add_studies(report_data, manifests.readable, runs, damaged)
+    in_studies = set(_runs_of(manifests))
+    _add_studies(report_data, manifests, runs, damaged)
     report_data.notes += [
         f"{report_data.printed(path)}: {why_unfinished(path)}"
         for path in run_folders(folders)

@@ -26,7 +26,7 @@ class ReportSummary:
 
     - ``counts``: verdict -> how often
     - ``lines``: one for each claim and data set
-    - ``damaged``: a line for each run or manifest that is left out
+    - ``damaged``: a line for each damaged run, which is left out
     - ``missing``: the page's lines on runs that are missing or counted once
     - ``warned``: how many configurations have a run with a warning
     """
@@ -45,7 +45,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
 
     Files: ``index.html``, ``report.md``, ``tables/``, ``figures/``. The same run folders give the
     same bytes. Nothing is written until everything is made. Raises ConfigError for a path that is
-    no folder, no finished run, or a folder that cannot be written.
+    no folder, no finished run, a damaged manifest, or a folder that cannot be written.
     """
     report = compose_report(load_report_data(folders))
     files = {"index.html": html(report), "report.md": markdown_report(report)}

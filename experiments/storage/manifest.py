@@ -88,9 +88,10 @@ def read_manifest(path: Path) -> Manifest:
     home = path.parent.resolve()
 
     def cell(plain: dict[str, Any]) -> Cell:
-        return Cell(
-            _labels(plain["labels"]), tuple((home / run).resolve() for run in plain["runs"])
-        )
+        runs = tuple((home / run).resolve() for run in plain["runs"])
+        for run in runs:
+            run.exists()  # raises OSError for a name that no file can have
+        return Cell(_labels(plain["labels"]), runs)
 
     def study(plain: dict[str, Any]) -> Study:
         return Study(
