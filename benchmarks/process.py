@@ -37,7 +37,7 @@ def _memory_gb(field: str) -> float:
     """Return a field of /proc/self/status in GB; outside Linux, the peak resident memory."""
     status = Path("/proc/self/status")
     if status.exists():
-        lines = status.read_text().splitlines()
+        lines = status.read_text("utf-8").splitlines()
         return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024 / 1e9
     unit = 1 if sys.platform == "darwin" else 1024  # bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

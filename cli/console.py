@@ -1,8 +1,29 @@
 """Lines and tables of text for the console."""
 
+import codecs
 import sys
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
+
+# The letters that crl itself prints beside ASCII, for consoles that lack them.
+_SPELLED = {"±": "+-", "−": "-", "–": "-", "…": "...", "“": '"', "”": '"', "μ": "mu", "τ": "tau"}
+_SPELLED |= {"≤": "<=", "≥": ">=", "≠": "!="}
+
+
+def print_in_any_encoding() -> None:
+    """Let a letter that the console's encoding lacks end no command: it is spelled out instead."""
+    codecs.register_error("crl.spelled", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's stream has none, and takes all letters
+            stream.reconfigure(errors="crl.spelled")
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    escaped = (_SPELLED.get(x) or x.encode("ascii", "backslashreplace").decode() for x in letters)
+    return "".join(escaped), error.end
 
 
 def say(line: str) -> None:

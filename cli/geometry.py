@@ -44,7 +44,8 @@ def run(arguments: list[str]) -> None:
     """Measure the runs in the folders that the arguments name."""
     parsed = parse_runs("geometry", arguments, (_OUT,))
 
-    from crl.experiments.analysis.class_geometry import measure_runs, rows, write
+    from crl.experiments.analysis.class_geometry import measure_runs, rows
+    from crl.experiments.analysis.geometry_figures import write
 
     geometries = measure_runs(parsed.folders, parsed.overrides, say)
     written = write(geometries, parsed[_OUT] or parsed.folders[0] / "geometry")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from crl.cli.console import say
+from crl.cli.console import print_in_any_encoding, say
 
 VERBS = {
     "reproduce": "run every experiment behind the paper's tables and figures; write the report",
@@ -41,6 +41,7 @@ crl VERB --help lists the options of a verb."""
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line (default: the one of this process) and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    print_in_any_encoding()
     try:
         return _dispatch(arguments)
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
@@ -81,7 +82,9 @@ def _exit_code(run: Callable[[list[str]], None], verb: str, arguments: list[str]
             run(arguments)
     except (ConfigError, DataError, RunError) as error:
         if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0":
-            say(f"crl: {' '.join(str(error).split())}")  # one of torchrun's processes prints it
+            say(
+                f"crl: {' '.join(map(str.strip, str(error).splitlines()))}"
+            )  # one of torchrun's processes prints it
         return 1 if isinstance(error, RunError) else 2
     except BrokenPipeError:
         raise  # see main()

@@ -37,6 +37,8 @@ def report(folders: Sequence[Path], out: Path) -> None:
 
     summary = write_report(folders, out)
     print(f"{printable(str(summary.page))}\n\n{summary.setup}")
+    for line in summary.damaged:
+        print(printable(line))
     if summary.missing:
         print(f"missing or counted once: {len(summary.missing)} (the page lists them)")
     if summary.warned:

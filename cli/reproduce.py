@@ -26,7 +26,7 @@ the end.
   output_dir=outputs
   cifar100=FOLDER wiki3029=FOLDER imdb=FOLDER
                     where the data are (default: $CRL_DATA, then a download)
-  glove=FILE        GloVe vectors for the GRU at scale=paper
+  glove=FILE        GloVe vectors for Wiki-3029 and IMDb; scale=paper needs them
   hydra/launcher=submitit_slurm hydra.launcher.OPTION=VALUE
                     submit the runs as jobs of a cluster (docs/scaling.md)
   OPTION=VALUE      any option of crl train with a dot in its name, for every run, such as
@@ -43,10 +43,24 @@ _ONLY = Option("only", "", str)
 _SEEDS = count("seeds", 3, least=1)
 _WORKERS = count("workers", None, least=1)
 _OUTPUT_DIR = path("output_dir", Path("outputs"))
-_GLOVE = Option[str | None]("glove", None, str)
-_ROOTS = tuple(
-    Option[str | None](dataset, None, str) for dataset in ("cifar100", "wiki3029", "imdb")
-)
+_TEXTS = ("wiki3029", "imdb")
+
+
+def _place(name: str) -> Option[str | None]:
+    """Declare ``NAME=PATH`` for something that is there; the path stays as it was typed."""
+
+    def read(value: str) -> str:
+        if not value:
+            raise ConfigError(f"{name}: a path is missing; write {name}=PATH")
+        if not expanded(value).exists():
+            raise ConfigError(f"{name}: {value} does not exist")
+        return value
+
+    return Option(name, None, read)
+
+
+_GLOVE = _place("glove")
+_ROOTS = tuple(_place(dataset) for dataset in ("cifar100", *_TEXTS))
 
 
 def run(arguments: list[str]) -> None:
@@ -71,13 +85,12 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(
             "workers: a launcher has no workers; set the launcher's own options instead"
         )
-    for option in (*_ROOTS, _GLOVE):
-        if (place := parsed[option]) and not expanded(place).exists():
-            raise ConfigError(f"{option.name}: {place} does not exist")
     roots = {o.name: [f"dataset.root={quoted(parsed[o])}"] for o in _ROOTS if parsed[o]}
+    used_by: dict[str, tuple[str, ...]] = {name: (name,) for name in roots}
     if glove := parsed[_GLOVE]:
         vectors = ["encoder.embedding=glove", f"encoder.glove_path={quoted(glove)}"]
-        roots |= {name: [*roots.get(name, []), *vectors] for name in ("wiki3029", "imdb")}
+        roots |= {name: [*roots.get(name, []), *vectors] for name in _TEXTS}
+        used_by["glove"] = _TEXTS
     request = Request(
         scale=parsed[_SCALE],
         only=tuple(filter(None, parsed[_ONLY].split(","))),
@@ -85,6 +98,7 @@ def run(arguments: list[str]) -> None:
         workers=parsed[_WORKERS],
         output_dir=parsed[_OUTPUT_DIR],
         roots=roots,
+        used_by=used_by,
         common=tuple(option for option in parsed.overrides if option not in launcher),
         launcher=launcher,
     )

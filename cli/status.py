@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crl.cli.arguments import Option, parse
-from crl.cli.console import aligned
+from crl.cli.console import aligned, printable
 from crl.experiments.errors import RunError
 from crl.experiments.runtime.time_left import duration
 from crl.experiments.status import STATES, CellStatus, Overview, RunStatus, counts, overview
@@ -19,8 +20,8 @@ damaged, else 0.
 
   complete      result.json is there
   running       a process is working on the run
-  failed        training or evaluation ended with an error; the same command tries again
-  interrupted   it was killed or stopped; the same command continues from its checkpoint
+  failed        training or evaluation ended with an error; the command named tries again
+  interrupted   it was killed or stopped; the command named continues from its checkpoint
   waiting       a sweep or reproduction contains it, but it has not started
 
   --json        the same as JSON: counts, seconds_left, runs
@@ -33,6 +34,7 @@ Examples
 
 _JSON = Option("--json", False)
 _MOST_WAITING = 8  # this many waiting settings have a line of their own
+_MOST_COMMANDS = 3  # the last line names this many
 
 
 def run(arguments: list[str]) -> None:
@@ -42,21 +44,33 @@ def run(arguments: list[str]) -> None:
     print(_as_json(summary) if parsed[_JSON] else _as_text(summary))
     failed = counts(summary.runs).get("failed", 0)
     if failed:
-        raise RunError(
-            f"{failed} of {len(summary.runs)} runs failed; the same command starts them again"
-        )
+        raise RunError(f"{failed} of {len(summary.runs)} runs failed; {_again(summary)}")
     if summary.damaged:
         raise RunError(f"{len(summary.damaged)} manifest(s) cannot be read")
 
 
+def _again(summary: Overview) -> str:
+    """Say which commands start the failed runs again."""
+    commands = list(dict.fromkeys(c for cell in summary.cells for c in cell.commands("failed")))
+    more = f"; and {len(commands) - _MOST_COMMANDS} more" if len(commands) > _MOST_COMMANDS else ""
+    if not commands:
+        return "the same command starts them again"
+    return f"to start again: {'; '.join(commands[:_MOST_COMMANDS])}{more}"
+
+
 def _as_text(summary: Overview) -> str:
     lines = [f"damaged: {line}" for line in summary.damaged]
-    for title, cells in summary.studies().items():
-        lines.append(f"{title}: {_counted([run for cell in cells for run in cell.runs])}")
+    total = _counted(summary.runs) + _time_left(summary)
+    studies = summary.studies()
+    for title, cells in studies.items():
+        counted = _counted([run for cell in cells for run in cell.runs])
+        lines.append(f"{title}: {counted if len(studies) > 1 else total}")
         if rows := _details(cells):
             lines.append(aligned(rows, range(4), "   "))
+        again = dict.fromkeys(c for cell in cells for c in cell.commands("failed", "interrupted"))
+        lines += [f"  again: {printable(command)}" for command in again]
         lines.append("")
-    return "\n".join([*lines, _counted(summary.runs) + _time_left(summary)])
+    return "\n".join([*lines, total] if len(studies) != 1 else lines[:-1])
 
 
 def _counted(runs: Sequence[RunStatus]) -> str:
@@ -99,6 +113,12 @@ def _details(cells: Sequence[CellStatus]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def _command(cell: CellStatus, run: RunStatus) -> dict[str, str]:
+    """Return the command that starts a failed or interrupted run again, if it is known."""
+    commands = replace(cell, runs=(run,)).commands("failed", "interrupted")
+    return {"command": commands[0]} if commands else {}
+
+
 def _as_json(summary: Overview) -> str:
     plain = {
         "total": len(summary.runs),
@@ -114,6 +134,7 @@ def _as_json(summary: Overview) -> str:
                 "share": round(run.share, 4),
             }
             | ({"note": run.note} if run.note else {})
+            | _command(cell, run)
             for cell in summary.cells
             for run in cell.runs
         ],

@@ -11,7 +11,8 @@ from crl.experiments.metric_names import classifier_title, few_shot, metric_titl
 from crl.experiments.report.paper_numbers import table_1
 from crl.experiments.statistics import summarise
 from crl.experiments.storage.manifest import Manifest
-from crl.experiments.storage.results import Run, read_run
+from crl.experiments.storage.results import Run, read_run, with_evaluation
+from crl.experiments.storage.subjects import told_apart
 
 
 def show(config: Config, result: dict[str, Any]) -> None:
@@ -68,20 +69,36 @@ def summary(config: Config, result: dict[str, Any]) -> str:
 
 
 def sweep_table(manifest: Manifest) -> str:
-    """Return a row for each combination: mean ± standard deviation over its complete runs, in %."""
+    """Return a row for each combination: mean ± standard deviation over its complete runs, in %.
+
+    Seeds that read different files have a row for each of these, with a column that says so.
+    """
     cells = [cell for study in manifest.studies for cell in study.cells]
+    runs = told_apart(
+        {path: run for cell in cells for path in cell.runs if (run := read_run(path))}
+    )
     finished = [
-        [run for path in cell.runs if (run := read_run(path, cell.evaluation))] for cell in cells
+        [
+            run
+            for path in cell.runs
+            if path in runs and (run := with_evaluation(runs[path], cell.evaluation))
+        ]
+        for cell in cells
     ]
     metrics = dict.fromkeys(
-        name for runs in finished for run in runs for name in run.metrics if classifier_title(name)
+        name for same in finished for run in same for name in run.metrics if classifier_title(name)
     )
-    rows = [[*cells[0].labels, "n", *map(classifier_title, metrics)]]
-    for cell, runs in zip(cells, finished, strict=True):
+    files = any(run.variant for run in runs.values())
+    rows = [[*cells[0].labels, *["files"] * files, "n", *map(classifier_title, metrics)]]
+    for cell, same in zip(cells, finished, strict=True):
         labels = [
             value if isinstance(value, str) else json.dumps(value) for value in cell.labels.values()
         ]
-        rows.append([*labels, str(len(runs)), *(_mean_and_std(runs, name) for name in metrics)])
+        for variant in dict.fromkeys(run.variant for run in same) or [""]:
+            alike = [run for run in same if run.variant == variant]
+            read = [variant[1:] or "-"] if files else []
+            values = (_mean_and_std(alike, name) for name in metrics)
+            rows.append([*labels, *read, str(len(alike)), *values])
     return aligned(rows, gap="   ")
 
 

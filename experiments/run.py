@@ -55,6 +55,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
         folder.check_same_run(config)
         InputCheck(say)(config, stored)
         if _is_scored_so(config, folder, stored):
+            folder.remove_leftovers()
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
         if ranks.count > 1:

@@ -3,6 +3,7 @@
 Imports no torch.
 """
 
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,13 @@ from crl.experiments.runtime.time_left import (
     seconds_until_all_end,
 )
 from crl.experiments.storage.lock import is_locked
-from crl.experiments.storage.manifest import Cell, find_manifests, read_manifest
+from crl.experiments.storage.manifest import (
+    Cell,
+    Manifest,
+    Study,
+    read_manifests,
+    unlike_titles,
+)
 from crl.experiments.storage.results import read_run, run_folders
 
 STATES = ("complete", "running", "failed", "interrupted", "waiting")
@@ -47,11 +54,19 @@ class CellStatus:
     """Runs that differ only in their seed.
 
     ``title`` says where they are: in a study the labels of their cell, else their folder.
+    ``command``: the study's; in no study, each run has its own.
     """
 
     study: str
     title: str
     runs: tuple[RunStatus, ...]
+    command: tuple[str, ...] = ()
+
+    def commands(self, *states: str) -> list[str]:
+        """Return the commands that start the runs in these states again, as a shell takes them."""
+        runs = [run for run in self.runs if run.state in states]
+        commands = (self.command or _own_command(run.path) for run in runs)
+        return list(dict.fromkeys(shlex.join(command) for command in commands if command))
 
 
 @dataclass
@@ -108,19 +123,15 @@ def overview(folders: Sequence[Path]) -> Overview:
             )
     report = Overview()
     status_of = cache(run_status)  # a run can belong to several studies
-    for manifest_path in find_manifests(folders):
-        try:
-            manifest = read_manifest(manifest_path)
-        except ConfigError as error:
-            report.damaged.append(str(error))
-            continue
+    manifests, report.damaged = read_manifests(folders)
+    for manifest in manifests:
         for study in manifest.studies:
-            title = manifest.title if study.name == "sweep" else study.name
             report.cells += [
                 CellStatus(
-                    f"{title} on {study.dataset}",
+                    _study_title(study, manifest, manifests),
                     _cell_title(cell),
                     tuple(status_of(run, cell.evaluation) for run in cell.runs),
+                    study.command or manifest.command,
                 )
                 for cell in study.cells
             ]
@@ -136,6 +147,30 @@ def overview(folders: Sequence[Path]) -> Overview:
             f"{', '.join(map(str, folders))}: no runs there; crl train and crl reproduce make them"
         )
     return report
+
+
+def _study_title(study: Study, manifest: Manifest, manifests: Sequence[Manifest]) -> str:
+    """Return the study and its data set, and its manifest's options if others are called alike."""
+    is_sweep = study.name == "sweep"
+    alike = [
+        other
+        for other in manifests
+        if any((own.name, own.dataset) == (study.name, study.dataset) for own in other.studies)
+        and (other.title == manifest.title or not is_sweep)
+    ]
+    place = next(place for place, other in enumerate(alike) if other is manifest)
+    told = unlike_titles(alike)[place]
+    if is_sweep:
+        return f"{told} on {study.dataset}"
+    return f"{study.name} on {study.dataset}{f', {told}' if len(alike) > 1 else ''}"
+
+
+def _own_command(folder: Path) -> tuple[str, ...]:
+    """Return the command that ``environment.json`` records; () if there is none."""
+    try:
+        return tuple(map(str, read_plain_json(folder / "environment.json")["command"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def run_status(folder: Path, evaluation: str | None = None) -> RunStatus:

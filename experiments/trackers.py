@@ -245,7 +245,7 @@ class Trackers(AbstractContextManager["Trackers"]):
 
     def _stored_ids(self) -> dict[str, dict[str, Any]]:
         try:
-            stored = json.loads(self._ids.read_text())
+            stored = json.loads(self._ids.read_text("utf-8"))
             return {
                 name: {"setting": entry["setting"], "id": str(entry["id"])}
                 for name, entry in stored.items()

@@ -8,6 +8,7 @@ from torchvision.datasets import CIFAR100
 from crl.data.dataset import Dataset, Split, split_off
 from crl.data.errors import DataError
 from crl.data.files.archive import unpack
+from crl.data.files.atomic import remove_leftovers
 from crl.data.files.cache import data_home, find, locked
 from crl.data.files.download import Source, fetch
 from crl.data.points import Images
@@ -62,6 +63,7 @@ def _downloaded() -> Path:
     folder = data_home() / _FOLDER
     with locked(folder):
         if not folder.exists():
+            remove_leftovers(folder.parent, folder.name)
             try:
                 unpack(fetch(SOURCE), MD5S, folder, SOURCE.name)
             except OSError as error:

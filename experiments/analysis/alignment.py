@@ -14,13 +14,13 @@ from tqdm import tqdm
 from crl.data.dataset import fingerprint
 from crl.data.seeding import generator
 from crl.experiments.analysis.output import finished_runs, write_analysis
-from crl.experiments.config.identity import flat_options
 from crl.experiments.drawing import COLOURS, Figure, draw, legend
 from crl.experiments.errors import ConfigError
 from crl.experiments.metric_names import metric_title
 from crl.experiments.reopen import load_finished_run
 from crl.experiments.runtime.console import Say
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options, told_apart
 from crl.scoring.alignment import Alignment, aligned_kernels, aligned_neighbours, neighbours
 
 MEASURES = {"neighbours": "mutual nearest neighbours", "kernels": "kernel alignment (CKA)"}
@@ -74,7 +74,7 @@ def compare(
     ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
     or RunError.
     """
-    runs = finished_runs(folders, least=2)
+    runs = finished_runs(folders, say, least=2)
     metric = _shared_metric(runs)
     features = _features(runs, points, overrides, say)
     compared = len(features[0])
@@ -94,7 +94,7 @@ def compare(
         }
         pairs.append(Pair(i, j, alignment))
     accuracy = [run.metrics[metric] for run in runs]
-    return Comparison(runs, _labels(runs), metric, accuracy, compared, pairs)
+    return Comparison(runs, run_labels(runs), metric, accuracy, compared, pairs)
 
 
 def _shared_metric(runs: Sequence[Run]) -> str:
@@ -128,22 +128,32 @@ def _features(runs: Sequence[Run], points: int, overrides: list[str], say: Say) 
     return features
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """Return for each run the values of the options in which the runs differ."""
-    configurations = [flat_options(run.config) | {"seed": run.seed} for run in runs]
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """Return for each run the values of the options in which the runs differ; no two are alike."""
+    configurations = [result_options(run.config) | {"seed": run.seed} for run in runs]
     names = [
         name
-        for name in configurations[0]
-        if name not in ("run_dir", "output_dir", "force")
-        and all(name in options for options in configurations)
-        and len({str(options[name]) for options in configurations}) > 1
+        for name in dict.fromkeys(name for options in configurations for name in options)
+        if len({str(options.get(name)) for options in configurations}) > 1
     ]
-    return [", ".join(_label(name, o[name]) for name in names or ["seed"]) for o in configurations]
+    labels = [
+        ", ".join(_label(name, o[name]) for name in names or ["seed"] if name in o)
+        for o in configurations
+    ]
+    told = told_apart({run.path: run for run in runs})
+    labels = [
+        label + (f", files {told[run.path].variant[1:]}" if told[run.path].variant else "")
+        for label, run in zip(labels, runs, strict=True)
+    ]
+    return [
+        label if labels.count(label) == 1 else f"{label}, {run.path}"
+        for label, run in zip(labels, runs, strict=True)
+    ]
 
 
 def _label(name: str, value: object) -> str:
     last = name.rpartition(".")[2]
-    return str(value) if last == "name" else f"{last} {value}"
+    return str(value) if last in ("name", "model") else f"{last} {value}"
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:

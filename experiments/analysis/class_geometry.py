@@ -6,24 +6,22 @@ loss.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 
 from crl.data.imbalance import majority_and_minority
-from crl.experiments.analysis.output import finished_runs, write_analysis
-from crl.experiments.drawing import COLOURS, MARKERS, Figure, draw, legend
+from crl.experiments.analysis.output import finished_runs
+from crl.experiments.config.datasets import DatasetConfig
 from crl.experiments.errors import ConfigError, RunError
 from crl.experiments.reopen import FinishedRun, load_finished_run
 from crl.experiments.runtime.console import Say
+from crl.experiments.storage.subjects import told_apart
 from crl.theory.finite_split import finite_split
 from crl.theory.optimal_geometry import (
     class_geometry,
-    collapse_threshold,
     collapsed_loss,
     mean_cosine,
     optimal_gram,
@@ -31,14 +29,13 @@ from crl.theory.optimal_geometry import (
 )
 
 _MOST = 500  # classes; for this many, a copy of the integrand takes 0.3 GB
-_CURVE = 25  # imbalances at which a predicted curve is computed
-_FEW = 20  # classes; with more, only the runs' own imbalances are predicted
 
 
 @dataclass(frozen=True)
 class RunGeometry:
     """The geometry of the class means of one run's test points.
 
+    - ``data``: what to call the data set; ``shape``: of rho, the same at every imbalance
     - ``rho`` [N]: the class distribution, in the data set's order of classes
     - ``reached`` [N, N]: cosines between class means
     - ``predicted`` [N, N]: those at the optimum; None where theory predicts nothing
@@ -47,6 +44,8 @@ class RunGeometry:
 
     path: Path
     title: str
+    data: str
+    shape: str
     negatives: int
     loss: str
     rho: Tensor
@@ -64,10 +63,37 @@ class RunGeometry:
         """The indices of the classes less likely than the mean."""
         return _minority(self.rho)
 
+    @property
+    def kind(self) -> dict[str, str]:
+        """All that a curve has in common but the imbalance, in words."""
+        return {
+            "k": f"k = {self.negatives}",
+            "loss": self.loss,
+            "data": self.data,
+            "classes": f"{len(self.rho)} classes",
+            "shape": self.shape,
+        }
+
 
 def _minority(rho: Tensor) -> Tensor:
     parts = majority_and_minority(rho)
     return torch.empty(0, dtype=torch.int64) if parts is None else parts[1]
+
+
+def is_step(rho: Tensor) -> bool:
+    """Return whether rho has two probabilities: that of the majority, and of the minority."""
+    minority = len(_minority(rho))
+    steps = step_distribution(len(rho) - minority, minority, float(rho.max() / rho.min()))
+    return torch.allclose(rho.sort(descending=True).values, steps, rtol=1e-4)
+
+
+def _shape(rho: Tensor, options: DatasetConfig) -> str:
+    """Return the shape of rho in words; at every imbalance, one shape gives one distribution."""
+    if is_step(rho):
+        return f"{len(_minority(rho))} of {len(rho)} rare"
+    if options.class_distribution != "points":
+        return options.class_distribution
+    return "as the points" if options.class_sizes == "all" else options.class_sizes
 
 
 def _minority_cosine(gram: Tensor, rho: Tensor) -> float | None:
@@ -113,6 +139,8 @@ def measure_geometry(run: FinishedRun, predict: bool) -> RunGeometry:
     return RunGeometry(
         run.folder.path,
         f"{run.result['name']}, seed {run.result['seed']}",
+        config.dataset.name,
+        _shape(rho, config.dataset),
         config.objective.negatives,
         config.objective.loss,
         rho,
@@ -153,12 +181,15 @@ def measure_runs(folders: Sequence[Path], overrides: list[str], say: Say) -> lis
     or RunError.
     """
     geometries = []
-    for run in finished_runs(folders):
+    runs = {run.path: run for run in finished_runs(folders, say)}
+    for run in told_apart(runs).values():
         say(f"reading {run.path}")
         finished = load_finished_run(str(run.path), overrides, "geometry", lambda line: None)
         if why := why_unpredicted(finished):
             say(f"nothing is predicted: {why}")
-        geometries.append(measure_geometry(finished, predict=why is None))
+        geometry = measure_geometry(finished, predict=why is None)
+        title = f"{run.name}, seed {run.seed}"
+        geometries.append(replace(geometry, title=title, data=run.subject))
     return geometries
 
 
@@ -175,124 +206,3 @@ def _shown(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3g}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.4f}"
-
-
-def write(geometries: Sequence[RunGeometry], out: Path) -> list[Path]:
-    """Write ``geometry.json`` and the figures to ``out``; return their paths.
-
-    Every run has a heat map. Minority cosines are drawn if predicted runs differ in imbalance.
-    Raises ConfigError if the folder cannot be written.
-    """
-    figures = [heat_maps(geometry, number) for number, geometry in enumerate(geometries, 1)]
-    predicted = [geometry for geometry in geometries if geometry.predicted is not None]
-    if len({round(geometry.imbalance, 6) for geometry in predicted}) > 1:
-        figures.append(against_imbalance(predicted))
-    numbers = [
-        {
-            "run": str(geometry.path),
-            "title": geometry.title,
-            **geometry.measures,
-            "rho": geometry.rho.tolist(),
-            "reached_gram": geometry.reached.tolist(),
-            "predicted_gram": None if geometry.predicted is None else geometry.predicted.tolist(),
-        }
-        for geometry in geometries
-    ]
-    return write_analysis(out, "geometry", numbers, figures)
-
-
-def heat_maps(geometry: RunGeometry, number: int) -> Figure:
-    """Draw the cosines between class means, predicted and reached; likely classes come first."""
-    order = geometry.rho.argsort(descending=True, stable=True)
-    grams = {"predicted": geometry.predicted, "reached": geometry.reached}
-    shown = {
-        name: gram[order][:, order].numpy() for name, gram in grams.items() if gram is not None
-    }
-
-    def paint(drawing: Drawing) -> None:
-        panels = drawing.subplots(1, len(shown), squeeze=False)[0]
-        for axes, (name, gram) in zip(panels, shown.items(), strict=True):
-            image = axes.imshow(gram, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-            axes.grid(False)
-            axes.set(title=name, xticks=[], yticks=[])
-        label = "cosine between class means"
-        drawing.colorbar(image, ax=panels, location="bottom", shrink=0.6, label=label)
-
-    beside = f", beside those predicted for k = {geometry.negatives} and the {geometry.loss} loss"
-    return draw(
-        f"gram-{number}",
-        f"Class means: {geometry.title}",
-        f"Cosines between the means of {len(geometry.rho)} classes, likely classes first "
-        f"(imbalance {geometry.imbalance:g}), as {geometry.title} has them"
-        f"{beside if geometry.predicted is not None else ''}.",
-        paint,
-        height=240,
-    )
-
-
-def against_imbalance(geometries: Sequence[RunGeometry]) -> Figure:
-    """Draw the mean cosine between minority classes against the imbalance, for every k and loss."""
-    kinds = sorted({(g.negatives, g.loss) for g in geometries})
-
-    def paint(drawing: Drawing) -> None:
-        axes = drawing.subplots()
-        for number, kind in enumerate(kinds):
-            runs = [g for g in geometries if (g.negatives, g.loss) == kind and len(g.minority) > 1]
-            if runs:
-                _draw_kind(axes, number, sorted(runs, key=lambda g: g.imbalance))
-        axes.set(
-            xscale="log",
-            xlabel="imbalance: largest over smallest class probability",
-            ylabel="mean cosine, minority classes",
-        )
-        legend(drawing, axes, 2)
-
-    return draw(
-        "minority-cosine",
-        "Minority classes move together",
-        "The mean cosine between the means of minority classes against the imbalance, predicted "
-        "and reached; a dotted line marks the imbalance beyond which they are one vector at the "
-        "optimum.",
-        paint,
-        height=330,
-    )
-
-
-def _draw_kind(axes: Axes, number: int, runs: Sequence[RunGeometry]) -> None:
-    """Draw the predicted curve and the reached cosines of the runs with one k and loss."""
-    k, loss = runs[0].negatives, runs[0].loss
-    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-    label = f"k = {k}" if loss == "logistic" else f"k = {k}, {loss}"
-    ratios, cosines, threshold = _predicted_curve(runs)
-    axes.plot(ratios, cosines, color=colour, label=f"{label}: predicted")
-    reached = [v for run in runs if (v := run.measures["minority cosine"]) is not None]
-    places = [run.imbalance for run in runs]
-    axes.plot(places, reached, marker, color=colour, label=f"{label}: reached")
-    if threshold is not None:
-        axes.axvline(threshold, color=colour, linestyle=":", linewidth=1)
-
-
-def _predicted_curve(
-    runs: Sequence[RunGeometry],
-) -> tuple[list[float], list[float], float | None]:
-    """Return (imbalances, the optimum's minority cosines, the threshold of collapse or None).
-
-    It is a curve if there are few classes of two probabilities; else it has the runs' own points.
-    """
-    largest = max(runs, key=lambda run: run.imbalance)
-    rho, ratio, k, loss = largest.rho, largest.imbalance, largest.negatives, largest.loss
-    minority = len(largest.minority)
-    majority = len(rho) - minority
-    steps = step_distribution(majority, minority, ratio)
-    is_step = torch.allclose(rho.sort(descending=True).values, steps, rtol=1e-4)
-    if not is_step or len(rho) > _FEW:
-        cosine_at = {run.imbalance: run.measures["minority predicted"] for run in runs}
-        return list(cosine_at), [c for c in cosine_at.values() if c is not None], None
-    ratios = torch.logspace(0, math.log10(ratio), _CURVE, dtype=torch.float64).tolist()
-    classes = torch.arange(majority, majority + minority)
-    cosines = [
-        mean_cosine(optimal_gram(step_distribution(majority, minority, r), k, loss).gram, classes)
-        for r in ratios
-    ]
-    threshold = collapse_threshold(majority, minority, k, loss)
-    return ratios, cosines, threshold if threshold <= ratio else None

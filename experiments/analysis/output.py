@@ -7,15 +7,20 @@ from typing import Any
 from crl.data.files.atomic import atomic_write, write_json
 from crl.experiments.drawing import Figure
 from crl.experiments.errors import ConfigError
+from crl.experiments.runtime.console import Say
 from crl.experiments.storage.results import Run, find_runs
 
 
-def finished_runs(folders: Sequence[Path], least: int = 1) -> list[Run]:
-    """Return every finished run under the folders, ordered by path.
+def finished_runs(folders: Sequence[Path], say: Say, least: int = 1) -> list[Run]:
+    """Return every finished run under the folders, ordered by path; name those that are damaged.
 
     Raises ConfigError for a path that is no folder, or for fewer than ``least`` runs.
     """
-    runs = find_runs(folders)
+    runs, damaged = find_runs(folders)
+    if damaged and not runs:
+        raise ConfigError("; ".join(damaged.values()))
+    for why in damaged.values():
+        say(f"left out: {why}")
     if len(runs) < least:
         raise ConfigError(
             f"{len(runs) or 'no'} finished run under {', '.join(map(str, folders))}"

@@ -81,7 +81,7 @@ class WorkerPool:
         the log cannot be written.
         """
         try:
-            self.log.open("a").close()
+            self.log.open("a", encoding="utf-8").close()
         except OSError as error:
             raise ConfigError(
                 f"{self.log} cannot be written ({error.strerror}); give another output_dir"
@@ -149,7 +149,8 @@ def _dismiss(crew: list[_Worker]) -> None:
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """Do the runs that come through the pipe, until the pipe or the parent ends."""
     end_with_parent()
-    stream = open(log, "a", buffering=1)  # noqa: SIM115, PTH123 (open as long as the process lives)
+    # It stays open as long as the process lives.
+    stream = open(log, "a", buffering=1, encoding="utf-8")  # noqa: SIM115, PTH123
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported

@@ -189,8 +189,9 @@ def verdict_counts(judged: Sequence[JudgedClaim]) -> dict[str, int]:
 
 def summary_lines(judged: Sequence[JudgedClaim]) -> list[str]:
     """Return a line for each claim and data set, as the console prints them."""
+    width = max((len(label) + 2 for _, findings in judged for label in findings), default=0)
     return [
-        f"{finding.verdict:<18}{label:<14}{claim.number:<4}{claim.title}"
+        f"{finding.verdict:<18}{label:<{max(14, width)}}{claim.number:<4}{claim.title}"
         for claim, findings in judged
         for label, finding in findings.items()
     ]

@@ -1,24 +1,11 @@
 """Configurations in print: options that matter, options that differ, a description."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from crl.experiments.config.identity import flat_options
-from crl.experiments.config.schema import GROUPS, SECTIONS, Config
 from crl.experiments.storage.results import Run
-
-# All options that change no result, and the seed.
-_SCHEMAS = [
-    *((group, choice.options) for group, kinds in GROUPS.items() for choice in kinds.values()),
-    *SECTIONS.items(),
-]
-_WITHOUT_EFFECT = {spec.name for spec in fields(Config)} | {
-    f"{group}.{spec.name}"
-    for group, schema in _SCHEMAS
-    for spec in fields(schema)
-    if not spec.metadata.get("changes_result", True)
-}
+from crl.experiments.storage.subjects import result_options
 
 
 @dataclass(frozen=True)
@@ -34,13 +21,6 @@ def one_per_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
     # Of two runs with one seed the later entry stays, which is the first run of the reversed list.
     by_seed = {run.seed: run for run in reversed([*runs])}
     return tuple(by_seed[seed] for seed in sorted(by_seed))
-
-
-def result_options(config: dict[str, Any]) -> dict[str, Any]:
-    """Return ``group.option`` -> value of every option that can change the result, but the seed."""
-    return {
-        name: value for name, value in flat_options(config).items() if name not in _WITHOUT_EFFECT
-    }
 
 
 def differing(groups: Sequence[SeedGroup]) -> list[str]:
@@ -75,7 +55,8 @@ def describe(run: Run) -> str:
     points differ from the default.
     """
     dataset, encoder, objective = (run.config[g] for g in ("dataset", "encoder", "objective"))
-    words = [run.dataset, str(encoder.get("model", encoder["name"])), str(objective["name"])]
+    model = str(encoder.get("model", encoder["name"]))
+    words = [run.subject or run.dataset, model, str(objective["name"])]
     if objective["name"] != "supervised":
         words.append(f"b = {objective['block_size']}")
     if objective["name"] == "contrastive":
@@ -86,3 +67,23 @@ def describe(run: Run) -> str:
             words.append(f"{name.replace('_', ' ')} {kind}{ratio}")
     share = dataset.get("train_fraction", 1)
     return ", ".join(words + ([f"{share:.0%} of the points"] if share != 1 else []))
+
+
+def descriptions(groups: Mapping[str, SeedGroup]) -> dict[str, str]:
+    """Return a description for each name; no two are alike.
+
+    Those that would be alike also name the options in which they differ.
+    """
+    alike: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        alike.setdefault(describe(group.runs[0]), []).append(name)
+    told = {}
+    for description, names in alike.items():
+        different = differing([groups[name] for name in names]) if len(names) > 1 else []
+        for name in names:
+            run = groups[name].runs[0]
+            options = result_options(run.config)
+            words = [f"{o.rpartition('.')[2]} = {options[o]}" for o in different if o in options]
+            read = [f"files {run.variant[1:]}"] if run.variant else []
+            told[name] = ", ".join([description, *words, *read])
+    return told

@@ -1,21 +1,31 @@
 """The data of a report: finished runs, sorted into the studies that manifests name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from crl.experiments.errors import ConfigError
-from crl.experiments.report.configurations import SeedGroup, one_per_seed
-from crl.experiments.storage.manifest import Cell, Study, find_manifests, read_manifest
+from crl.experiments.report.configurations import SeedGroup, descriptions, one_per_seed
+from crl.experiments.report.table_formats import slug
+from crl.experiments.storage.manifest import (
+    Manifest,
+    Study,
+    find_manifests,
+    read_manifest,
+    titles,
+    unlike_titles,
+)
 from crl.experiments.storage.results import (
     Run,
-    evaluation_in,
     find_runs,
     read_run,
     run_folders,
     why_unfinished,
+    with_evaluation,
 )
+from crl.experiments.storage.subjects import told_apart
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
 
@@ -24,12 +34,14 @@ _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its o
 class DatasetStudies:
     """The studies on one data set: study name -> its cells.
 
-    ``title``: the manifest's. ``label``: their name in the report; it differs from ``dataset`` if
-    two manifests hold the same study on one data set.
+    ``dataset``: its kind. ``subject``: what the report calls it. ``title``: the manifest's.
+    ``label``: the studies' name in the report; it differs from ``subject`` if two manifests hold
+    the same study on one data set.
     """
 
     label: str
     dataset: str
+    subject: str
     title: str = ""
     cells: dict[str, list[SeedGroup]] = field(default_factory=dict)
 
@@ -68,7 +80,8 @@ class ReportData:
     - ``home``: the first folder given; paths inside it are printed relative to it
     - ``sweeps``: (title, cells) of every sweep
     - ``other_runs``: configurations that no manifest names
-    - ``configurations``: every configuration by name
+    - ``configurations``: every configuration by name; ``descriptions``: each in a few words
+    - ``damaged``: runs that are left out because they cannot be read, a line each
     - ``notes``: runs that are missing or counted once, a line each
     """
 
@@ -77,6 +90,8 @@ class ReportData:
     sweeps: list[tuple[str, list[SeedGroup]]] = field(default_factory=list)
     other_runs: list[SeedGroup] = field(default_factory=list)
     configurations: dict[str, SeedGroup] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def printed(self, path: Path) -> str:
@@ -87,84 +102,129 @@ class ReportData:
 def load_report_data(folders: Sequence[Path]) -> ReportData:
     """Read all runs and manifests under the folders.
 
-    Raises ConfigError for a path that is no folder, a damaged run or manifest, or no finished run.
+    Raises ConfigError for a path that is no folder, a damaged manifest, which would put the runs
+    into other tables, or if there is no finished run.
     """
-    runs = {run.path: run for run in find_runs(folders)}
+    found = find_runs(folders)
+    runs = {run.path: run for run in found.runs}
+    manifests = [read_manifest(path) for path in find_manifests(folders)]
+    damaged = dict(found.damaged)
+    for path in _runs_of(manifests):
+        if path not in runs and path not in damaged:
+            try:
+                runs |= {path: run} if (run := read_run(path)) else {}
+            except ConfigError as error:
+                damaged[path] = str(error)
     report_data = ReportData(folders[0].resolve())
-    in_studies: set[Path] = set()
-    for path in find_manifests(folders):
-        manifest = read_manifest(path)
-        by_dataset: dict[str, dict[str, list[SeedGroup]]] = {}
-        for study in manifest.studies:
-            cells = _read_cells(report_data, study, runs, in_studies)
-            if study.name == _SWEEP:
-                report_data.sweeps.append((f"{manifest.title}, {study.dataset}", cells))
-            else:
-                by_dataset.setdefault(study.dataset, {}).setdefault(study.name, []).extend(cells)
-        for dataset, studies in by_dataset.items():
-            _studies_on(report_data, dataset, manifest.title, studies).cells.update(studies)
+    report_data.damaged = [f"left out: {why}" for why in damaged.values()]
     if not runs:
         raise ConfigError(
-            f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
+            "; ".join(damaged.values())
+            or f"no finished run under {', '.join(map(str, folders))}; crl train makes one"
         )
+    runs = told_apart(runs, slug)
+    in_studies = set(_runs_of(manifests))
+    _add_studies(report_data, manifests, runs, damaged)
     report_data.notes += [
         f"{report_data.printed(path)}: {why_unfinished(path)}"
         for path in run_folders(folders)
-        if path not in runs and path not in in_studies
+        if path not in runs and path not in in_studies and path not in damaged
     ]
     _group_by_configuration(report_data, runs.values())
     _add_runs_without_manifest(report_data, [r for r in runs.values() if r.path not in in_studies])
     return report_data
 
 
-def _read_cells(
-    report_data: ReportData, study: Study, runs: dict[Path, Run], in_studies: set[Path]
-) -> list[SeedGroup]:
-    """Return the study's cells with their runs; note each unfinished run once.
+def _runs_of(manifests: Iterable[Manifest]) -> Iterator[Path]:
+    """Yield every run folder that the manifests name."""
+    for manifest in manifests:
+        for study in manifest.studies:
+            for cell in study.cells:
+                yield from cell.runs
 
-    Runs outside the report's folders are added to ``runs``, every path to ``in_studies``.
+
+def _add_studies(
+    report_data: ReportData,
+    manifests: Sequence[Manifest],
+    runs: dict[Path, Run],
+    damaged: Container[Path],
+) -> None:
+    """Fill ``datasets`` and ``sweeps``; note each unfinished run once."""
+    noted: set[Path] = set()
+    sweeps: list[tuple[str, Manifest, list[SeedGroup]]] = []
+    for manifest, title in zip(manifests, titles(manifests), strict=True):
+        by_subject: dict[tuple[str, str], dict[str, list[SeedGroup]]] = {}
+        for study in manifest.studies:
+            cells, unfinished = _read_cells(study, runs)
+            for path, where in unfinished.items():
+                if path not in noted and path not in damaged:
+                    report_data.notes.append(
+                        f"{report_data.printed(path)}: {why_unfinished(path)} ({where})"
+                    )
+                noted.add(path)
+            subjects = _subjects_of(cells) or [study.dataset]
+            if study.name == _SWEEP:
+                name = subjects[0] if len(subjects) == 1 else study.dataset
+                sweeps.append((name, manifest, cells))
+                continue
+            for subject in subjects:
+                own = [cell for cell in cells if _subjects_of([cell]) in ([], [subject])]
+                by_subject.setdefault((subject, study.dataset), {})[study.name] = own
+        for (subject, dataset), studies in by_subject.items():
+            kind = DatasetStudies(subject, dataset, subject, manifest.title)
+            _studies_on(report_data, kind, title, studies).cells.update(studies)
+    for name, manifest, cells in sweeps:
+        alike = [other for same, other, _ in sweeps if same == name]
+        place = next(place for place, other in enumerate(alike) if other is manifest)
+        report_data.sweeps.append((f"{unlike_titles(alike)[place]}, {name}", cells))
+
+
+def _subjects_of(cells: Iterable[SeedGroup]) -> list[str]:
+    """Return the subjects of the cells' runs, each once."""
+    return list(dict.fromkeys(run.subject for cell in cells for run in cell.runs))
+
+
+def _read_cells(study: Study, runs: dict[Path, Run]) -> tuple[list[SeedGroup], dict[Path, str]]:
+    """Return the study's cells with their runs, and the cell of every run that is not complete.
+
+    A cell whose runs read different files becomes several, with one more label, ``files``.
     """
-    cells = []
+    cells, unfinished = [], {}
     for cell in study.cells:
-        finished = []
+        alike: dict[str, list[Run]] = {}
         for path in cell.runs:
-            if run := _in_cell(runs.get(path) or read_run(path), cell):
-                runs.setdefault(path, run)
-                finished.append(run)
-            elif path not in in_studies:
-                labels = (f"{name} = {value}" for name, value in cell.labels.items())
-                report_data.notes.append(
-                    f"{report_data.printed(path)}: {why_unfinished(path)} "
-                    f"({', '.join([study.name, study.dataset, *labels])})"
-                )
-            in_studies.add(path)
-        cells.append(SeedGroup(cell.labels, one_per_seed(finished)))
-    return cells
-
-
-def _in_cell(run: Run | None, cell: Cell) -> Run | None:
-    """Return the run with the evaluation that the cell shows."""
-    if run is None or cell.evaluation in (None, evaluation_in(run.path, run.result)):
-        return run
-    return read_run(run.path, cell.evaluation)
+            run = runs.get(path)
+            if run := run and with_evaluation(run, cell.evaluation):
+                alike.setdefault(run.variant, []).append(run)
+            else:
+                where = (f"{name} = {value}" for name, value in cell.labels.items())
+                unfinished[path] = ", ".join([study.name, study.dataset, *where])
+        for variant, finished in (
+            alike.items() if len(alike) > 1 else [("", [*chain(*alike.values())])]
+        ):
+            labels = cell.labels | ({"files": variant[1:]} if variant else {})
+            cells.append(SeedGroup(labels, one_per_seed(finished)))
+    return cells, unfinished
 
 
 def _studies_on(
-    report_data: ReportData, dataset: str, title: str, names: Iterable[str]
+    report_data: ReportData, new: DatasetStudies, title: str, names: Iterable[str]
 ) -> DatasetStudies:
     """Return the studies that the named ones join: same title, and none of these names yet.
 
-    If there are none, new ones are added: manifests with other titles have other settings.
+    If there are none, ``new`` is added: manifests with other titles have other settings. It is
+    labelled with ``title`` if its data set has studies already.
     """
-    present = [studies for studies in report_data.datasets if studies.dataset == dataset]
+    present = [studies for studies in report_data.datasets if studies.subject == new.subject]
     for studies in present:
-        if studies.title == title and not studies.cells.keys() & set(names):
+        if studies.title == new.title and not studies.cells.keys() & set(names):
             return studies
-    label = dataset if not present else f"{dataset} ({title})"
-    if label in {studies.label for studies in present}:
-        label = f"{label}, {len(present) + 1}"
-    report_data.datasets.append(DatasetStudies(label, dataset, title))
-    return report_data.datasets[-1]
+    if present:
+        new.label = f"{new.subject} ({title})"
+    if slug(new.label) in {slug(studies.label) for studies in report_data.datasets}:
+        new.label = f"{new.label}, {len(present) + 1}"
+    report_data.datasets.append(new)
+    return new
 
 
 def _group_by_configuration(report_data: ReportData, runs: Iterable[Run]) -> None:
@@ -175,17 +235,23 @@ def _group_by_configuration(report_data: ReportData, runs: Iterable[Run]) -> Non
     for name, copies in by_name.items():
         counted = one_per_seed(copies)
         report_data.configurations[name] = SeedGroup({}, counted)
-        if len({str(run.result["dataset"].get("fingerprint")) for run in counted}) > 1:
-            report_data.notes.append(
-                f"{name}: its seeds saw different data (fingerprints differ); "
-                "run them again with force=true"
-            )
         report_data.notes += [
             f"{report_data.printed(run.path)}: the same configuration and seed as another folder; "
             "counted once"
             for run in copies
             if run not in counted
         ]
+    report_data.notes += [
+        f"{name}: its seeds saw different data (fingerprints differ) and are not put together; "
+        "run them again with force=true"
+        for name in dict.fromkeys(
+            run.name.removesuffix(run.variant)
+            for group in report_data.configurations.values()
+            for run in group.runs
+            if run.variant
+        )
+    ]
+    report_data.descriptions = descriptions(report_data.configurations)
 
 
 def _add_runs_without_manifest(report_data: ReportData, runs: list[Run]) -> None:
@@ -198,12 +264,16 @@ def _add_runs_without_manifest(report_data: ReportData, runs: list[Run]) -> None
     report_data.other_runs = [group for name, group in configurations.items() if name in names]
     in_studies = {run.name for studies in report_data.datasets for run in studies.every_run()}
     rest = [group for name, group in configurations.items() if name not in in_studies]
-    for dataset in sorted({group.runs[0].dataset for group in rest}):
-        groups = [group for group in rest if group.runs[0].dataset == dataset]
-        studies = next((s for s in report_data.datasets if s.dataset == dataset), None)
+    for subject in sorted(_subjects_of(rest)):
+        groups = [group for group in rest if group.runs[0].subject == subject]
+        studies = next((s for s in report_data.datasets if s.subject == subject), None)
         if studies is None:
             cells = _implied_table_1([g for g in groups if g in report_data.other_runs])
-            studies = DatasetStudies(dataset, dataset, cells={"table1": cells} if cells else {})
+            cells = cells or _implied_table_1(groups)  # a sweep's runs are as good
+            dataset = groups[0].runs[0].dataset
+            studies = DatasetStudies(
+                subject, dataset, subject, cells={"table1": cells} if cells else {}
+            )
             report_data.datasets.append(studies)
         studies.cells["other"] = groups
 

@@ -104,7 +104,8 @@ def _dataset_section(studies: DatasetStudies) -> Section:
 def _sweeps_section(report_data: ReportData) -> Section:
     tables, drawings = [], []
     for number, (title, cells) in enumerate(report_data.sweeps, 1):
-        name, note = f"{number}-{slug(title)}", "One row per combination of options."
+        # A title names every swept value, a file's name has at most 255 bytes.
+        name, note = f"{number}-{slug(title)[:100]}", "One row per combination of options."
         tables.append(study_table(f"sweep-{name}", f"Sweep: {title}", note, cells))
         drawings.append(imbalance(f"imbalance-{name}", f"Imbalanced classes: {title}", cells))
     shown = tuple(figure for figure in drawings if figure is not None)
@@ -136,6 +137,7 @@ def html(report: Report) -> str:
         about=ABOUT,
         rule=RULE,
         setup=setup_line(report.data),
+        missing=[*report.data.damaged, *report.data.notes],
         counts=verdict_counts(report.claims),
         report=report,
         labels=[studies.label for studies in report.data.datasets],
@@ -148,8 +150,8 @@ def html(report: Report) -> str:
 def markdown_report(report: Report) -> str:
     """Return the report in Markdown: claims, tables, links to figures, commands."""
     parts = [f"# {TITLE}", ABOUT, setup_line(report.data) + "."]
-    if report.data.notes:
-        parts += ["## Missing", _bullets(f"`{note}`" for note in report.data.notes)]
+    if missing := [*report.data.damaged, *report.data.notes]:
+        parts += ["## Missing", _bullets(f"`{note}`" for note in missing)]
     parts += [
         "## Claims",
         markdown(claims_table(report.claims)),

@@ -46,6 +46,7 @@ TITLES = {"cifar100": "CIFAR-100, VGG-16", "wiki3029": "Wiki-3029, GRU", "imdb":
 FIGURE_METRICS = {"fig2a": "avg2", "fig2b": "top1"}
 # The setting of Table 1: data set -> encoder, classes, block size b, negatives k.
 _SETTINGS = {"cifar100": ("vgg16", 100, 2, 4), "wiki3029": ("gru", 3029, 10, 8)}
+_DIMENSIONS = {"cifar100": 100, "wiki3029": 300}  # of the encoder
 
 
 def table_1(
@@ -84,8 +85,12 @@ def _same_data_and_encoder(options: Mapping[str, Any], result: dict[str, Any]) -
         "dataset.class_distribution": "points",
         "dataset.class_sizes": "all",
         "dataset.train_fraction": 1,
+        "encoder.dimension": _DIMENSIONS.get(options["dataset.name"]),
         "encoder.embedding": "glove",
+        "encoder.frozen": True,
+        "encoder.bidirectional": True,
         "objective.collisions": True,
+        "objective.normalize": False,
     }
     return (
         setting is not None

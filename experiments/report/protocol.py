@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from crl.experiments.report.configurations import SeedGroup, describe, result_options
+from crl.experiments.report.configurations import SeedGroup
 from crl.experiments.report.load_runs import ReportData
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options
 
 # The options that a block shows first; it lists all of them below.
 _IMPORTANT = (
@@ -35,7 +36,7 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
     head, rows = _seeds_table(group)
     return {
         "name": name,
-        "title": describe(first),
+        "title": report_data.descriptions[name],
         "important": {
             key.removeprefix("objective.") if key.endswith("_source") else key: options[key]
             for key in _IMPORTANT
@@ -43,7 +44,7 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
         },
         "options": " ".join(f"{key}={value}" for key, value in options.items()),
         "data": (
-            f"{dataset['name']}: {dataset.get('classes')} classes, "
+            f"{first.subject}: {dataset.get('classes')} classes, "
             f"{dataset.get('train_points')} training and {dataset.get('test_points')} test points"
         ),
         "head": head,

@@ -11,7 +11,6 @@ from crl.experiments.report.configurations import (
     configuration_names,
     differing,
     reads_text,
-    result_options,
 )
 from crl.experiments.report.load_runs import DatasetStudies, ReportData
 from crl.experiments.report.table_formats import (
@@ -25,6 +24,7 @@ from crl.experiments.report.table_formats import (
     table_2_metric,
 )
 from crl.experiments.storage.results import Run
+from crl.experiments.storage.subjects import result_options
 
 METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"
@@ -229,23 +229,30 @@ def other_runs(report_data: ReportData) -> tuple[Table, ...]:
     Its first columns are the options in which the configurations differ.
     """
     tables = []
-    for dataset in sorted({group.runs[0].dataset for group in report_data.other_runs}):
-        groups = [group for group in report_data.other_runs if group.runs[0].dataset == dataset]
+    for subject in sorted({group.runs[0].subject for group in report_data.other_runs}):
+        groups = [group for group in report_data.other_runs if group.runs[0].subject == subject]
         options = [result_options(group.runs[0].config) for group in groups]
         default_axes = ("encoder.name", "encoder.model", "objective.name")
         axes = differing(groups) or [axis for axis in default_axes if axis in options[0]]
+        files = any(group.runs[0].variant for group in groups)
         cells = [
-            SeedGroup({axis: values.get(axis) for axis in axes}, group.runs)
+            SeedGroup(
+                {axis: values.get(axis) for axis in axes}
+                | ({"files": group.runs[0].variant[1:] or None} if files else {}),
+                group.runs,
+            )
             for group, values in zip(groups, options, strict=True)
         ]
-        few = few_shot(groups[0].runs[0].metrics)
-        shown = {"linear": "TR", "mean": "μ", few: few_shot_title(few), "attentive": "attentive"}
+        all_runs = [run for group in groups for run in group.runs]
+        few = dict.fromkeys(few_shot(run.metrics) for run in all_runs)
+        shown = {"linear": "TR", "mean": "μ", **{name: few_shot_title(name) for name in few}}
         note = (
             "Runs that belong to no study, one row per configuration; the columns are the options "
             "in which they differ."
         )
-        title = f"Other runs on {dataset}"
-        tables.append(study_table(f"other-{slug(dataset)}", title, note, cells, shown))
+        title = f"Other runs on {subject}"
+        shown["attentive"] = "attentive"
+        tables.append(study_table(f"other-{slug(subject)}", title, note, cells, shown))
     return present(*tables)
 
 

@@ -1,7 +1,7 @@
 """The tables of the theory's quantities and bounds, and of the runs' warnings."""
 
 from crl.experiments.metric_names import BOUNDS
-from crl.experiments.report.configurations import configuration_names, describe
+from crl.experiments.report.configurations import configuration_names
 from crl.experiments.report.load_runs import ReportData
 from crl.experiments.report.table_formats import Row, Table, measure
 from crl.experiments.storage.results import Run
@@ -28,7 +28,7 @@ def theory_quantities(report_data: ReportData) -> Table:
                 measure((run.theory(*path, split=split) for run in group.runs), 1, 3)
                 for path in _QUANTITIES.values()
             )
-            rows.append(Row((describe(group.runs[0]), split, *values), (name,)))
+            rows.append(Row((report_data.descriptions[name], split, *values), (name,)))
     return Table(
         "theory",
         "Quantities of the theory",
@@ -53,7 +53,9 @@ def theory_bounds(report_data: ReportData) -> Table:
                     for key in ("left", "right", "slack", "standard_error")
                 ]
                 if values[0] is not None:
-                    rows.append(Row((describe(group.runs[0]), title, split, *values), (name,)))
+                    rows.append(
+                        Row((report_data.descriptions[name], title, split, *values), (name,))
+                    )
     return Table(
         "bounds",
         "Bounds of the theory",
@@ -73,7 +75,7 @@ def warnings_table(report_data: ReportData) -> Table | None:
     for group in report_data.configurations.values():
         for run in group.runs:
             for warning in run.warnings:
-                key = (warning["kind"], f"{run.dataset}: {warning['message']}")
+                key = (warning["kind"], f"{run.subject}: {warning['message']}")
                 runs_with.setdefault(key, []).append(run)
     if not runs_with:
         return None

@@ -26,6 +26,7 @@ class ReportSummary:
 
     - ``counts``: verdict -> how often
     - ``lines``: one for each claim and data set
+    - ``damaged``: a line for each damaged run, which is left out
     - ``missing``: the page's lines on runs that are missing or counted once
     - ``warned``: how many configurations have a run with a warning
     """
@@ -34,6 +35,7 @@ class ReportSummary:
     setup: str
     counts: dict[str, int]
     lines: tuple[str, ...]
+    damaged: tuple[str, ...]
     missing: tuple[str, ...]
     warned: int
 
@@ -43,7 +45,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
 
     Files: ``index.html``, ``report.md``, ``tables/``, ``figures/``. The same run folders give the
     same bytes. Nothing is written until everything is made. Raises ConfigError for a path that is
-    no folder, no finished run, a damaged run or manifest, or a folder that cannot be written.
+    no folder, no finished run, a damaged manifest, or a folder that cannot be written.
     """
     report = compose_report(load_report_data(folders))
     files = {"index.html": html(report), "report.md": markdown_report(report)}
@@ -64,6 +66,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
         setup_line(report.data),
         verdict_counts(report.claims),
         tuple(summary_lines(report.claims)),
+        tuple(report.data.damaged),
         tuple(report.data.notes),
         len(with_warnings(report.data)),
     )
@@ -71,7 +74,7 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportSummary:
 
 def _write(out: Path, files: dict[str, str]) -> None:
     contents = out / _CONTENTS
-    before = contents.read_text().splitlines() if contents.exists() else []
+    before = contents.read_text("utf-8", "replace").splitlines() if contents.exists() else []
     for name, text in (files | {_CONTENTS: "".join(f"{name}\n" for name in files)}).items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out / name) as stream:

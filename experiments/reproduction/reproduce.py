@@ -1,7 +1,7 @@
 """Carry out a plan: do the runs that are not complete, and write the manifest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crl.experiments.config.quoting import quoted
@@ -13,7 +13,7 @@ from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.launch.worker_pool import WorkerPool, usual_workers
 from crl.experiments.reproduction.studies import plan
 from crl.experiments.runtime.console import Say
-from crl.experiments.storage.manifest import SUFFIX, Manifest, read_manifest, write_manifest
+from crl.experiments.storage.manifest import SUFFIX, Manifest, Study, read_manifest, write_manifest
 from crl.experiments.storage.results import read_run
 
 
@@ -22,9 +22,10 @@ class Request:
     """The options of `crl reproduce`.
 
     ``only``: studies and data sets (empty: all). ``roots``: more overrides for a data set;
-    ``common``: overrides of every run. ``workers``: processes side by side (None: one a core, or
-    one where there is a CUDA device). ``launcher``: options of one of Hydra's launchers, which then
-    does the runs instead.
+    ``common``: overrides of every run. ``used_by``: an option that gave ``roots`` -> the data sets
+    that can use it. ``workers``: processes side by side (None: one a core, or one where there is a
+    CUDA device). ``launcher``: options of one of Hydra's launchers, which then does the runs
+    instead.
     """
 
     scale: str = "quick"
@@ -33,6 +34,7 @@ class Request:
     workers: int | None = None
     output_dir: Path = Path("outputs")
     roots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    used_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
     common: tuple[str, ...] = ()
     launcher: tuple[str, ...] = ()
 
@@ -50,6 +52,7 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     studies, runs = plan(
         request.scale, request.only, request.seeds, request.roots, [*request.common, *place]
     )
+    _check_used(request, studies)
     check = CompleteCheck(say)
     missing = [run for run in runs if not (_readable(run) and check(run))]
     complete = len(runs) - len(missing)
@@ -59,6 +62,17 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     path = request.output_dir / f"reproduce-{request.scale}{SUFFIX}"
     write_manifest(path, _merged(path, manifest))
     return launch(missing, launcher, say, complete)
+
+
+def _check_used(request: Request, studies: Sequence[Study]) -> None:
+    """Raise ConfigError for an option that no planned data set uses."""
+    planned = dict.fromkeys(study.dataset for study in studies)
+    for option, datasets in request.used_by.items():
+        if not planned.keys() & set(datasets):
+            raise ConfigError(
+                f"{option}: only {' and '.join(datasets)} can use it, but these runs are on "
+                f"{', '.join(planned)}; leave it out, or choose another scale or only"
+            )
 
 
 def _launcher(request: Request, runs: Sequence[RunSpec], say: Say) -> Launcher:
@@ -71,8 +85,12 @@ def _launcher(request: Request, runs: Sequence[RunSpec], say: Say) -> Launcher:
 def _merged(path: Path, new: Manifest) -> Manifest:
     """The studies that only an earlier call planned, then the new ones."""
     planned = {(study.name, study.dataset) for study in new.studies}
-    old = read_manifest(path).studies if path.exists() else ()
-    earlier = [study for study in old if (study.name, study.dataset) not in planned]
+    old = read_manifest(path) if path.exists() else Manifest("", (), ())
+    earlier = [
+        replace(study, command=study.command or old.command)
+        for study in old.studies
+        if (study.name, study.dataset) not in planned
+    ]
     return Manifest(new.title, new.command, (*earlier, *new.studies))
 
 

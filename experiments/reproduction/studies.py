@@ -8,10 +8,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from crl.experiments.config.checks import DEVICES_OF_A_SWEEP
 from crl.experiments.config.compose import compose_config
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.launch.run_spec import RunSpec
+from crl.experiments.metric_names import metric_title
+from crl.experiments.report.paper_numbers import FIGURE_METRICS
 from crl.experiments.reproduction.scales import SCALES, DatasetPlan
 from crl.experiments.storage.manifest import Cell, Study
 
@@ -19,6 +22,7 @@ from crl.experiments.storage.manifest import Cell, Study
 Variation = tuple[dict[str, Any], list[str]]
 
 _BASE_BLOCK = 2  # b of the ablations with fresh negatives
+_LABELS = 0.1  # the share of the labels in the study "labels"
 
 
 def _table1(dataset: DatasetPlan) -> list[Variation]:
@@ -61,7 +65,7 @@ def _fig2c(dataset: DatasetPlan) -> list[Variation]:
 
 
 def _labels(dataset: DatasetPlan) -> list[Variation]:
-    supervised = ["objective=supervised", "dataset.train_fraction=0.1"]
+    supervised = ["objective=supervised", f"dataset.train_fraction={_LABELS}"]
     return [
         ({"method": "unsupervised", "classifier": "mean10pct"}, []),
         ({"method": "supervised", "classifier": "mean10pct"}, supervised),
@@ -121,6 +125,44 @@ STUDIES: dict[str, Callable[[DatasetPlan], Iterable[Variation]]] = {
 }
 
 
+# The metrics that the cells of a study are compared by.
+_METRICS = {
+    "table1": ("avg2",),
+    "table2": ("avg2",),
+    "fig2a": (FIGURE_METRICS["fig2a"],),
+    "fig2b": (FIGURE_METRICS["fig2b"],),
+    "labels": ("avg2", "top1"),
+    "collisions": ("avg2",),
+    "budget": ("avg2",),
+}
+
+
+def _check_measured(study: str, config: Config) -> None:
+    """Raise ConfigError if a run of the study will not have what its cells are compared by."""
+    options, advice = config.evaluation, "or choose other studies with only="
+    if options.attentive:
+        raise ConfigError("evaluation.attentive: no encoder of crl reproduce has tokens")
+    if config.runtime.devices > 1:
+        raise ConfigError(DEVICES_OF_A_SWEEP)
+    for metric in _METRICS.get(study, ()):
+        name, values = ("ks", options.ks) if metric[:3] == "avg" else ("tops", options.tops)
+        if int(metric[3:]) not in values:
+            raise ConfigError(
+                f"evaluation.{name}: {values} lacks {metric[3:]}, but study {study} compares "
+                f"{metric_title(metric)}; add it, {advice}"
+            )
+    if study == "labels" and options.label_fraction != _LABELS:
+        raise ConfigError(
+            f"evaluation.label_fraction: {options.label_fraction} does not fit study labels, which "
+            f"compares classifiers on {_LABELS:.0%} of the labels; leave it at {_LABELS}, {advice}"
+        )
+    if study == "fig2c" and config.training.curve_every is None:
+        raise ConfigError(
+            "training.curve_every: null does not fit study fig2c, which draws these curves; give a "
+            f"number of steps, {advice}"
+        )
+
+
 def plan(
     scale: str,
     only: Sequence[str],
@@ -132,7 +174,8 @@ def plan(
 
     ``only``: plan only these studies and data sets. ``extra``: more overrides for a data set;
     ``common``: overrides of every run. What a study varies wins over both. Raises ConfigError for
-    an unknown name and for settings that do not compose.
+    a name that is unknown or selects nothing, for settings that do not compose, and for those that
+    leave a study nothing to compare.
     """
     if scale not in SCALES:
         raise ConfigError(f"scale: no choice {scale!r}; choose one of {', '.join(SCALES)}")
@@ -151,6 +194,7 @@ def plan(
         for study in _chosen(dataset.studies, only, STUDIES):
             cells = []
             for labels, variation in STUDIES[study](replace(dataset, base=base)):
+                _check_measured(study, _compose((*base, *variation)))
                 seeded = _runs([*base, *variation], seeds)
                 folders = tuple(run.folder for run in seeded)
                 cells.append(Cell(labels, folders, seeded[0].evaluation))
@@ -158,6 +202,12 @@ def plan(
             studies.append(Study(study, name, tuple(cells)))
     if not studies:
         raise ConfigError(f"only: no study of {', '.join(only)} at scale={scale}")
+    chosen = {name for study in studies for name in (study.name, study.dataset)}
+    if unused := [name for name in only if name not in chosen]:
+        raise ConfigError(
+            f"only: {unused[0]} selects nothing beside {', '.join(n for n in only if n in chosen)} "
+            f"at scale={scale}; leave it out"
+        )
     return studies, sorted(runs.values(), key=lambda run: (-run.points, run.title))
 
 

@@ -1,11 +1,10 @@
 """Read finished runs. Imports no torch."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from crl.data.files.atomic import DamagedFile, read_checked_json, sha256_of
 from crl.data.files.untrusted import read_plain_json, read_plain_yaml
@@ -13,6 +12,7 @@ from crl.experiments.config.hash8 import hash8
 from crl.experiments.errors import ConfigError
 from crl.experiments.statistics import Interval, interval
 from crl.experiments.storage.validation import config_checks, require, result_checks
+from crl.experiments.storage.visible import visible_folders
 
 _MARKS = {"config.yaml", "result.json"}  # a folder with one of these is a run folder
 EVALUATIONS = "evaluations"  # subfolder of a run folder: other evaluations of its encoder
@@ -21,11 +21,17 @@ REPLACED = "replaced"  # subfolder of a run folder: the complete run that force=
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run: its folder, its configuration and its result, both as plain types."""
+    """A complete run: its folder, its configuration and its result, both as plain types.
+
+    A report also says what tells its data apart. ``subject``: how it calls the data set.
+    ``variant``: what it adds to the name of a configuration whose runs read different files.
+    """
 
     path: Path
     config: dict[str, Any]
     result: dict[str, Any]
+    subject: str = ""
+    variant: str = ""
 
     @property
     def seed(self) -> int:
@@ -34,7 +40,14 @@ class Run:
     @property
     def name(self) -> str:
         """``<dataset>-<encoder>-<objective>-<hash8>``, the same for all seeds."""
-        return str(self.result["name"])
+        return f"{self.result['name']}{self.variant}"
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprints of the data and of the files that the encoder read."""
+        data = self.result["dataset"].get("fingerprint")
+        files = {f"encoder.{name}": v for name, v in self.result.get("encoder_files", {}).items()}
+        return files | ({"dataset.fingerprint": str(data)} if data else {})
 
     @property
     def dataset(self) -> str:
@@ -63,7 +76,7 @@ class Run:
         """Return the lines of ``metrics.jsonl``, without broken or foreign lines."""
         path = self.path / "metrics.jsonl"
         lines = []
-        for text in path.read_text(errors="replace").splitlines() if path.exists() else []:
+        for text in path.read_text("utf-8", "replace").splitlines() if path.exists() else []:
             try:
                 lines.append(json.loads(text))
             except (ValueError, RecursionError):
@@ -147,6 +160,17 @@ def read_run(folder: Path, evaluation: str | None = None) -> Run | None:
     return Run(folder, config, result)
 
 
+def with_evaluation(run: Run, evaluation: str | None) -> Run | None:
+    """Return the run with the result of an evaluation, given by its hash (None: as it is).
+
+    None if the run was not scored in that way. Raises ConfigError if that result is damaged.
+    """
+    if evaluation in (None, evaluation_in(run.path, run.result)):
+        return run
+    scored = read_run(run.path, evaluation)
+    return scored and replace(scored, subject=run.subject, variant=run.variant)
+
+
 def why_unfinished(folder: Path) -> str:
     """Return ``failed: REASON`` if ``failed.json`` says so, else ``not finished``."""
     try:
@@ -155,11 +179,18 @@ def why_unfinished(folder: Path) -> str:
         return "not finished"
 
 
-def find_runs(folders: Sequence[Path]) -> list[Run]:
+class FoundRuns(NamedTuple):
+    """``runs``: every complete run; ``damaged``: folder -> what is wrong with its run."""
+
+    runs: list[Run]
+    damaged: dict[Path, str]
+
+
+def find_runs(folders: Sequence[Path]) -> FoundRuns:
     """Return every complete run under the folders once, in the order of their paths.
 
-    A run that ``force=true`` is replacing is left out. Raises ConfigError for a path that is no
-    folder.
+    A run that is damaged, or foreign, hides no other one. Left out are hidden folders and a run
+    that ``force=true`` is replacing. Raises ConfigError for a path that is no folder.
     """
     for folder in folders:
         if not folder.is_dir():
@@ -167,9 +198,16 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
                 f"{folder} is not a folder; give run folders, or folders that hold some"
             )
     paths = dict.fromkeys(
-        path.parent.resolve() for folder in folders for path in sorted(folder.rglob("result.json"))
+        path.resolve() for path, _, files in visible_folders(folders) if "result.json" in files
     )
-    return [run for path in paths if path.name != REPLACED and (run := read_run(path))]
+    found = FoundRuns([], {})
+    for path in paths:
+        try:
+            if path.name != REPLACED and (run := read_run(path)):
+                found.runs.append(run)
+        except ConfigError as error:
+            found.damaged[path] = str(error)
+    return found
 
 
 def run_folders(folders: Sequence[Path]) -> list[Path]:
@@ -178,12 +216,10 @@ def run_folders(folders: Sequence[Path]) -> list[Path]:
     Subfolders of a run folder and hidden folders are not searched.
     """
     paths: dict[Path, None] = {}
-    for top in folders:
-        for path, subfolders, files in os.walk(top):
-            if _MARKS & set(files):
-                paths[Path(path).resolve()] = None
-                subfolders.clear()
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+    for path, subfolders, files in visible_folders(folders):
+        if _MARKS & set(files):
+            paths[path.resolve()] = None
+            subfolders.clear()
     return list(paths)
 
 

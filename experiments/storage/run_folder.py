@@ -125,6 +125,12 @@ class RunFolder:
             with atomic_write(self.config) as stream:
                 stream.write(to_yaml(config).encode())
 
+    def remove_leftovers(self) -> None:
+        """Delete what killed processes left half written, unless one is at work in the folder."""
+        if any(self.path.glob(".*.tmp")):
+            with suppress(OSError, NotImplementedError), run_lock(self.path).acquire(timeout=0):
+                remove_leftovers(self.path)
+
     def _remove_lock_holder(self) -> None:
         with suppress(OSError):
             self._lock_holder.unlink(missing_ok=True)
@@ -211,7 +217,7 @@ class RunFolder:
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``."""
-        with _writing(self.metrics), self.metrics.open("a") as stream:
+        with _writing(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 
     def write_metrics(self, lines: Sequence[dict[str, Any]]) -> None:

@@ -1,12 +1,16 @@
 """``crl geometry`` and ``crl compare`` on tiny runs, through the real commands."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from made_up_runs import make_run
 
 from crl.cli.main import main
+from crl.experiments.analysis.alignment import run_labels
+from crl.experiments.storage.results import find_runs
 
 FREE = [
     "dataset=class_ids",
@@ -151,6 +155,37 @@ BAD = {
     "too many neighbours": (["compare", "GLYPHS", "points=10", "neighbours=10"], "at most 9"),
     "a count that is none": (["compare", "GLYPHS", "permutations=no"], "permutations: 'no'"),
 }
+
+
+def test_shapes_of_rho_and_numbers_of_classes_have_a_curve_each(tmp_path, capsys):
+    few = ["training.steps=1", "training.batch_size=8", "evaluation.ks=[2]", "evaluation.tops=[1]"]
+    for options in (
+        ["dataset.class_distribution=step", "dataset.imbalance=4"],
+        ["dataset.class_distribution=step", "dataset.imbalance=9"],
+        ["dataset.class_distribution=step", "dataset.imbalance=4", "dataset.classes=6"],
+        ["dataset.class_distribution=longtail", "dataset.imbalance=4"],
+    ):
+        assert main(["train", *FREE, *few, *options, f"output_dir={tmp_path}"]) == 0
+    damaged = tmp_path / "damaged" / "result.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{")
+    assert main(["geometry", str(tmp_path)]) == 0
+    assert f"left out: {damaged}" in capsys.readouterr().err
+    figure = (tmp_path / "geometry" / "minority-cosine.svg").read_text(encoding="utf-8")
+    labels = {text.rpartition(": ")[0] for text in re.findall(">(k = [^<]*)<", figure)}
+    assert labels == {
+        "k = 1, 5 classes, 2 of 5 rare",
+        "k = 1, 6 classes, 3 of 6 rare",
+        "k = 1, 5 classes, longtail",
+    }
+
+
+def test_runs_that_differ_in_their_folder_only_have_labels_of_their_own(tmp_path):
+    for name in ("a", "b"):
+        make_run(tmp_path / name, "glyphs-a-00000001", 0, 0.9)
+    make_run(tmp_path, "glyphs-f-00000002", 0, 0.9, encoder__model="resnet18")
+    labels = run_labels(find_runs([tmp_path]).runs)
+    assert len(set(labels)) == 3 and sum("resnet18" in label for label in labels) == 1
 
 
 @pytest.mark.parametrize("name", BAD)

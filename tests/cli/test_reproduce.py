@@ -147,6 +147,18 @@ def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
         (["dataset.colour=red"], "dataset.colour"),
         (["scale=paper", "only=wiki3029"], "encoder.glove_path"),
         (["seed=1"], "did you mean seeds="),
+        (["cifar100=."], "cifar100: only cifar100 can use it"),
+        (["cifar100="], "write cifar100=PATH"),
+        (["glove=."], "glove: only wiki3029 and imdb can use it"),
+        (["scale=cpu", "only=cifar100", "wiki3029=."], "wiki3029: only wiki3029 can use it"),
+        (["only=docstrings,table1,fig2a"], "fig2a selects nothing"),
+        (["only=labels", "evaluation.label_fraction=0.05"], "10% of the labels"),
+        (["only=labels", "evaluation.label_fraction=null"], "10% of the labels"),
+        (["only=table2", "evaluation.ks=[3]"], "table2 compares AVG-2"),
+        (["only=fig2b", "evaluation.tops=[5]"], "fig2b compares TOP-1"),
+        (["only=fig2c", "training.curve_every=null"], "training.curve_every: null"),
+        (["evaluation.attentive=true"], "no encoder of crl reproduce has tokens"),
+        (["runtime.devices=2"], "runtime.devices: each run of a sweep takes one"),
     ],
 )
 def test_bad_input_is_answered_in_one_line_before_anything_starts(

@@ -1,6 +1,7 @@
 """``crl status`` on real runs: in progress, interrupted, failed and complete."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
         text = status(capsys, tmp_path)
         line = next(line for line in text.splitlines() if line.startswith("  running "))
         assert "/1000000, " in line and " points/s, about " in line and line.endswith(" left")
-        assert text.splitlines()[-1].startswith("0 of 1 complete, 1 running; about ")
+        assert text.startswith("runs: 0 of 1 complete, 1 running; about ")
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGINT)
@@ -78,7 +79,8 @@ def test_a_failed_run_says_why_until_it_is_complete(
     assert json.loads(failed.read_text())["reason"] == "ZeroDivisionError: a bug of two lines"
     text = status(capsys, tmp_path, code=1)
     assert "ZeroDivisionError: a bug of two lines (20" in text
-    assert text.splitlines()[-1] == "0 of 1 complete, 1 failed"
+    assert text.startswith("runs: 0 of 1 complete, 1 failed\n")
+    assert text.splitlines()[-1] == f"  again: {shlex.join(['crl', *command])}"
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -90,7 +92,7 @@ def test_a_failed_run_says_why_until_it_is_complete(
     assert "1 interrupted" in status(capsys, tmp_path)
     assert main(command) == 0
     assert not failed.exists()
-    assert status(capsys, tmp_path) == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
+    assert status(capsys, tmp_path) == "runs: 1 of 1 complete\n"
 
 
 def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
@@ -98,7 +100,12 @@ def test_a_diverged_run_of_a_sweep_is_found_by_its_manifest(
 ) -> None:
     assert main([*TINY, "-m", "optimizer.lr=0.001,1e30", f"output_dir={tmp_path}"]) == 1
     (sweep,) = (tmp_path / "sweeps").iterdir()
-    text = status(capsys, sweep, code=1)
+    capsys.readouterr()
+    assert main(["status", str(sweep)]) == 1
+    text, last = capsys.readouterr()
+    again = shlex.join(["crl", *TINY, "-m", "optimizer.lr=0.001,1e30", f"output_dir={tmp_path}"])
+    assert last == f"crl: 1 of 2 runs failed; to start again: {again}\n"
+    assert f"  again: {again}" in text
     assert text.startswith(
         "sweep optimizer.lr=0.001,1e30 on glyphs: 1 of 2 complete, 1 failed\n"
         "  failed   optimizer.lr=1e+30"
@@ -133,9 +140,7 @@ assert main(["status", "--help"]) == 0
 assert not {{"torch", "hydra", "omegaconf"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith(
-        "runs: 1 of 1 complete\n\n1 of 1 complete\ncrl status [DIR ...] [--json]\n"
-    )
+    assert done.stdout.startswith("runs: 1 of 1 complete\ncrl status [DIR ...] [--json]\n")
     assert all(
         f"\n  {state} " in done.stdout
         for state in ("complete", "running", "failed", "interrupted", "waiting")

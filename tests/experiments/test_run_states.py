@@ -62,15 +62,15 @@ def test_every_state_is_told_with_the_time_left(
         text = printed(capsys, str(study), code=1)
     lines = [re.sub(" {2,}", "  ", line.strip()) for line in text.splitlines()]
     assert lines == [
-        "table2 on glyphs: 2 of 6 complete, 1 running, 1 failed, 1 interrupted, 1 waiting",
+        # whole runs: 1.5 s twice, at their speed 180 s (running) and 120 s (interrupted), so 75.75
+        # s the waiting one; of these 120 s, 60 s and 75.75 s are left, one at a time
+        "table2 on glyphs: 2 of 6 complete, 1 running, 1 failed, 1 interrupted, 1 waiting; "
+        "about 4 min left",
         "running  method=QT  seed0  step 10/30, 1234 points/s, about 2 min left",
         "failed  method=QT  seed1  the loss is nan (2026-01-02T03:04:05+00:00)",
         "interrupted  method=QT  seed2  step 15/30",
         "waiting  method=CURL  seed2",
-        "",
-        # whole runs: 1.5 s twice, at their speed 180 s (running) and 120 s (interrupted), so 75.75
-        # s the waiting one; of these 120 s, 60 s and 75.75 s are left, one at a time
-        "2 of 6 complete, 1 running, 1 failed, 1 interrupted, 1 waiting; about 4 min left",
+        "again: crl reproduce",
     ]
 
 
@@ -78,7 +78,7 @@ def test_with_nothing_running_the_time_is_that_of_one_after_the_other(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, str(study), code=1)
-    assert text.splitlines()[-1].endswith(
+    assert text.splitlines()[0].endswith(
         "; nothing is running, the rest would take about 4 min, one run at a time"
     )
 
@@ -139,14 +139,11 @@ def test_without_a_manifest_every_run_below_is_told(
     (tmp_path / "runs" / "b" / "seed0" / "wandb").mkdir()
     (tmp_path / "runs" / "b" / "seed0" / "wandb" / "config.yaml").touch()  # of another kind
     text = printed(capsys, str(tmp_path))
-    assert text.startswith("runs: 1 of 2 complete, 1 interrupted\n")
+    assert text.startswith("runs: 1 of 2 complete, 1 interrupted; ")
     assert f"\n  interrupted   {tmp_path.resolve() / 'runs' / 'b'}   seed0   step 0/30\n" in text
     monkeypatch.chdir(tmp_path)
     assert "\n  interrupted   runs/b   seed0   step 0/30\n" in printed(capsys, ".")
-    assert (
-        printed(capsys, str(tmp_path / "runs" / "a" / "seed0"))
-        == "runs: 1 of 1 complete\n\n1 of 1 complete\n"
-    )
+    assert printed(capsys, str(tmp_path / "runs" / "a" / "seed0")) == "runs: 1 of 1 complete\n"
 
 
 def test_a_run_of_two_studies_and_one_of_none(
@@ -177,7 +174,7 @@ def test_what_waits_is_gathered_when_it_is_much(
     make_study(tmp_path, "sweep", *cells)
     text = printed(capsys, str(tmp_path))
     assert "  waiting   30 settings   60 runs\n" in text
-    assert text.splitlines()[-1] == "0 of 60 complete, 60 waiting"
+    assert text.startswith("test on glyphs: 0 of 60 complete, 60 waiting\n")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +214,7 @@ def test_a_damaged_file_is_named(
     assert main(["status", str(tmp_path)]) == 1
     found = capsys.readouterr()
     assert words in found.out and str(run) in found.out
-    assert found.out.splitlines()[-1] == "1 of 2 complete, 1 failed"
+    assert found.out.splitlines()[0] == "runs: 1 of 2 complete, 1 failed"
     assert found.err == "crl: 1 of 2 runs failed; the same command starts them again\n"
 
 
@@ -262,7 +259,7 @@ def test_a_damaged_manifest_is_named_and_the_runs_are_told(
     (tmp_path / "m.study.json").write_text("{")
     text = printed(capsys, str(tmp_path), code=1)
     assert text.startswith(f"damaged: {tmp_path / 'm.study.json'} is not a readable manifest")
-    assert text.endswith("\n1 of 1 complete\n")
+    assert text.endswith("\nruns: 1 of 1 complete\n")
 
 
 def test_a_folder_of_which_nothing_is_there_yet_waits(tmp_path: Path) -> None:

@@ -70,11 +70,13 @@ def make_run(
     more: dict[str, float] | None = None,
     curve: Sequence[dict[str, float]] = (),
     slack: float = 0.1,
+    fingerprint: str | None = None,
     **overrides: Any,
 ) -> Path:
     """Write a finished run whose mean classifier has this AVG-2; return its folder.
 
-    The other accuracies differ from it a little. ``group__option`` sets an option.
+    The other accuracies differ from it a little. ``fingerprint``: that of its data.
+    ``group__option`` sets an option.
     """
     config = copy.deepcopy(CONFIG) | {"seed": seed}
     for key, value in overrides.items():
@@ -99,6 +101,7 @@ def make_run(
             "classes": 100,
             "train_points": 90,
             "test_points": 10,
+            **({"fingerprint": fingerprint} if fingerprint else {}),
         },
         "metrics": metrics,
         "theory": theory(slack),

@@ -24,6 +24,8 @@ def _result(classes: int) -> dict[str, Any]:
         (["experiment=table1_cifar100", "encoder=small_cnn"], False),
         (["experiment=table1_cifar100", "objective.block_size=5"], False),
         (["experiment=table1_cifar100", "objective.negatives=1"], False),
+        (["experiment=table1_cifar100", "encoder.dimension=10"], False),
+        (["experiment=table1_cifar100", "objective.normalize=true"], False),
         (["experiment=table1_cifar100", "dataset.train_fraction=0.1"], False),
         ([], False),
     ],

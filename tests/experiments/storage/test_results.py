@@ -147,7 +147,7 @@ def forge(folder: Path, parts: dict[str, Any]) -> None:
 def test_runs_are_found_once_in_the_order_of_their_paths(tmp_path: Path) -> None:
     places = [make_run(tmp_path, name, seed, 0.9) for name in ("b-1", "a-1") for seed in (1, 0)]
     found = find_runs([tmp_path, tmp_path / "runs"])
-    assert [run.path for run in found] == sorted(place.resolve() for place in places)
+    assert [run.path for run in found.runs] == sorted(place.resolve() for place in places)
 
 
 def test_summaries_and_intervals_against_known_values() -> None:
