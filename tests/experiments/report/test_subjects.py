@@ -94,7 +94,7 @@ def test_options_that_change_the_points_make_no_other_subject(tmp_path: Path) ->
 def test_seeds_that_read_other_word_vectors_are_not_averaged(tmp_path: Path) -> None:
     for seed, value in ((0, 0.9), (1, 0.1)):
         path = make_run(tmp_path, "docstrings-c-00000001", seed, value) / "result.json"
-        result = read_checked_json(path) | {"encoder": {"fingerprint": f"vectors-{seed}"}}
+        result = read_checked_json(path) | {"encoder_files": {"glove_path": f"vectors-{seed}"}}
         write_checked_json(path, result)
     summary = write_report([tmp_path], tmp_path / "out")
     assert len(summary.missing) == 1 and "saw different data" in summary.missing[0]
