@@ -27,7 +27,7 @@ as crl train objective=frozen.
                               optionally dev_features, dev_labels; features may be [n, T, d] for T
                               tokens per point; nothing in the file is executed
   encoder=torchvision:MODEL   a torchvision classifier without its last layer, on images
-    encoder.weights=          download (torchvision's weights), random, or a state dict's file
+    encoder.weights=          download (torchvision's weights), random, a file (.pt, .safetensors)
     encoder.image_size=224    images are resized to this many pixels per side
   encoder=installed:NAME      an encoder that an installed package offers as an entry point of the
                               group crl.encoders

@@ -38,7 +38,7 @@ def neighbours(features: Tensor, count: int) -> Tensor:
     total = len(features)
     if not 1 <= count < total:
         raise ValueError(f"neighbours: {count} of {total} points; choose 1 to {total - 1}")
-    unit = torch.nn.functional.normalize(features.double(), dim=1)
+    unit = torch.nn.functional.normalize(features.double(), dim=1, eps=1e-300)
     nearest = torch.empty(total, count, dtype=torch.int64, device=features.device)
     size = max(1, CHUNK_BYTES // (8 * total))
     for rows in torch.arange(total, device=features.device).split(size):

@@ -141,3 +141,9 @@ def test_too_few_points_are_refused():
         neighbours(normal(0, 5, 2), 5)
     with pytest.raises(ValueError, match="4 points"):
         centred_kernel_alignment(normal(0, 3, 2), normal(1, 3, 2))
+
+
+@pytest.mark.parametrize("factor", [1e20, 1e-30])
+def test_neighbours_do_not_depend_on_the_size_of_features(factor):
+    features = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(neighbours(features * factor, 3), neighbours(features, 3))
