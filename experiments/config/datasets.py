@@ -129,7 +129,8 @@ class CIFAR100Config(ImagesConfig):
 class ImageFolderConfig(ImagesConfig):
     """A folder of images, with a subfolder per class.
 
-    ``root`` holds ``train/<class>/*`` and ``test/<class>/*``, or ``<class>/*``, which is split.
+    ``root`` holds ``<split>/<class>/*``, with splits called train, val or test, or ``<class>/*``,
+    which is split.
     ``image_size``: pixels a side. ``test_fraction``: the share of test points of such a split.
     """
 
