@@ -61,3 +61,16 @@ def test_manifests_are_found_once(tmp_path: Path) -> None:
         write_manifest(tmp_path / name / "m.study.json", manifest(tmp_path))
     paths = find_manifests([tmp_path, tmp_path / "a"])
     assert [path.parent.name for path in paths] == ["a", "b"]
+
+
+def test_a_study_keeps_the_command_that_planned_it(tmp_path: Path) -> None:
+    study = Study("table1", "glyphs", (), ("crl", "reproduce", "only=table1"))
+    written = Manifest("t", ("crl", "reproduce", "only=table2"), (study,))
+    write_manifest(tmp_path / "m.study.json", written)
+    assert read_manifest(tmp_path / "m.study.json") == written
+
+
+def test_manifests_in_hidden_folders_are_not_found(tmp_path: Path) -> None:
+    for name in (".half.1.tmp", "whole"):
+        write_manifest(tmp_path / name / "m.study.json", Manifest("t", (), ()))
+    assert [path.parent.name for path in find_manifests([tmp_path])] == ["whole"]
