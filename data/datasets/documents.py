@@ -1,5 +1,6 @@
 """Any folder of text files: every file is a class (a document) of its sentences."""
 
+from pathlib import Path
 from typing import Any
 
 from crl.data.dataset import Dataset, cached_dataset
@@ -26,7 +27,10 @@ def load_documents(
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
     folder = existing_root(root, "a folder of .txt files, one document each")
-    files = sorted(f for f in folder.rglob("*.txt") if not f.name.startswith("."))
+    files = sorted(
+        f for f in folder.rglob("*") if f.suffix.lower() == ".txt" and not f.name.startswith(".")
+    )
+    _refuse_splits(folder, files)
     if not files:
         raise DataError(
             f"dataset.root: {root} holds no .txt file; one file per document is expected"
@@ -62,6 +66,17 @@ def load_documents(
         "text": vars(text_options),
     }
     return cached_dataset("documents", key, make)
+
+
+def _refuse_splits(folder: Path, files: list[Path]) -> None:
+    """Raise DataError if the files lie in folders of splits, which would become parts of names."""
+    tops = {parts[0].lower() for f in files if len(parts := f.relative_to(folder).parts) > 1}
+    if {"train", "training"} & tops and tops & {"test", "testing", "dev", "val", "valid"}:
+        raise DataError(
+            f"dataset.root: {folder} holds folders of splits ({', '.join(sorted(tops)[:4])}); give "
+            "one of them, or use dataset=labelled_sentences (a file per class) or "
+            "dataset=labelled_documents (a file per document), which keep splits"
+        )
 
 
 def keep_large(
