@@ -38,7 +38,10 @@ def load_documents(
     text_options = TextOptions(**options)
 
     def make() -> Dataset:
-        contents = {str(f.relative_to(folder).with_suffix("")): read_bytes(f) for f in files}
+        contents: dict[str, bytes] = {}
+        for path in (f.relative_to(folder) for f in files):
+            name = str(path.with_suffix(""))  # a.txt and a.TXT are two documents
+            contents[str(path) if name in contents else name] = read_bytes(folder / path)
         decoder = find_encodings(contents, contents.__getitem__, encoding)
         texts = {name: decoder.text(name, content) for name, content in contents.items()}
         chosen = guess_layout(list(texts.values())[:50]) if layout == "auto" else layout

@@ -214,6 +214,8 @@ def test_the_ending_may_be_in_capitals(tmp_path):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
     (tmp_path / "texts" / "b.txt").rename(tmp_path / "texts" / "B.TXT")
     assert load(root).classes == ["B", "a"]
+    write(tmp_path / "texts", {"B": sentences("b")})
+    assert load(root).classes == ["B", "B.txt", "a"]
 
 
 def test_a_changed_file_is_read_again_an_unchanged_one_is_not(tmp_path, monkeypatch):
