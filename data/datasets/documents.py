@@ -29,7 +29,9 @@ def load_documents(
     """
     folder = existing_root(root, "a folder of .txt files, one document each")
     files = sorted(
-        f for f in folder.rglob("*.txt") if not any(map(is_ignored, f.relative_to(folder).parts))
+        f
+        for f in folder.rglob("*")
+        if f.suffix.lower() == ".txt" and not any(map(is_ignored, f.relative_to(folder).parts))
     )
     _check_no_splits(folder, files)
     if not files:
@@ -39,7 +41,10 @@ def load_documents(
     text_options = TextOptions(**options)
 
     def make() -> Dataset:
-        contents = {str(f.relative_to(folder).with_suffix("")): read_bytes(f) for f in files}
+        contents: dict[str, bytes] = {}
+        for path in (f.relative_to(folder) for f in files):
+            name = str(path.with_suffix(""))  # a.txt and a.TXT are two documents
+            contents[str(path) if name in contents else name] = read_bytes(folder / path)
         decoder = find_encodings(contents, contents.__getitem__, encoding)
         texts = {name: decoder.text(name, content) for name, content in contents.items()}
         chosen = guess_layout(list(texts.values())[:50]) if layout == "auto" else layout
@@ -80,7 +85,8 @@ def _check_no_splits(folder: Path, files: list[Path]) -> None:
         raise DataError(
             f"dataset.root: {place} holds {one} and {other}, which look like splits, not classes; "
             "here every file is a class, and its sentences are split; give one of the two as "
-            "dataset.root, or rename them"
+            "dataset.root, rename them, or use dataset=labelled_sentences or labelled_documents, "
+            "which keep splits"
         )
 
 

@@ -84,7 +84,7 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
                 f"{name}, line {number}: {len(cells)} cells, but {width} in the first line; put "
                 "a sentence that holds the separator in double quotes"
             )
-    header = [cell.strip() for cell in rows[0][1]]
+    header = [" ".join(cell.split()) for cell in rows[0][1]]
     label, sentence, headed = _columns(name, header, rows, columns)
     pairs, empty = [], 0
     for number, cells in rows[headed:]:

@@ -126,7 +126,7 @@ def test_an_encoding_that_does_not_exist_is_refused(
     for name in "ab":
         (tmp_path / "sentences").mkdir(exist_ok=True)
         (tmp_path / "sentences" / f"{name}.txt").write_text("One. Two.")
-    root = tmp_path / ("sentences" if dataset == "labelled_sentences" else "texts")
+    root = tmp_path / ("texts" if dataset == "labelled_documents" else "sentences")
     options = [f"dataset.root={root}", "dataset.encoding=cp9999", *TINY]
     assert main(["train", f"dataset={dataset}", f"output_dir={tmp_path / 'o'}", *options]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]

@@ -22,9 +22,11 @@ import yaml
 from hypothesis import strategies as st
 
 from crl.data.datasets.documents import guess_layout
+from crl.data.errors import DataError
 from crl.data.files.archive import read_text_files
 from crl.data.files.atomic import _canonical_digest, sha256_of
 from crl.data.text.decoding import read_text
+from crl.data.text.labelled_lines import Columns, read_labelled
 from crl.data.text.sentences import split_sentences
 from crl.data.text.vector_files import glove_vectors
 from crl.experiments.config.compose import combinations, compose_config, load_config
@@ -129,6 +131,41 @@ def _read_documents(folder: Path, body: bytes) -> None:
     sentences = split_sentences(text)
     assert "".join("".join(sentences).split()) == "".join(text.split())  # nothing is lost
     assert all(sentence and sentence == " ".join(sentence.split()) for sentence in sentences)
+
+
+_labelled_pieces = st.sampled_from(
+    [
+        "pos",
+        "DESC:",
+        "sub ",
+        "__label__",
+        " ",
+        "\t",
+        ",",
+        ";",
+        '"',
+        '""',
+        "\n",
+        "label",
+        "text",
+        "\0",
+    ]
+)
+_labelled = st.lists(st.one_of(_labelled_pieces, st.text(max_size=4)), max_size=40).map("".join)
+
+
+def _read_labelled(folder: Path, text: str) -> None:
+    refusals = []
+    for name in ("a.csv", "a.tsv", "a.txt"):
+        for given in (None, "1", "text"):
+            try:
+                found = read_labelled(name, text, Columns(None, given), name != "a.txt")
+            except DataError as error:
+                refusals.append(error)
+            else:
+                assert all(label and label == label.strip() for label, _ in found.pairs)
+    if len(refusals) == 9:
+        raise refusals[0]
 
 
 # Archives
@@ -533,6 +570,7 @@ def _combine(folder: Path, overrides: list[str]) -> None:
 PARSERS = [
     Parser("vectors", _vector_files, _read_vectors, 150, 25_000),
     Parser("documents", _texts, _read_documents, 150, 25_000, refuses=False),
+    Parser("labelled sentences", _labelled, _read_labelled, 150, 25_000),
     Parser("archives", _archives(), _read_archive, 100, 20_000),
     Parser("manifests", _texts_of(_MANIFEST, json.dumps), _read_manifest, 100, 20_000),
     Parser(

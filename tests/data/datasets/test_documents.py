@@ -203,6 +203,21 @@ def test_hidden_files_and_other_files_are_no_documents(tmp_path):
     assert load(root).classes == ["a", "b"]
 
 
+def test_folders_of_splits_are_no_parts_of_names(tmp_path):
+    texts = {f"{role}/{name}": sentences(name) for role in ("Train", "test") for name in "ab"}
+    said = refused(write(tmp_path / "texts", texts))
+    assert "holds Train and test, which look like splits" in said and "labelled_sentences" in said
+    assert load(str(tmp_path / "texts" / "Train")).classes == ["a", "b"]
+
+
+def test_the_ending_may_be_in_capitals(tmp_path):
+    root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
+    (tmp_path / "texts" / "b.txt").rename(tmp_path / "texts" / "B.TXT")
+    assert load(root).classes == ["B", "a"]
+    write(tmp_path / "texts", {"B": sentences("b")})
+    assert load(root).classes == ["B", "B.txt", "a"]
+
+
 def test_a_changed_file_is_read_again_an_unchanged_one_is_not(tmp_path, monkeypatch):
     root = write(tmp_path / "texts", {"a": sentences("a"), "b": sentences("b")})
     first = load(root)
