@@ -23,7 +23,7 @@ test: $(READY) ## run lint, types, import rules, all tests but the slow ones (6 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY) ## run the long tests: kills, fuzzing (make test has short versions)
 	$(BIN)/pytest -m slow -s
