@@ -25,7 +25,10 @@ _FOLDER = Path(__file__).parent
 
 
 def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> int:
-    """Run the named benchmarks (default: all), update their rows, and return the exit code."""
+    """Run the named benchmarks (default: all), update their rows, and return the exit code.
+
+    It is 1 if a bound does not hold, 2 for an unknown benchmark.
+    """
     known = modules()
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -39,18 +42,25 @@ def main(names: list[str], folder: Path = _FOLDER, repeats: int = REPEATS) -> in
     measured_on = machine()
     print(measured_on)
     results = table.load(folder / "results.json")
+    broken: list[str] = []
     with tqdm(names or list(known), desc="benchmarks", disable=None) as bar:
         for name in bar:
             bar.set_postfix_str(name)
             rows = run(known[name], repeats, measured_on)
             for row, summary in rows.items():
                 tqdm.write(table.line(row, summary))
+                if not summary.get("holds", True):
+                    broken.append(f"{row} is {table.measured(summary):.3g}, not {summary['bound']}")
             # All rows of this benchmark are replaced; those of other benchmarks stay.
             others = {row: old for row, old in results.items() if old["benchmark"] != name}
             results = dict(sorted((others | rows).items()))
             table.save(results, folder)
     print(f"written: {folder / 'results.json'}, {folder / 'results.md'}")
-    return 0
+    if broken:
+        print(
+            f"benchmarks: {len(broken)} bound(s) do not hold: {'; '.join(broken)}", file=sys.stderr
+        )
+    return 1 if broken else 0
 
 
 def modules() -> dict[str, ModuleType]:

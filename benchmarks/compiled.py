@@ -8,7 +8,7 @@ import itertools
 import shutil
 
 from benchmarks.ours import random_pixels, training
-from benchmarks.timing import Side, in_turns, ratios
+from benchmarks.timing import Ratios, Side, in_turns
 
 STEPS = 8
 
@@ -43,4 +43,4 @@ def _gain(repeats: int, steps: int, options: list[str]) -> list[float]:
         return lambda: [step(next(numbers)) for _ in range(steps)]
 
     seconds = in_turns({"plain": side("false"), "compiled": side("true")}, repeats, "compiled")
-    return ratios(seconds["plain"], seconds["compiled"])
+    return Ratios(seconds["plain"], seconds["compiled"])

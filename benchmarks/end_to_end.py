@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.ours import images_at_hand, training
 from benchmarks.reference import WORKERS, ImageTuples, ReferenceTraining, batches
-from benchmarks.timing import Side, in_turns, ratios, torch_defaults
+from benchmarks.timing import Ratios, Side, in_turns, torch_defaults
 from crl.data.dataset import Dataset, pixel_statistics
 from crl.experiments.config.compose import compose_config
 from crl.experiments.training.build import load_data
@@ -52,7 +52,7 @@ def measure(
         )
         seconds = in_turns(sides, repeats, row)
         for source in ("fresh", "pooled"):
-            speedups[f"{row}/{source}"] = ratios(seconds["reference"], seconds[source])
+            speedups[f"{row}/{source}"] = Ratios(seconds["reference"], seconds[source])
     return speedups
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.features import WIKI, Size, clustered
 from benchmarks.process import in_own_process, resident_gb
-from benchmarks.timing import in_turns, ratios
+from benchmarks.timing import Ratios, in_turns
 from crl.scoring.classifiers import mean_classifier
 from crl.scoring.task_accuracy import average_k_way_accuracy, ranks, top_r_accuracy
 
@@ -29,7 +29,7 @@ def measure(repeats: int, size: Size = WIKI, sample: int = SAMPLE) -> dict[str, 
     tasks = math.comb(size.classes, 2)
     return {
         "evaluation/seconds": ours,
-        "evaluation/enumerating_tasks_ratio": ratios(
+        "evaluation/enumerating_tasks_ratio": Ratios(
             [tasks / sample * seconds for seconds in enumerated], ours
         ),
         "evaluation/extra_memory_gb": [peak - before],

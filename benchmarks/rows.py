@@ -8,7 +8,7 @@ _COMPARE = {">=": ge, "<=": le, "<": lt}
 
 
 class Row(NamedTuple):
-    """What is compared, its unit (empty for a ratio), and the bound of the median, if any."""
+    """What is compared, its unit (empty for a ratio), and its bound, if any."""
 
     meaning: str
     unit: str = ""

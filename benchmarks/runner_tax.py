@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from benchmarks.ours import Ours, random_pixels, training
-from benchmarks.timing import in_turns, ratios, torch_defaults
+from benchmarks.timing import Ratios, in_turns, torch_defaults
 from crl.experiments.training.optimizers import build_optimizer
 
 # Encoder -> steps per repeat, chosen to take about a second (one step of VGG-16 takes longer).
@@ -66,7 +66,7 @@ def _tax(
             ours.step(next(numbers))
 
     seconds = in_turns({"ours": our_steps, "bare": bare.steps}, repeats, f"runner_tax/{name}")
-    return ratios(seconds["ours"], seconds["bare"])
+    return Ratios(seconds["ours"], seconds["bare"])
 
 
 class BareEncoder:

@@ -1,7 +1,7 @@
 """Time the sides of a comparison in turns, so that other load on the machine affects all alike."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -31,9 +31,27 @@ def in_turns(sides: Mapping[str, Side], repeats: int, title: str) -> dict[str, l
     return times
 
 
-def ratios(over: list[float], under: list[float]) -> list[float]:
-    """Return over / under for each repeat."""
-    return [a / b for a, b in zip(over, under, strict=True)]
+class Ratios(list[float]):
+    """The ratio of two sides' times (or the inverse of speeds) in each repeat.
+
+    ``of_shortest`` is the ratio of their shortest times. Other load on the machine only lengthens
+    times, and it may lengthen one side more, so this is what a bound is about.
+    """
+
+    def __init__(self, over: Sequence[float], under: Sequence[float]) -> None:
+        super().__init__(a / b for a, b in zip(over, under, strict=True))
+        self.of_shortest = min(over) / min(under)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -7,3 +7,15 @@ It knows no data set, no file and no configuration. Import what you need from it
 - ``from crl.scoring.task_accuracy import average_k_way_accuracy, ranks``
 - ``from crl.theory.bounds import theory_report``
 """
+
+import sys
+from pathlib import Path
+
+if not all((Path(__file__).parent / room).is_dir() for room in ("cli", "data", "experiments")):
+    print(
+        f"crl: {Path(__file__).parent}/cli, configs, data and experiments must be links to the "
+        "folders beside it; copy or unpack the project with a tool that keeps links, "
+        "such as git clone",
+        file=sys.stderr,
+    )
+    raise SystemExit(2)

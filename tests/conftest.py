@@ -4,13 +4,18 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from processes import ForkServer
+
 # Before torch is imported, here and in subprocesses: on tensors this small, threads only wait for
-# each other.
+# each other. Where a test asks for several, they sleep while they wait: the cores are busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.register_profile("crl", deadline=None)
 settings.load_profile("crl")
@@ -24,6 +29,17 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRL_DATA", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def crl(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ForkServer]":
+    """``crl.run("train", ...)``: a command in a process of its own, without a start's seconds."""
+    from processes import ForkServer
+
+    server = ForkServer(tmp_path_factory.mktemp("logs"))
+    yield server
+    server.process.kill()
+    server.process.wait()
 
 
 @pytest.fixture(scope="session")

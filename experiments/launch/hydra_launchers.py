@@ -6,7 +6,7 @@ Imports no torch.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks  # HydraContext needs it; no public class fits
@@ -22,6 +22,7 @@ from crl.experiments.config.compose import hydra_started
 from crl.experiments.config.quoting import for_hydra, quoted
 from crl.experiments.errors import ConfigError, one_line
 from crl.experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
+from crl.experiments.launch.own_modules import started, starting
 from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.launch.worker_pool import end_with_parent
 from crl.experiments.runtime.console import Say
@@ -104,7 +105,10 @@ class HydraLauncher:
             list(for_hydra(run.with_threads(self.threads).overrides))  # no shorthand
             for run in runs
         ]
-        with passed_on() if self._name == _JOBLIB else nullcontext():
+        with ExitStack() as around:
+            if self._name == _JOBLIB:
+                around.enter_context(passed_on())
+                around.enter_context(starting())
             jobs = self._launcher.launch(overrides, initial_job_idx=0)
         yield from enumerate(map(_reason, jobs))
 
@@ -124,6 +128,7 @@ def _task(config: DictConfig) -> str | None:
 
 def _task_of_child(config: DictConfig) -> str | None:
     """Do :func:`_task` in a child process, which does one run after another."""
+    started()
     end_with_parent()
     overrides = HydraConfig.get().overrides.task
     return do_run_for_launcher(overrides, lambda line: None, worker_signals)

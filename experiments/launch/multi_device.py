@@ -29,6 +29,7 @@ from tqdm import tqdm
 from crl.data.errors import DataError
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError, OutOfMemory, RunError
+from crl.experiments.launch.own_modules import started, starting
 from crl.experiments.launch.worker_pool import end_with_parent, how_it_died
 from crl.experiments.run import run
 from crl.experiments.runtime.console import Say
@@ -138,7 +139,7 @@ def _ending_together(others: Sequence[BaseProcess]) -> Iterator[None]:
 
     Raises RunError that says which one.
     """
-    with deaf_to_ctrl_c():
+    with starting(), deaf_to_ctrl_c():
         for other in others:
             other.start()
     over = threading.Event()
@@ -182,6 +183,7 @@ def _who_died(others: Sequence[BaseProcess], patience: float) -> str | None:
 
 def _other(config: Config, command: list[str], ranks: Ranks) -> None:
     """Train as another rank than 0, in a process that rank 0 started."""
+    started()
     end_with_parent()
     os._exit(_follow(config, command, ranks))  # cleaning up could only go wrong
 

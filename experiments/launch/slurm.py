@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
@@ -18,6 +19,7 @@ from submitit.helpers import DelayedSubmission
 
 from crl.experiments.errors import ConfigError
 from crl.experiments.launch.launch import Outcome, do_run_for_launcher
+from crl.experiments.launch.own_modules import started, starting
 from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.runtime.console import Say
 from crl.experiments.storage.lock import is_locked
@@ -66,7 +68,9 @@ class SubmititJobs:
         if not free:
             return
         overrides = [run.overrides for run in free.values()]
-        jobs = build_executor(self._launcher, self._options).map_array(_Task(), overrides)
+        executor = build_executor(self._launcher, self._options)
+        with starting():
+            jobs = executor.map_array(_Task(tuple(sys.path)), overrides)
         try:
             for number, job in zip(free, jobs, strict=True):
                 yield number, why_failed(job)
@@ -82,10 +86,17 @@ class SubmititJobs:
             raise
 
 
+@dataclass(frozen=True)
 class _Task:
-    """The function of a job: it does a run. submitit asks for a checkpoint when time is up."""
+    """The function of a job: it does a run. submitit asks for a checkpoint when time is up.
+
+    ``path``: the ``sys.path`` of the command that submits it.
+    """
+
+    path: tuple[str, ...] = ()
 
     def __call__(self, overrides: tuple[str, ...]) -> str | None:
+        started(self.path)
         return do_run_for_launcher(overrides, lambda line: print(line, file=sys.stderr, flush=True))
 
     def checkpoint(self, overrides: tuple[str, ...]) -> DelayedSubmission:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from crl.experiments.errors import ConfigError
 from crl.experiments.launch.launch import Outcome, do_run
+from crl.experiments.launch.own_modules import started, starting
 from crl.experiments.launch.run_spec import RunSpec
 from crl.experiments.runtime.signals import Interrupted, deaf_to_ctrl_c
 
@@ -30,7 +31,7 @@ class _Worker:
     def __init__(self, threads: int, log: Path) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_work, args=(theirs, threads, str(log)), daemon=True)
-        with deaf_to_ctrl_c():
+        with starting(), deaf_to_ctrl_c():
             self.process.start()
         theirs.close()
         self.number: int | None = None
@@ -148,6 +149,7 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 def _work(pipe: Connection, threads: int, log: str) -> None:
     """Do the runs that come through the pipe, until the pipe or the parent ends."""
+    started()
     end_with_parent()
     # It stays open as long as the process lives.
     stream = open(log, "a", buffering=1, encoding="utf-8")  # noqa: SIM115, PTH123

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import table
 from benchmarks.rows import ROWS, holds, row_of
-from benchmarks.timing import in_turns, torch_defaults
+from benchmarks.timing import Ratios, in_turns, torch_defaults
 
 Benchmark = Callable[[int], dict[str, list[float]]]
 
@@ -89,8 +89,9 @@ def test_a_run_of_one_benchmark_leaves_the_rows_of_others(
         sampler=sampler,
         text=lambda repeats: {"text/peak_gb": [float(repeats)] * repeats},
     )
-    assert command.main([], tmp_path, repeats=3) == 0
-    assert command.main(["sampler"], tmp_path, repeats=2) == 0
+    assert command.main([], tmp_path, repeats=3) == 1
+    assert command.main(["sampler"], tmp_path, repeats=2) == 1
+    assert command.main(["text"], tmp_path, repeats=3) == 0
     assert sizes == [3, 2]
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results) == {"sampler/python_loop", "sampler/run2", "text/peak_gb"}
@@ -103,6 +104,31 @@ def test_a_run_of_one_benchmark_leaves_the_rows_of_others(
         and "3 [3, 3] GB" in page
         and "by hand" in page
     )
+
+
+def test_a_bound_that_does_not_hold_ends_with_exit_code_1_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _benchmarks(
+        monkeypatch,
+        sampler=lambda repeats: {"sampler/python_loop": [51.0], "sampler/dataloader": [20.0]},
+        text=lambda repeats: {"text/cached_load_seconds": [2.5], "text/peak_gb": [9.0]},
+    )
+    assert command.main([], tmp_path) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "benchmarks: 2 bound(s) do not hold: sampler/python_loop is 51, not >= 100; "
+        "text/cached_load_seconds is 2.5, not < 2"
+    )
+    assert (tmp_path / "results.json").exists()  # what was measured is kept
+
+
+def test_the_ratio_of_the_shortest_times_is_judged_where_other_load_disturbs_a_side() -> None:
+    ours, bare = [1.0, 1.9, 1.0, 2.2, 1.8], [1.0, 1.0, 1.7, 1.0, 1.0]
+    found = table.summary("runner_tax/small_cnn", Ratios(ours, bare))
+    assert found["median"] > 1.10 and found["of_shortest"] == 1.0 and found["holds"]
+    assert "1 [0.588, 2.2]" in table.line("runner_tax/small_cnn", found)
+    slower = table.summary("runner_tax/small_cnn", Ratios([1.2, 1.2], [1.0, 1.7]))
+    assert slower["of_shortest"] == pytest.approx(1.2) and not slower["holds"]
 
 
 def test_an_unknown_benchmark_is_refused(

@@ -65,8 +65,6 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             "CRL_DATA": str(folder / f"cache-{name}"),
             "PYTHONHASHSEED": str(len(started) + 1),
         }
-        # Without this, four threads on two cores mostly wait for each other.
-        own |= {"OMP_WAIT_POLICY": "passive"}
         command = [sys.executable, "-c", SCRIPT, *map(";".join, commands), str(folder / name)]
         started.append(
             subprocess.Popen(

@@ -1,27 +1,19 @@
 """``crl reproduce`` through the real command, at a size that takes seconds."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
+from processes import Ended, ForkServer
+from waiting import until
 
 from crl.cli.main import main
 
-COMMAND = [
-    sys.executable,
-    "-m",
-    "crl.cli.main",
+SMALL = [
     "reproduce",
     "runtime.device=cpu",
     "evaluation.linear_steps=10",
-]
-SMALL = [
     "dataset.points_per_class=30",
     "dataset.test_per_class=4",
     "encoder.width=2",
@@ -29,10 +21,8 @@ SMALL = [
 ]
 
 
-def crl(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *SMALL, *arguments], check=False, capture_output=True, text=True, timeout=300
-    )
+def done(crl: ForkServer, *arguments: str) -> Ended:
+    return crl.run(*SMALL, *arguments)
 
 
 def results(place: Path) -> dict[Path, int]:
@@ -55,7 +45,9 @@ def files(place: Path) -> dict[Path, bytes]:
     }
 
 
-def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(
+    crl: ForkServer, tmp_path: Path
+) -> None:
     asked = [
         "only=glyphs,table1,table2",
         "seeds=2",
@@ -63,39 +55,33 @@ def test_killed_in_the_middle_it_goes_on_and_does_no_run_twice(tmp_path: Path) -
         "training.steps=20",
         f"output_dir={tmp_path}",
     ]
-    process = subprocess.Popen(
-        [*COMMAND, *SMALL, *asked], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    while process.poll() is None and len(results(tmp_path)) < 2:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    while any(
-        _locked(path) for path in tmp_path.glob("runs/*/*/.lock")
-    ):  # the workers end with their parent
-        time.sleep(0.05)
+    process = crl.start(*SMALL, *asked)
+    until(lambda: len(results(tmp_path)) >= 2, process)
+    process.kill()
+    # The workers end with their parent.
+    until(lambda: not any(map(_locked, tmp_path.glob("runs/*/*/.lock"))), seconds=30)
     before = results(tmp_path)
     assert 2 <= len(before) < 8
-    again = crl(*asked)
-    assert again.returncode == 0, again.stderr
-    assert f"8 runs in 2 studies, {len(before)} complete already" in again.stderr
-    assert "[8/8] glyphs-small_cnn-" in again.stderr
+    again = done(crl, *asked)
+    assert again.code == 0, again.err
+    assert f"8 runs in 2 studies, {len(before)} complete already" in again.err
+    assert "[8/8] glyphs-small_cnn-" in again.err
     after = results(tmp_path)
     assert len(after) == 8 and before.items() <= after.items()
     page = files(tmp_path)
     assert b"Table 2 on glyphs" in page[tmp_path / "report" / "index.html"]
 
-    third = crl(*asked)
-    assert third.returncode == 0, third.stderr
-    assert "8 complete already" in third.stderr
+    third = done(crl, *asked)
+    assert third.code == 0, third.err
+    assert "8 complete already" in third.err
     assert results(tmp_path) == after
     assert files(tmp_path) == page
-    assert third.stdout == again.stdout
+    assert third.out == again.out
 
 
-def test_a_run_is_the_same_by_itself(tmp_path: Path) -> None:
+def test_a_run_is_the_same_by_itself(crl: ForkServer, tmp_path: Path) -> None:
     asked = ["only=glyphs,,fig2c", "seeds=1", "training.steps=20", f"output_dir={tmp_path}/one"]
-    assert crl(*asked).returncode == 0
+    assert done(crl, *asked).code == 0
     (run,) = (tmp_path / "one").glob("runs/*/*")
     command = json.loads((run / "environment.json").read_text())["command"]
     assert main([*command[1:], f"run_dir={tmp_path}/alone"]) == 0
@@ -105,31 +91,26 @@ def test_a_run_is_the_same_by_itself(tmp_path: Path) -> None:
     assert found["metrics"] == alone["metrics"] and found["theory"] == alone["theory"]
 
 
-def test_a_failed_run_is_named_at_the_end_and_the_report_is_made(tmp_path: Path) -> None:
-    asked = ["only=glyphs,table1", "seeds=1", "training.steps=20", f"output_dir={tmp_path}"]
-    assert crl(*asked).returncode == 0
+def test_a_failed_run_is_named_at_the_end_and_the_report_is_made(
+    crl: ForkServer, tmp_path: Path
+) -> None:
+    asked = ["only=glyphs,table1", "seeds=1", "workers=1", "training.steps=20"]
+    asked += [f"output_dir={tmp_path}"]
+    assert done(crl, *asked).code == 0
     broken = next(path for path in results(tmp_path) if "supervised" in path.parts[-3])
     broken.unlink()
     (broken.parent / "checkpoint.pt").write_bytes(b"no checkpoint")
-    found = crl(*asked)
-    assert found.returncode == 1
-    last = found.stderr.strip().splitlines()[-1]
-    assert (
-        last.startswith("crl: 1 run(s) failed")
-        and broken.parts[-3] in last
-        and "checkpoint.pt is damaged" in last
-    )
-    assert "index.html" in found.stdout
+    found = done(crl, *asked)
+    assert found.code == 1
+    assert found.last.startswith("crl: 1 run(s) failed")
+    assert broken.parts[-3] in found.last and "checkpoint.pt is damaged" in found.last
+    assert "index.html" in found.out
 
 
-def test_studies_of_an_earlier_call_stay_in_the_report(tmp_path: Path) -> None:
+def test_studies_of_an_earlier_call_stay_in_the_report(crl: ForkServer, tmp_path: Path) -> None:
+    asked = ["seeds=1", "workers=1", "training.steps=10", f"output_dir={tmp_path}"]
     for study in ("fig2c", "table1"):
-        assert (
-            crl(
-                f"only=glyphs,{study}", "seeds=1", "training.steps=10", f"output_dir={tmp_path}"
-            ).returncode
-            == 0
-        )
+        assert done(crl, f"only=glyphs,{study}", *asked).code == 0
     manifest = json.loads((tmp_path / "reproduce-quick.study.json").read_text())
     assert [study["name"] for study in manifest["studies"]] == ["fig2c", "table1"]
 

@@ -6,17 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from processes import ForkServer
+from waiting import until
 
 from crl.cli.main import main
 from crl.experiments.status import run_status
 
-COMMAND = [sys.executable, "-m", "crl.cli.main"]
 TINY = [
     "train",
     "dataset.points_per_class=10",
@@ -39,24 +39,20 @@ def status(capsys: pytest.CaptureFixture[str], *folders: Path, code: int = 0) ->
 
 
 def test_a_run_under_way_is_running_and_interrupted_when_it_is_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    crl: ForkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        [*COMMAND, *TINY, "training.steps=1000000", f"run_dir={run}"], stderr=subprocess.DEVNULL
-    )
+    process = crl.start(*TINY, "training.steps=1000000", f"run_dir={run}")
     try:
         metrics = run / "metrics.jsonl"
-        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-            time.sleep(0.05)
-        time.sleep(0.2)
+        until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) > 9, process)
         text = status(capsys, tmp_path)
         line = next(line for line in text.splitlines() if line.startswith("  running "))
         assert "/1000000, " in line and " points/s, about " in line and line.endswith(" left")
         assert text.startswith("runs: 0 of 1 complete, 1 running; about ")
         assert process.poll() is None
     finally:
-        process.send_signal(signal.SIGINT)
+        process.signal(signal.SIGINT)
         process.wait()
     assert "0 of 1 complete, 1 interrupted" in status(capsys, tmp_path)
     assert not (run / "failed.json").exists()

@@ -5,13 +5,14 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from filelock import FileLock
+from processes import ForkServer
+from waiting import until
 
 from crl.cli.main import main
 from crl.experiments.storage.manifest import read_manifest
@@ -57,22 +58,12 @@ def run_of(config: Path) -> tuple[int, int, int]:
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def grid(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The output folder (tests must not change it) and standard output of a sweep of the grid."""
     output = tmp_path_factory.mktemp("grid")
-    command = [
-        sys.executable,
-        "-m",
-        "crl.cli.main",
-        "train",
-        "-m",
-        *TINY,
-        *GRID,
-        f"output_dir={output}",
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    lines = done.stderr.strip().splitlines()
+    done = crl.run("train", "-m", *TINY, *GRID, f"output_dir={output}")
+    assert done.code == 0, done.err
+    lines = done.err.strip().splitlines()
     assert lines[0].startswith("sweep of 8 runs")
     assert (
         len(
@@ -84,7 +75,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         )
         == 8
     )
-    return output, done.stdout
+    return output, done.out
 
 
 def test_each_run_equals_the_same_run_alone_bit_for_bit(
@@ -187,29 +178,17 @@ def test_another_sweep_shares_the_runs_but_not_the_folder(
 
 
 def test_side_by_side_gives_the_same_metrics_and_a_failed_run_stops_no_other(
-    grid: tuple[Path, str], tmp_path: Path
+    grid: tuple[Path, str], crl: ForkServer, tmp_path: Path
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "crl.cli.main",
-        "train",
-        "-m",
-        *TINY,
-        *JOBLIB,
-        f"output_dir={tmp_path}",
-    ]
-    command += ["objective.block_size=100,2,3", "objective.negatives=4"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1, done.stderr
-    assert re.search(
-        r"^failed: objective.block_size=100: .*choose at most", done.stderr, re.MULTILINE
-    )
+    swept = ["objective.block_size=100,2,3", "objective.negatives=4"]
+    done = crl.run("train", "-m", *TINY, *JOBLIB, f"output_dir={tmp_path}", *swept)
+    assert done.code == 1, done.err
+    assert re.search(r"^failed: objective.block_size=100: .*choose at most", done.err, re.MULTILINE)
     found = metrics(tmp_path)
     assert len(found) == 2
     assert found == {place: metrics(grid[0])[place] for place in found}
     assert [path.name for path in sweep_folder(tmp_path).iterdir()] == ["sweep.study.json"]
-    assert len(re.findall(r"^\[\d/3\] objective", done.stderr, re.MULTILINE)) == 3
+    assert len(re.findall(r"^\[\d/3\] objective", done.err, re.MULTILINE)) == 3
 
 
 @pytest.mark.parametrize(
@@ -387,12 +366,13 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
         "seed=0,1",
         f"output_dir={tmp_path}/killed",
     ]
-    process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
+    process = subprocess.Popen(killed, stderr=subprocess.PIPE, text=True)
+
+    def half_way() -> bool:
         logs = list((tmp_path / "killed").glob("runs/*/seed1/metrics.jsonl"))
-        if logs and len(logs[0].read_text().splitlines()) >= 10:
-            break
-        time.sleep(0.01)
+        return bool(logs) and len(logs[0].read_text().splitlines()) >= 10
+
+    until(half_way, process)
     process.kill()
     process.wait()
     assert (sweep_folder(tmp_path / "killed") / "sweep.study.json").exists()
@@ -405,15 +385,12 @@ def test_killed_in_the_middle_and_started_again_equals_undisturbed(tmp_path: Pat
     assert found[place] == undisturbed
 
 
-def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> None:
+def test_processes_of_a_killed_sweep_do_not_hold_its_runs(crl: ForkServer, tmp_path: Path) -> None:
     """Its processes end with their parent, so that the same command can go on at once."""
     options = [*TINY, "seed=0,1", *JOBLIB, f"output_dir={tmp_path}"]
-    long = [sys.executable, "-m", "crl.cli.main", "train", "-m", *options, "training.steps=100000"]
-    process = subprocess.Popen(long, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(list(tmp_path.glob("runs/*/*/metrics.jsonl"))) < 2:
-        time.sleep(0.05)
+    process = crl.start("train", "-m", *options, "training.steps=100000")
+    until(lambda: len(list(tmp_path.glob("runs/*/*/metrics.jsonl"))) == 2, process)
     process.kill()
-    process.wait()
     locks = [FileLock(path) for path in tmp_path.glob("runs/*/*/.lock")]
     assert len(locks) == 2
     for lock in locks:
@@ -422,6 +399,6 @@ def test_processes_of_a_killed_sweep_do_not_hold_its_runs(tmp_path: Path) -> Non
 
 
 def test_planning_a_sweep_needs_no_torch() -> None:
-    code = "import sys\nfrom experiments.launch.sweep import plan_sweep\n"
+    code = "import sys\nfrom crl.experiments.launch.sweep import plan_sweep\n"
     code += "assert len(plan_sweep(['seed=0,1'], []).runs) == 2\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

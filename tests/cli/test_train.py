@@ -1,15 +1,14 @@
 """``crl train`` end to end, through the real command."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import ForkServer
+from waiting import until
 
 from crl.cli.main import main
 
@@ -48,15 +47,17 @@ def metrics(run: Path) -> dict[str, float]:
     return json.loads((run / "result.json").read_text())["metrics"]
 
 
-def crl(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=300, **options
+        [*COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=300
     )
 
 
-def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(tmp_path: Path) -> None:
+def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["train", *IMAGES, *QUICK, "training.steps=20", f"output_dir={tmp_path}", "seed=3"]
-    first = crl(*command)
+    first = command_line(*command)
     assert first.returncode == 0, first.stderr
     (run,) = (tmp_path / "runs").glob("glyphs-small_cnn-contrastive-????????/seed3")
     names = {path.name for path in run.iterdir()}
@@ -93,10 +94,10 @@ def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(tmp_pa
     assert sum("dev_loss" in line for line in lines) == 2
 
     before = {path: path.stat().st_mtime_ns for path in run.iterdir()}
-    second = crl(*command)
-    assert second.returncode == 0, second.stderr
-    assert "complete already" in second.stderr
-    assert second.stdout == first.stdout
+    assert main(command) == 0
+    second = capsys.readouterr()
+    assert "complete already" in second.err
+    assert second.out == first.stdout
     assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == before
 
 
@@ -106,7 +107,7 @@ def test_a_run_leaves_its_folder_and_the_same_command_again_only_reads_it(tmp_pa
     ids=["fresh", "pooled"],
 )
 def test_killed_at_half_way_and_started_again_equals_undisturbed_bit_for_bit(
-    extra: list[str], tmp_path: Path
+    extra: list[str], crl: ForkServer, tmp_path: Path
 ) -> None:
     command = [
         "train",
@@ -117,19 +118,17 @@ def test_killed_at_half_way_and_started_again_equals_undisturbed_bit_for_bit(
         "training.checkpoint_seconds=0",
     ]
     for name in ("one", "two"):
-        undisturbed = crl(*command, f"run_dir={tmp_path / name}")
-        assert undisturbed.returncode == 0, undisturbed.stderr
+        undisturbed = crl.run(*command, f"run_dir={tmp_path / name}")
+        assert undisturbed.code == 0, undisturbed.text
     assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
 
     killed, log = tmp_path / "killed", tmp_path / "killed" / "metrics.jsonl"
-    process = subprocess.Popen([*COMMAND, *command, f"run_dir={killed}"], stderr=subprocess.DEVNULL)
-    while process.poll() is None and (not log.exists() or len(log.read_text().splitlines()) < 25):
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process = crl.start(*command, f"run_dir={killed}")
+    until(lambda: log.exists() and len(log.read_text().splitlines()) >= 25, process)
+    process.kill()
     assert not (killed / "result.json").exists()
-    again = crl(*command, f"run_dir={killed}")
-    assert again.returncode == 0, again.stderr
+    again = crl.run(*command, f"run_dir={killed}")
+    assert again.code == 0, again.text
     assert metrics(killed) == metrics(tmp_path / "one")
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == list(range(1, 61))
 
@@ -337,7 +336,7 @@ assert "torch" not in sys.modules
 
 
 def test_train_help_names_every_choice_and_option() -> None:
-    text = crl("train", "--help").stdout
+    text = command_line("train", "--help").stdout
     for name in (
         "glyphs",
         "wiki3029",

@@ -1,20 +1,9 @@
 """The two runs that are disturbed here in every way."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from PIL import Image
 from processes import ForkServer, Undisturbed, undisturbed
-
-
-@pytest.fixture(scope="session")
-def crl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    """``crl.run("train", ..., cache=FOLDER)`` in a process of its own."""
-    server = ForkServer(tmp_path_factory.mktemp("logs"))
-    yield server
-    server.process.kill()
-    server.process.wait()
 
 
 @pytest.fixture(scope="session")

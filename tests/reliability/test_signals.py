@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import ForkServer, Undisturbed, log_of, same, until
+from processes import ForkServer, Undisturbed, log_of, same
+from waiting import until
 
 from crl.experiments.runtime.signals import (
     DeferredSignals,
@@ -57,7 +58,7 @@ def test_a_signal_in_training(
     run = tmp_path / "run"
     command = [*slowly(texts), f"run_dir={run}"]
     process = crl.start(*command, cache=texts.cache)
-    until(lambda: lines(run) > 5)
+    until(lambda: lines(run) > 5, process)
     process.signal(signum)
     ended = process.wait()
     assert ended.code == 128 + signum
@@ -81,7 +82,7 @@ def test_sigterm_to_the_real_command(
     process = subprocess.Popen(
         [*COMMAND, *command], env=environment, stderr=subprocess.PIPE, text=True
     )
-    until(lambda: lines(run) > 2)
+    until(lambda: lines(run) > 2, process)
     process.terminate()
     _, error = process.communicate(timeout=60)
     assert process.returncode == 143
@@ -235,7 +236,7 @@ def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) ->
         [*COMMAND, *long], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wanted = 1 if verb == "basic" else 2
-    until(lambda: sum(lines(run) > 2 for run in tmp_path.glob("runs/*/*")) >= wanted, 120)
+    until(lambda: sum(lines(run) > 2 for run in tmp_path.glob("runs/*/*")) >= wanted, process)
     os.kill(process.pid, signum)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 128 + signum, error
@@ -246,7 +247,7 @@ def test_many_runs_at_once(verb: str, signum: signal.Signals, tmp_path: Path) ->
     assert "Traceback" not in error
     begun = [run for run in tmp_path.glob("runs/*/*") if lines(run)]
     assert len(begun) == wanted and all((run / "checkpoint.pt").exists() for run in begun)
-    until(lambda: gone(process.pid), 10)
+    until(lambda: gone(process.pid), seconds=10)
     steps = [
         json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] for run in begun
     ]

@@ -5,12 +5,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from slurm_node import CannotStart, slurm_node
+from waiting import until
 
 from crl.cli.main import main
 
@@ -101,16 +101,6 @@ def lines(output: Path, seed: int) -> int:
     )
 
 
-def wait_for(
-    what: Callable[[], Any], process: "subprocess.Popen[str] | None" = None, seconds: float = 120
-) -> None:
-    start = time.monotonic()
-    while not what():
-        assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() - start < seconds
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """Metrics of the runs that are disturbed below, made one after the other by ``crl train``
@@ -139,7 +129,7 @@ def test_jobs_that_are_signalled_and_requeued_end_as_undisturbed_ones(
         f"output_dir={tmp_path}",
     ]
     sweep = cluster.crl(*command)
-    wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 10, sweep)
+    until(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 10, sweep)
     cluster.run("squeue")
     signalled, requeued = cluster.job(0), cluster.job(1)
     cluster.run("scancel", "--signal=USR2", signalled)
@@ -168,7 +158,7 @@ def test_jobs_go_on_without_the_command_that_submitted_them(
     ]  # both still run when the second command is there
     command = ["train", "-m", *longer, *JOBS, f"output_dir={tmp_path}"]
     sweep = cluster.crl(*command)
-    wait_for(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 1, sweep)
+    until(lambda: min(lines(tmp_path, 0), lines(tmp_path, 1)) >= 1, sweep)
     sweep.kill()
     sweep.communicate()
     again = cluster.crl(*command)
@@ -178,7 +168,7 @@ def test_jobs_go_on_without_the_command_that_submitted_them(
         len(re.findall(r"^failed: seed=\d: .* is in use by another crl process", err, re.MULTILINE))
         == 2
     )
-    wait_for(lambda: len(metrics(tmp_path)) == 2)
+    until(lambda: len(metrics(tmp_path)) == 2)
     _, err = outcome(cluster.crl(*command))
     assert "2 of them complete already" in err
     assert (
@@ -218,7 +208,7 @@ def test_a_run_whose_time_is_up_too_often_is_named_and_goes_on_later(
         f"output_dir={tmp_path}",
     ]
     sweep = cluster.crl(*command)
-    wait_for(lambda: lines(tmp_path, 0) >= 10, sweep)
+    until(lambda: lines(tmp_path, 0) >= 10, sweep)
     cluster.run("scancel", "--signal=USR2", cluster.job())
     _, err = sweep.communicate(timeout=120)
     assert sweep.returncode == 1

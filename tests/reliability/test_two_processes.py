@@ -5,7 +5,8 @@ import re
 import socket
 from pathlib import Path
 
-from processes import ForkServer, Undisturbed, same, until
+from processes import ForkServer, Undisturbed, same
+from waiting import until
 
 
 def test_one_runs_and_the_other_is_told_who(
@@ -14,18 +15,18 @@ def test_one_runs_and_the_other_is_told_who(
     run = tmp_path / "run"
     command = [*texts.command, f"run_dir={run}", "training.steps=100000"]
     first = crl.start(*command, cache=texts.cache)
-    until((run / "metrics.jsonl").exists)
+    until((run / "metrics.jsonl").exists, first)
     second = crl.run(*command, cache=texts.cache)
     assert second.code == 2
     who = rf"another crl process \(pid {first.pid} on {socket.gethostname()}, since 20\d\d-.*\)"
     assert re.fullmatch(
         rf"crl: {run} is in use by {who}; wait for it, or choose a run_dir", second.last
     )
-    first.kill_after(0)
+    first.kill()
     third = crl.start(*command, cache=texts.cache)  # the lock went with the process
     size = (run / "metrics.jsonl").stat().st_size
-    until(lambda: (run / "metrics.jsonl").stat().st_size > size)
-    third.kill_after(0)
+    until(lambda: (run / "metrics.jsonl").stat().st_size > size, third)
+    third.kill()
 
 
 def test_started_at_once_again_and_again(

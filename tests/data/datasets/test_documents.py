@@ -206,7 +206,7 @@ def test_hidden_files_and_other_files_are_no_documents(tmp_path):
 def test_folders_of_splits_are_no_parts_of_names(tmp_path):
     texts = {f"{role}/{name}": sentences(name) for role in ("Train", "test") for name in "ab"}
     said = refused(write(tmp_path / "texts", texts))
-    assert "holds Train and test, which look like splits" in said and "labelled_sentences" in said
+    assert "holds test and Train, which look like splits" in said and "labelled_sentences" in said
     assert load(str(tmp_path / "texts" / "Train")).classes == ["a", "b"]
 
 

@@ -6,13 +6,13 @@ import io
 import lzma
 import tarfile
 import time
-import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from traced import with_peak
 
 from crl.data.errors import DataError
 from crl.data.files import archive
@@ -44,17 +44,18 @@ def texts(path: Path) -> dict[str, str]:
 
 def refused(path: Path) -> str:
     """Check that reading fails with little time and memory; return its error line."""
-    started = time.monotonic()
-    tracemalloc.start()
-    try:
+
+    def read() -> str:
         with pytest.raises(DataError) as error:
             texts(path)
-        assert tracemalloc.get_traced_memory()[1] < 20 * MIB
-    finally:
-        tracemalloc.stop()
+        return str(error.value)
+
+    started = time.monotonic()
+    line, peak = with_peak(read)
     assert time.monotonic() - started < 20
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    assert peak < 20 * MIB
+    assert "\n" not in line
+    return line
 
 
 @pytest.fixture
@@ -216,9 +217,5 @@ def test_reading_keeps_no_headers(tmp_path: Path) -> None:
     for number in range(10_000):
         buffer.write(member(f"{number}.bin"))
     path.write_bytes(buffer.getvalue() + END)
-    tracemalloc.start()
-    try:
-        assert texts(path) == {}
-        assert tracemalloc.get_traced_memory()[1] < 4 * MIB
-    finally:
-        tracemalloc.stop()
+    found, peak = with_peak(lambda: texts(path))
+    assert found == {} and peak < 4 * MIB

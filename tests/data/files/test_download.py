@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from scripted_server import Server, cut, no_ranges, says, serving, stall
+from waiting import until
 
 from crl.data.errors import DataError
 from crl.data.files import download
@@ -293,13 +294,10 @@ def test_a_killed_download_goes_on_with_every_byte_that_had_come(
 ) -> None:
     server.script = [stall(200_000)]
     asked = source(server)
-    code = f"from data.files.download import Source, fetch; fetch({asked!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(download.__file__).parents[2])
+    code = f"from crl.data.files.download import Source, fetch; fetch({asked!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     part = tmp_path / f"part-{NAME}"
-    until = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size == 200_000):
-        assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: part.exists() and part.stat().st_size == 200_000, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / NAME).exists()

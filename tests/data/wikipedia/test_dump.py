@@ -1,10 +1,10 @@
 """Dumps as streams of pages: packing, damage, memory, and what is refused."""
 
 import bz2
-import tracemalloc
 from pathlib import Path
 
 import pytest
+from traced import with_peak
 from wiki_dumps import HEAD, PAGES, dump, huge_dump, page, prose, refused
 
 from crl.data.wikipedia import dump as wiki_dump
@@ -55,10 +55,7 @@ def test_of_many_revisions_the_last_counts_and_old_dumps_name_the_namespace_in_t
 
 def test_a_page_of_50_mb_is_never_whole_in_memory(tmp_path):
     huge = huge_dump(tmp_path / "huge.xml.bz2")
-    tracemalloc.start(1)
-    found = read(huge)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    found, peak = with_peak(lambda: read(huge))
     assert [title for title, text in found if text is None] == ["Huge"] and len(found) == 5
     assert peak < 8 * 2**20
 

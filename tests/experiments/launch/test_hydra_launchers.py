@@ -5,8 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,7 +12,9 @@ from unittest.mock import Mock
 import pytest
 from filelock import FileLock
 from made_up_runs import make_run
+from processes import ForkServer
 from submitit import AutoExecutor, LocalJob
+from waiting import until
 
 from crl.cli.main import main
 from crl.experiments.config.compose import compose_config
@@ -278,32 +278,28 @@ def test_reproduce_hands_its_runs_over_the_longest_first(
 
 
 def test_a_job_that_is_signalled_starts_again_and_ends_as_an_undisturbed_run(
-    tmp_path: Path,
+    crl: ForkServer, tmp_path: Path
 ) -> None:
     """SIGUSR2 is what SLURM sends before a time limit. The other job of the sweep fails; that
     concerns nobody else."""
-    long = [*TINY, "training.steps=1200"]  # still under way when the signal comes
+    long = [*TINY, "training.steps=600"]  # still under way when the signal comes
     options = [
         *long,
         "objective.block_size=2,100",
         "hydra/launcher=submitit_local",
         f"output_dir={tmp_path}/jobs",
     ]
-    command = [sys.executable, "-m", "crl.cli.main", "train", "-m", *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as sweep:
-        while sweep.poll() is None:
-            if list((tmp_path / "jobs").glob("runs/*/seed0/checkpoint.pt")):
-                (jobs,) = (tmp_path / "jobs").glob("sweeps/*/.submitit")
-                os.kill(process_of_job(jobs, "objective.block_size=2"), signal.SIGUSR2)
-                break
-            time.sleep(0.05)
-        out, err = sweep.communicate(timeout=120)
-    assert sweep.returncode == 1, err
-    assert re.search(r"^\[1/2\] objective.block_size=2: mu AVG-2 ", err, re.MULTILINE)
-    assert re.search(r"^failed: objective.block_size=100: .*choose at most", err, re.MULTILINE)
-    assert re.search(r"^ *2 +1 +\d", out, re.MULTILINE)
+    process = crl.start("train", "-m", *options)
+    until(lambda: list((tmp_path / "jobs").glob("runs/*/seed0/checkpoint.pt")), process)
+    (jobs,) = (tmp_path / "jobs").glob("sweeps/*/.submitit")
+    os.kill(process_of_job(jobs, "objective.block_size=2"), signal.SIGUSR2)
+    sweep = process.wait()
+    assert sweep.code == 1, sweep.err
+    assert re.search(r"^\[1/2\] objective.block_size=2: mu AVG-2 ", sweep.err, re.MULTILINE)
+    assert re.search(
+        r"^failed: objective.block_size=100: .*choose at most", sweep.err, re.MULTILINE
+    )
+    assert re.search(r"^ *2 +1 +\d", sweep.out, re.MULTILINE)
     logs = "".join(
         path.read_text() for path in (tmp_path / "jobs").glob("sweeps/*/.submitit/*/*_log.*")
     )

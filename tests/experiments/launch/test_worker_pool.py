@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from crl.experiments.config.compose import compose_config
 from crl.experiments.config.identity import run_path
@@ -41,8 +41,7 @@ def test_a_failed_run_and_a_dead_process_leave_the_others_alone(tmp_path: Path) 
 
     def kill() -> None:
         """Kill the process of run 2 once it trains."""
-        while not (victim / "metrics.jsonl").exists():
-            time.sleep(0.05)
+        until((victim / "metrics.jsonl").exists)
         for child in multiprocessing.active_children():
             os.kill(child.pid or 0, signal.SIGKILL)
 
@@ -68,6 +67,6 @@ def test_a_log_that_cannot_be_written_is_answered_before_anything_starts(tmp_pat
 
 def test_a_worker_has_not_loaded_numpy_before_its_threads_are_set() -> None:
     """OpenBLAS counts its threads when NumPy is loaded; word vectors depend on them."""
-    code = "import sys, experiments.launch.worker_pool; print('numpy' in sys.modules)"
+    code = "import sys, crl.experiments.launch.worker_pool; print('numpy' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"

@@ -115,13 +115,14 @@ def test_what_a_study_varies_wins_over_an_option_for_every_run() -> None:
     for key, study in studies.items():
         distinct = {cell.runs for cell in study.cells}
         assert len(distinct) == len({cell.runs for cell in plain[key].cells}), key
-    by_folder = {run.folder: compose_config(list(run.overrides)) for run in runs}
+    overrides = {run.folder: list(run.overrides) for run in runs}
     for cell in studies["budget", "docstrings"].cells:
-        config = by_folder[cell.runs[0]]
+        config = compose_config(overrides[cell.runs[0]])
         assert getattr(config.objective, cell.labels["axis"]) == cell.labels["value"]
         assert (config.training.steps == 100) or cell.labels["equal"] == "points"
     assert {
-        by_folder[c.runs[0]].dataset.train_fraction for c in studies["fig2b", "docstrings"].cells
+        compose_config(overrides[cell.runs[0]]).dataset.train_fraction
+        for cell in studies["fig2b", "docstrings"].cells
     } == {0.1, 0.3, 1.0}
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -18,6 +17,8 @@ from filelock import FileLock
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from processes import Ended, ForkServer
+from waiting import until
 
 from crl.cli.main import main
 from crl.data.dataset import Split
@@ -171,28 +172,25 @@ def assert_same(run: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("starter", ["crl", pytest.param("torchrun", marks=pytest.mark.slow)])
 def test_one_command_leaves_one_folder_and_prints_once(
-    starter: str, by_one: Path, tmp_path: Path
+    starter: str, by_one: Path, crl: ForkServer, tmp_path: Path
 ) -> None:
-    command = [*COMMAND, *TRAIN, f"output_dir={tmp_path}"]
+    command = [*TRAIN, f"output_dir={tmp_path}"]
     if starter == "crl":
-        command += ["runtime.devices=2"]
+        done = crl.run(*command, "runtime.devices=2")
     else:
-        command = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node=2",
-            *command[1:],
-        ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        ended = subprocess.run(
+            [sys.executable, "-m", *torchrun, *COMMAND[1:], *command],
+            check=False, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        done = Ended(ended.returncode, ended.stdout, ended.stderr)
+    assert done.code == 0, done.err
     (run,) = (tmp_path / "runs").glob("*/seed0")
     assert_same(run, by_one)
     assert json.loads((run / "environment.json").read_text())["devices"] == 2
-    assert done.stdout.count("AVG-2") == 1
-    said = [line for line in done.stderr.splitlines() if line.strip()]
-    assert [line.split()[0] for line in said] == ["run", "trained"], done.stderr
+    assert done.out.count("AVG-2") == 1
+    said = [line for line in done.err.splitlines() if line.strip()]
+    assert [line.split()[0] for line in said] == ["run", "trained"], done.err
 
 
 def test_broken_off_at_one_device_goes_on_at_two(
@@ -215,13 +213,12 @@ def test_broken_off_at_one_device_goes_on_at_two(
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_a_rank_that_is_killed_ends_the_others_and_one_device_goes_on(
-    victim: int, by_one: Path, tmp_path: Path
+    victim: int, by_one: Path, crl: ForkServer, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = [*COMMAND, *TRAIN, f"run_dir={run}"]
-    process = subprocess.Popen([*command, "runtime.devices=2"], stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and (not (run / "metrics.jsonl").exists() or len(log(run)) < 10):
-        time.sleep(0.01)
+    command = [*TRAIN, f"run_dir={run}"]
+    process = crl.start(*command, "runtime.devices=2")
+    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) >= 10, process)
     children = [
         int(pid)
         for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -230,19 +227,12 @@ def test_a_rank_that_is_killed_ends_the_others_and_one_device_goes_on(
         pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
     )
     os.kill(other if victim else process.pid, signal.SIGKILL)
-    said = process.communicate(timeout=30)[1]
+    ended = process.wait()
     if victim:
-        assert process.returncode == 1
-        assert said.splitlines()[-1].startswith(
-            "crl: the process of rank 1 was killed by signal 9 (SIGKILL"
-        )
-    for _ in range(300):
-        if not Path(f"/proc/{other}").exists():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("rank 1 is left behind")
-    assert main(command[3:]) == 0
+        assert ended.code == 1
+        assert ended.last.startswith("crl: the process of rank 1 was killed by signal 9 (SIGKILL")
+    until(lambda: not Path(f"/proc/{other}").exists(), seconds=30)  # no rank is left behind
+    assert main(command) == 0
     assert_same(run, by_one)
 
 
@@ -257,8 +247,7 @@ def test_a_signal_reaches_rank_0_alone(signum: int, by_one: Path, tmp_path: Path
         text=True,
         start_new_session=True,
     )
-    while process.poll() is None and (not (run / "metrics.jsonl").exists() or len(log(run)) < 10):
-        time.sleep(0.01)
+    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) >= 10, process)
     os.killpg(process.pid, signum)  # as a terminal and a scheduler do: to all processes
     said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 128 + signum

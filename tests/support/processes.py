@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,15 @@ TINY = ["training.steps=12", "training.log_every=3", "training.dev_every=4",
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code (-9: killed) and all that it printed."""
+    """How a command ended: its exit code (-9: killed), and what it printed on both streams."""
 
     code: int
-    text: str
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
 
     @property
     def last(self) -> str:
@@ -41,13 +45,29 @@ class Process:
     def signal(self, signum: int) -> None:
         os.kill(self.pid, signum)
 
-    def kill_after(self, seconds: float) -> Ended:
-        time.sleep(seconds)
+    def kill(self) -> Ended:
         self.signal(signal.SIGKILL)
         return self.wait()
 
+    def kill_after(self, seconds: float) -> Ended:
+        time.sleep(seconds)
+        return self.kill()
+
+    def poll(self) -> int | None:
+        """Return the exit code, None before the end."""
+        return self.server.ask({"poll": self.pid})
+
     def wait(self) -> Ended:
-        return Ended(self.server.ask({"wait": self.pid}), self.log.read_text())
+        code = self.server.ask({"wait": self.pid})
+        return Ended(code, *(path.read_text() for path in streams(self.log)))
+
+    def printed(self) -> str:
+        return "".join(path.read_text() for path in streams(self.log))
+
+
+def streams(log: Path) -> tuple[Path, Path]:
+    """Where standard output and standard error of a process go."""
+    return log.with_suffix(".out"), log.with_suffix(".err")
 
 
 class ForkServer:
@@ -74,20 +94,26 @@ class ForkServer:
     def start(
         self,
         *arguments: str,
-        cache: Path,
+        cache: Path | None = None,
         die_at: tuple[str, int] | None = None,
         largest_file: int | None = None,
-        user: int | None = None,
+        powerless: bool = False,
     ) -> Process:
         self.count += 1
-        log = self.logs / f"{self.count}.txt"
-        log.touch()  # a process that is killed at once never opens it
-        faults = {"die_at": die_at, "largest_file": largest_file, "user": user}
-        environment = {"CRL_DATA": str(cache)}
-        request = {"arguments": arguments, "log": str(log), "environment": environment, **faults}
+        log = self.logs / str(self.count)
+        for path in streams(log):
+            path.touch()  # a process that is killed at once never opens it
+        faults = {"die_at": die_at, "largest_file": largest_file, "powerless": powerless}
+        environment = {} if cache is None else {"CRL_DATA": str(cache)}
+        request = {
+            "arguments": arguments,
+            "streams": [str(path) for path in streams(log)],
+            "environment": environment,
+            **faults,
+        }
         return Process(self, self.ask(request), log)
 
-    def run(self, *arguments: str, cache: Path, **faults: Any) -> Ended:
+    def run(self, *arguments: str, cache: Path | None = None, **faults: Any) -> Ended:
         return self.start(*arguments, cache=cache, **faults).wait()
 
 
@@ -102,14 +128,6 @@ class Undisturbed:
     seconds: float
     folder: Path
     cache: Path
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Wait until the condition holds; fail if it does not."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not become true"
-        time.sleep(0.005)
 
 
 def log_of(run: Path) -> list[dict[str, float]]:

@@ -1,0 +1,50 @@
+"""A folder of a user whose files have the names of everybody, and an encoder that needs one."""
+
+import os
+from pathlib import Path
+
+PACKAGES = ("cli", "configs", "experiments")  # and data, which the encoder imports
+MODULES = ("crl", "conftest", "random", "socket", "tempfile", "types")
+
+ENCODER = """
+import data
+from torch import nn
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, data.DIMENSION)
+
+    def forward(self, pixels):
+        return self.linear(pixels.float().mean((2, 3)))
+"""
+TRAIN = ["encoder=installed", "encoder.model=theirs", "dataset.points_per_class=10",
+         "dataset.test_per_class=2", "training.steps=2", "training.batch_size=8",
+         "evaluation.linear_steps=5", "evaluation.l2=[0.001]", "runtime.progress=false",
+         "runtime.device=cpu"]  # fmt: skip
+
+
+def make(place: Path) -> None:
+    """Write ``packages`` (what most research code has), ``modules`` (names of Python's own modules
+    and of ours) and ``encoder``, which is installed."""
+    for name in PACKAGES:
+        _write(place / "packages" / name / "__init__.py", f"raise ImportError('their {name}')")
+    _write(place / "packages" / "data" / "__init__.py", "DIMENSION = 7")
+    for name in MODULES:
+        _write(place / "modules" / f"{name}.py", f"raise ImportError('their {name}')")
+    _write(place / "encoder" / "their_encoder.py", ENCODER)
+    about = place / "encoder" / "theirs-1.dist-info"
+    _write(about / "METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    _write(about / "entry_points.txt", "[crl.encoders]\ntheirs = their_encoder:Encoder\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def environment(place: Path, *first: Path | str) -> dict[str, str]:
+    """The environment in which Python finds the encoder and what it imports; ``first``: what else
+    it is to search, first."""
+    path = [*first, place / "packages", place / "encoder"]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
