@@ -33,7 +33,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Return tuples per second, ours / baseline, per setting, source of negatives and repeat."""
     data = data or load_data(compose_config([f"dataset={images_at_hand()}"]), lambda line: None)[0]
-    speedups = {}
+    speedups: dict[str, list[float]] = {}
     for block_size, negatives, batch_size, steps in settings:
         row = f"end_to_end/b{block_size}_k{negatives}"
         setting = [
