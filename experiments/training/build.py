@@ -51,10 +51,10 @@ class Prepared:
 def prepare(config: Config, say: Say) -> Prepared:
     """Load the data set and build the encoder. Raises ConfigError, DataError or OutOfMemory."""
     with naming_memory(*reading_data(config)):
-        files = encoder_files(config)
         dataset, fingerprint = load_data(config, say)
         similar, dev = dataset.contrastive_splits(config.dataset.train_fraction)
         encoder = make_encoder(config, dataset, similar, say)
+        files = encoder_files(config)
     check_attentive(config, encoder)
     train = similar
     if config.objective.reads_labels:
