@@ -31,6 +31,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _few_draws() -> None:
+    from quick_theory import draw_less
+
+    draw_less()
+
+
 @pytest.fixture(scope="session")
 def crl(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ForkServer]":
     """``crl.run("train", ...)``: a command in a process of its own, without a start's seconds."""

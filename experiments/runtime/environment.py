@@ -114,7 +114,7 @@ def _commit() -> str | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], cwd=file.parent, env=variables,
+            ["git", "--no-optional-locks", *arguments], cwd=file.parent, env=variables,
             capture_output=True, text=True, timeout=10, check=True,
         ).stdout.strip()  # fmt: skip
 

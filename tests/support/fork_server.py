@@ -17,9 +17,12 @@ from typing import Any
 
 
 def serve() -> None:
+    from quick_theory import draw_less
+
     import crl.experiments.run  # noqa: F401
     from crl.experiments.config.compose import compose_config
 
+    draw_less()
     for dataset in ("glyphs", "documents"):
         compose_config([f"dataset={dataset}"])
     print(json.dumps("ready"), flush=True)

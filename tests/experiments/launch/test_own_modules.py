@@ -40,6 +40,9 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 }  # fmt: skip
 
 
+slow = pytest.mark.slow
+
+
 def check(kind: str, place: Path, programs: Path, *ours: Path) -> None:
     """Run the command of that kind; assert that every run is complete and nothing went wrong."""
     command, folder = COMMANDS[kind]
@@ -62,7 +65,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+# make test-slow has all kinds, here and in fresh installs.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in ("command", "submitit", "workers") else pytest.param(kind, marks=slow)
+        for kind in COMMANDS
+    ],
+)
 def test_in_the_running_environment(kind: str, place: Path) -> None:
     """The code is linked: a checkout on the path would have a folder ``data`` too."""
     (place / "ours").mkdir()
