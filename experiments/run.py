@@ -49,20 +49,17 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     and returns the result; the others return an empty one. Raises ConfigError, DataError, RunError.
     """
     check_machine(config, ranks.count, takes_several=ranks is not ALONE)
-    folder, wanted = RunFolder(run_path(config)), evaluation_of(config)
+    folder, asked = RunFolder(run_path(config)), config
     finished = not config.force and folder.config.exists()
     if finished and (stored := folder.read_result()) is not None:
         folder.check_same_run(config)
         InputCheck(say)(config, stored)
-        if _is_scored_so(config, folder, stored):
+        if evaluation_in(folder.path, stored) == evaluation_of(config):
             folder.remove_leftovers()
             say(f"complete already: {folder.path} (force=true runs it again)")
             return stored
-        if ranks.count > 1:
-            raise ConfigError(
-                f"{folder.path} is trained already, with other options of evaluation; start one "
-                "process to score it again"
-            )
+        if ranks.count > 1 and ranks.environment.global_rank() > 0:
+            return {}
         with folder.open(config):
             return _scored_again(config, folder, command, say)
 
@@ -77,7 +74,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     with rank_zero_holds(fabric, folder.open(config)):
         if not config.force and (stored := rank_zero_first(fabric, folder.read_result)):
             # Another process was faster.
-            return _scored_again(config, folder, command, say) if fabric.is_global_zero else stored
+            return _scored_again(asked, folder, command, say) if fabric.is_global_zero else {}
         if folder.replaced.exists():
             say(f"{folder.replaced} keeps the complete run until the new one is complete")
         with Trackers(config, folder.path, run_name(config), say) as trackers:
@@ -114,7 +111,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
                 "dataset": describe_data(prepared.dataset, prepared.fingerprint),
                 "encoder_files": prepared.encoder_files,
                 "evaluation": identity(config.evaluation),
-                "evaluation_hash": wanted,
+                "evaluation_hash": evaluation_of(asked),
                 **scores,
                 "metrics": scores["metrics"] | progress.chosen_by(),
                 "timing": {
@@ -131,14 +128,6 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
     return result
 
 
-def _is_scored_so(config: Config, folder: RunFolder, result: dict[str, Any]) -> bool:
-    """Return whether a run's result holds this evaluation, whether its values were typed or not."""
-    fitting, _ = fit_tasks(config, result["dataset"]["classes"])
-    return evaluation_in(folder.path, result) == evaluation_of(config) or result.get(
-        "evaluation"
-    ) == identity(fitting.evaluation)
-
-
 def _scored_again(
     config: Config, folder: RunFolder, command: list[str], say: Say
 ) -> dict[str, Any]:
@@ -150,13 +139,20 @@ def _scored_again(
     wanted = evaluation_of(config)
     stored, result = folder.read_result(), folder.read_result(wanted)
     assert stored is not None
+    fitting, line = fit_tasks(config, stored["dataset"]["classes"])
+    if result is None and stored.get("evaluation") == identity(fitting.evaluation):
+        result = stored | {"evaluation_hash": wanted}  # typed or fitted: the same values
     if result is None:
         say(f"trained already: {folder.path}; scoring its encoder with the new evaluation options")
-        fitting, line = fit_tasks(config, stored["dataset"]["classes"])
         if line:
             say(line)
-        result = rescored(load_encoder(folder, fitting, stored, say), command)
-        result["evaluation_hash"] = wanted
+        run = load_encoder(folder, fitting, stored, say)
+        if run.fingerprint != stored["dataset"].get("fingerprint", run.fingerprint):
+            raise ConfigError(
+                f"dataset: the data are not those that {folder.path} was trained on; give these, "
+                "or force=true to train anew"
+            )
+        result = rescored(run, command) | {"evaluation_hash": wanted}
     else:
         say(f"complete already: {folder.path} (force=true runs it again)")
     if evaluation_in(folder.path, stored) != wanted:

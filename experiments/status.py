@@ -7,7 +7,7 @@ import shlex
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class RunStatus:
     """A run's folder and state; ``note`` says how far it is, or why it failed.
 
     ``share``: of its steps that are done. ``seconds``: how long all of it takes, measured if it is
-    complete, else at its speed so far; None if unknown.
+    complete, else at its speed so far; None if unknown. ``evaluation``: the hash of the evaluation
+    that it is to have; None for any.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class RunStatus:
     note: str = ""
     share: float = 0.0
     seconds: float | None = None
+    evaluation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Overview:
     @property
     def runs(self) -> list[RunStatus]:
         """All runs, each once, even if it belongs to several studies."""
-        return list({run.path: run for cell in self.cells for run in cell.runs}.values())
+        runs = (run for cell in self.cells for run in cell.runs)
+        return list({(run.path, run.evaluation): run for run in runs}.values())
 
     def studies(self) -> dict[str, list[CellStatus]]:
         """The cells of each study, in order."""
@@ -176,8 +179,12 @@ def _own_command(folder: Path) -> tuple[str, ...]:
 def run_status(folder: Path, evaluation: str | None = None) -> RunStatus:
     """Return the state of one run; the note names a damaged file. Nothing is written.
 
-    ``evaluation``: the hash of the evaluation that it waits for (default: any).
+    ``evaluation``: the hash of the evaluation that it is to have (default: any).
     """
+    return replace(_state(folder, evaluation), evaluation=evaluation)
+
+
+def _state(folder: Path, evaluation: str | None) -> RunStatus:
     try:
         run = read_run(folder, evaluation)
         trained = run is not None or read_run(folder) is not None
@@ -186,11 +193,11 @@ def run_status(folder: Path, evaluation: str | None = None) -> RunStatus:
     if run is not None:
         return RunStatus(folder, "complete", share=1.0, seconds=seconds_taken(run.result))
     started = any((folder / name).exists() for name in ("config.yaml", "checkpoint.pt"))
-    if trained or not started:  # trained: it waits to be scored in this way
-        return RunStatus(folder, "waiting")
     state = "running" if is_locked(folder) else "interrupted"
     if state != "running" and (reason := _failure(folder / "failed.json")):
         return RunStatus(folder, "failed", reason)
+    if trained or not started:  # trained: it waits to be scored in this way
+        return RunStatus(folder, "waiting")
     path = folder / "config.yaml"
     try:
         steps = int(read_plain_yaml(path)["training"]["steps"])

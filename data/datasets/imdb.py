@@ -18,7 +18,8 @@ SOURCE = Source(
     sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
     size=84_125_825,
 )
-_NAMES = (
+# What the data may be called in their folder.
+NAMES = (
     "aclImdb",
     *(
         f"{name}{kind}"
@@ -39,5 +40,5 @@ def load_imdb(*, root: str | None, **options: Any) -> Dataset:
 
     Raises DataError if the reviews are missing, damaged, or cannot be had.
     """
-    source = find_or_fetch(root, SOURCE, *_NAMES)
+    source = find_or_fetch(root, SOURCE, *NAMES)
     return labelled_documents("imdb", source, SOURCE.name, ReviewOptions(**options))

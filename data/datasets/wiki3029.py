@@ -18,6 +18,7 @@ from crl.data.text.tokens import TextOptions, text_dataset
 SOURCE = Source(
     "https://nlp.cs.princeton.edu/CURL/Wiki-3029.tar.gz", "Wiki-3029.tar.gz", "Wiki-3029"
 )
+NAMES = ("Wiki-3029", SOURCE.name)  # what the data may be called in their folder
 _LEAST = 10  # sentences; with fewer, a split 70/10/20 may leave a class without a point
 
 
@@ -33,7 +34,7 @@ def load_wiki3029(*, root: str | None, encoding: str, **options: Any) -> Dataset
     Raises DataError if the articles are missing, damaged, too short, or cannot be had.
     """
     text_options = TextOptions(**options)
-    source = find_or_fetch(root, SOURCE, "Wiki-3029", SOURCE.name)
+    source = find_or_fetch(root, SOURCE, *NAMES)
     files = (
         [source]
         if source.is_file()

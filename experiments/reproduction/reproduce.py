@@ -106,6 +106,6 @@ def finish(failures: Mapping[str, str]) -> None:
 
 def _readable(run: RunSpec) -> bool:
     try:
-        return read_run(run.folder) is not None
+        return read_run(run.folder, run.evaluation) is not None
     except ConfigError:
         return False  # the run itself says what is damaged

@@ -121,6 +121,7 @@ class RunFolder:
         if self.config.exists():
             self.check_same_run(config)  # again: another process may have just created it
         if not self.result.exists():
+            shutil.rmtree(self.evaluations, ignore_errors=True)  # they belong to that result
             # Options that do not change the result may differ from the interrupted run's.
             with atomic_write(self.config) as stream:
                 stream.write(to_yaml(config).encode())

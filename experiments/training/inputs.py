@@ -5,13 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crl.data.files.cache import expand_user
+from crl.data.datasets import imdb, wiki3029
+from crl.data.files.cache import data_home, expand_user, find
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.runtime.console import Say
 from crl.experiments.storage.results import read_result
 from crl.experiments.training.build import Prepared, encoder_files, load_data
 
+# Data that are searched for where no root is given: what they may be called.
+_PUBLISHED = {"imdb": imdb.NAMES, "wiki3029": wiki3029.NAMES}
 _REMEDY = "force=true trains anew, another output_dir keeps both"
 
 
@@ -57,21 +60,28 @@ class InputCheck:
                         f"encoder.{name}: {paths[name]} has changed since this run read it; "
                         f"{_REMEDY}"
                     )
+        if config.dataset.files_can_change and self._data_are_there(config):
+            self._check_data(config, result["dataset"].get("fingerprint"))
+
+    def _data_are_there(self, config: Config) -> bool:
+        """Return whether the data can be read; nothing is downloaded for a comparison."""
         root = getattr(config.dataset, "root", None)
-        if config.dataset.files_can_change and root is not None and self._is_there(root):
-            self._check_data(config, root, result["dataset"].get("fingerprint"))
+        if root is not None:
+            return self._is_there(root)
+        return find(None, *_PUBLISHED.get(config.dataset.name, ())) is not None
 
     def _is_there(self, path: str) -> bool:
         there = expand_user(path).exists()
         if not there:
-            self._say(f"{path} is not there any more; the stored result stands")
+            self._say(f"{path} is not there any more, so it cannot be compared")
         return there
 
-    def _check_data(self, config: Config, root: str, stored: str | None) -> None:
+    def _check_data(self, config: Config, stored: str | None) -> None:
         key = repr((config.dataset, config.objective.block_size))
         if key not in self._fingerprints:
             self._fingerprints[key] = load_data(config, lambda line: None)[1]
         if stored not in (None, self._fingerprints[key]):
             raise ConfigError(
-                f"dataset.root: the data in {root} have changed since this run read them; {_REMEDY}"
+                f"dataset.root: the data in {getattr(config.dataset, 'root', None) or data_home()} "
+                f"have changed since this run read them; {_REMEDY}"
             )

@@ -94,7 +94,7 @@ def test_a_moved_folder_of_published_data_is_the_same_run(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "dataset.root" in error and "changed" in error and "force=true" in error
     assert main([*command, f"dataset.root={tmp_path}/gone"]) == 0
-    assert "not there any more" in capsys.readouterr().err
+    assert "cannot be compared" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", [["train"], ["train", "-m", "seed=0,1"]], ids=["run", "sweep"])
@@ -136,3 +136,70 @@ def test_changed_word_vectors_are_named(tmp_path: Path, capsys: pytest.CaptureFi
     # The other seed is a run of its own. It says that its sibling read another file.
     assert main([*command, "seed=1"]) == 0
     assert "seed0" in capsys.readouterr().err
+
+
+FROZEN = ["dataset=features", "objective=frozen", "evaluation.linear_steps=5"]
+FROZEN += ["runtime.progress=false", "evaluation.map=none"]
+
+
+@pytest.fixture
+def three_classes(tmp_path: Path) -> list[str]:
+    """The options of a frozen encoder: features of three classes."""
+    draws = np.random.default_rng(0)
+    arrays = {}
+    for role, count in (("train", 30), ("test", 15)):
+        arrays[f"{role}_features"] = draws.normal(size=(count, 4)).astype(np.float32)
+        arrays[f"{role}_labels"] = np.arange(count) % 3
+    np.savez(tmp_path / "f.npz", **arrays)
+    return [*FROZEN, f"dataset.root={tmp_path}/f.npz", f"output_dir={tmp_path}/out"]
+
+
+def test_a_sweep_finds_the_evaluation_whose_defaults_were_made_to_fit(
+    three_classes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *three_classes]) == 0
+    capsys.readouterr()
+    typed = ["evaluation.ks=[2,3],[2]", "evaluation.tops=[1,2]"]
+    assert main(["train", "-m", *three_classes, *typed]) == 0
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith("[2")]
+    assert [row[-9 if "3" in row[1] else -7] for row in rows] == ["1", "1"], said
+
+
+def test_evaluations_go_with_the_result_that_they_belong_to(
+    three_classes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", *three_classes]
+    assert main(command) == 0
+    assert main([*command, "evaluation.shots=2"]) == 0
+    (result,) = tmp_path.rglob("result.json")
+    result.unlink()
+    assert main([*command, "evaluation.shots=2"]) == 0
+    assert main(command) == 0
+    assert "damaged" not in capsys.readouterr().err
+
+
+def test_an_encoder_is_not_scored_on_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRL_DATA", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    write_documents(tmp_path / "here", "line")
+    command = ["train", "dataset=wiki3029", *TEXT[2:], *TINY, f"output_dir={tmp_path}/out"]
+    assert main([*command, f"dataset.root={tmp_path}/here"]) == 0
+    write_documents(tmp_path / "home" / "Wiki-3029", "word")
+    for options in ([], ["evaluation.shots=3"]):
+        capsys.readouterr()
+        assert main([*command, *options]) == 2
+        assert "have changed since this run read them" in capsys.readouterr().err
+
+
+def test_status_knows_the_evaluations_of_a_sweep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = ["train", "-m", *GLYPHS, *TINY, "evaluation.shots=1,100", f"output_dir={tmp_path}/out"]
+    assert main(sweep) == 1  # no class has 100 points
+    capsys.readouterr()
+    assert main(["status", f"{tmp_path}/out"]) == 1
+    said = capsys.readouterr().out
+    assert "1 of 2 complete, 1 failed" in said, said
