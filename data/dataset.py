@@ -190,7 +190,7 @@ def fingerprint(splits: list[Split]) -> str:
 def cached_dataset(name: str, key: dict[str, object], make: Callable[[], Dataset]) -> Dataset:
     """Return the data set that ``make()`` built at the first call with this name and key.
 
-    The key holds all that the data depend on; see :func:`data.files.cache.cached`.
+    The key holds all that the data depend on; see :func:`crl.data.files.cache.cached`.
     """
     stored: dict[str, Any] = cached(name, key, lambda: _pack(make()))
     splits = {role: _unpack(stored[role]) for role in ROLES if role in stored}

@@ -33,8 +33,8 @@ def load_cifar100(*, root: str | None, dev_fraction: float, split_seed: int) -> 
     """Load CIFAR-100 with its official test images; dev is a share of every training class.
 
     root: the folder that holds ``cifar-100-python/``. Without root, this folder is searched in
-    :func:`data.files.cache.data_home`; if it is not there, it is downloaded from the authors' site
-    and unpacked. dev_fraction: in (0, 1). split_seed: decides which images are dev images.
+    :func:`crl.data.files.cache.data_home`; if it is not there, it is downloaded from the authors'
+    site and unpacked. dev_fraction: in (0, 1). split_seed: decides which images are dev images.
 
     torchvision checks the md5 of every file before it unpickles any. Raises DataError if the files
     are missing, damaged, or cannot be had.

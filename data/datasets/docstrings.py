@@ -46,8 +46,8 @@ def load_docstrings(*, sentences_per_document: int, **options: Any) -> Dataset:
     """Load the modules that have enough distinct sentences of their own, each as a class.
 
     sentences_per_document: a module with more sentences gives so many, spread evenly over it; one
-    with fewer is left out. options: see :class:`data.text.tokens.TextOptions`. The data depend on
-    the options and the installed versions alone. Raises DataError for fewer than two modules.
+    with fewer is left out. options: see :class:`crl.data.text.tokens.TextOptions`. The data depend
+    on the options and the installed versions alone. Raises DataError for fewer than two modules.
     """
     text_options = TextOptions(**options)
     versions = {package: _version(distribution) for package, distribution in PACKAGES.items()}

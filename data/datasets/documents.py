@@ -23,7 +23,8 @@ def load_documents(
     layout: "lines" for one sentence a line; "running" for paragraphs, which are split into
     sentences; "auto" to guess from the text. min_sentences: documents with fewer sentences are
     dropped and counted in a note. Repeated sentences of a document count once. encoding: see
-    :func:`data.text.decoding.find_encodings`. options: see :class:`data.text.tokens.TextOptions`.
+    :func:`crl.data.text.decoding.find_encodings`. options: see
+    :class:`crl.data.text.tokens.TextOptions`.
 
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """

@@ -25,8 +25,8 @@ def load_features(*, root: str | None, dev_fraction: float, split_seed: int) -> 
 
     root: the file. It holds ``<split>_features``, floats [n, d], or [n, T, d] for T tokens of each
     point, and ``<split>_labels`` [n], for train, test and, if there is one, dev. Labels are whole
-    numbers, bools or strings; see :func:`data.datasets.label_arrays.class_numbers`. An NPZ file may
-    also hold ``classes``, an array of names. Without dev arrays, dev is a share dev_fraction of
+    numbers, bools or strings; see :func:`crl.data.datasets.label_arrays.class_numbers`. An NPZ file
+    may also hold ``classes``, an array of names. Without dev arrays, dev is a share dev_fraction of
     every training class; split_seed decides which points. Other arrays are not read.
 
     Nothing in the file is executed. Raises DataError for a file that does not hold these arrays.

@@ -34,9 +34,9 @@ def load_imdb(*, root: str | None, **options: Any) -> Dataset:
 
     dev is a share of every training class, and of the unlabelled reviews. root: the folder
     ``aclImdb``, an archive of it, or a folder that holds either under its own name. Without root,
-    the archive is searched in :func:`data.files.cache.data_home`; if it is not there, it is
+    the archive is searched in :func:`crl.data.files.cache.data_home`; if it is not there, it is
     downloaded from Stanford's site and its sha256 checked. options: see
-    :class:`data.datasets.labelled_documents.ReviewOptions`.
+    :class:`crl.data.datasets.labelled_documents.ReviewOptions`.
 
     Raises DataError if the reviews are missing, damaged, or cannot be had.
     """

@@ -40,7 +40,7 @@ class ReviewOptions(WordOptions):
     sentences' features; "whole": it is one sentence of at most ``max_review_words`` words.
     ``min_sentences``: unlabelled documents with fewer sentences are dropped. ``dev_fraction``:
     share of the training points of every class, and of the unlabelled documents. ``encoding``: see
-    :func:`data.text.decoding.find_encodings`.
+    :func:`crl.data.text.decoding.find_encodings`.
     """
 
     review: str

@@ -50,11 +50,12 @@ def load_labelled_sentences(
 ) -> Dataset:
     """Load sentences with labels from a folder or a file.
 
-    root: a file of labels and sentences, see :func:`data.text.labelled_lines.read_labelled`; or a
-    folder of one such file; of train, dev and test files; of a file per class; or of folders train,
-    dev and test with a file per class. Splits in the files are kept; what they lack, dev or test,
-    is split off train. label_column, text_column: those of a table. encoding: see
-    :func:`data.text.decoding.find_encodings`. options: see :class:`data.text.tokens.TextOptions`.
+    root: a file of labels and sentences, see :func:`crl.data.text.labelled_lines.read_labelled`; or
+    a folder of one such file; of train, dev and test files; of a file per class; or of folders
+    train, dev and test with a file per class. Splits in the files are kept; what they lack, dev or
+    test, is split off train. label_column, text_column: those of a table. encoding: see
+    :func:`crl.data.text.decoding.find_encodings`. options: see
+    :class:`crl.data.text.tokens.TextOptions`.
 
     Raises DataError for files that do not hold this, and for classes without a train sentence.
     """

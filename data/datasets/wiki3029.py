@@ -26,10 +26,10 @@ def load_wiki3029(*, root: str | None, encoding: str, **options: Any) -> Dataset
     """Load every ``*.txt`` in a folder or archive as a class; its lines are the points.
 
     root: the folder of files, a ``.tar`` archive of it, or a folder that holds either under its own
-    name. Without root, the archive is searched in :func:`data.files.cache.data_home`; if it is not
-    there, it is downloaded from the authors' site. options: see
-    :class:`data.text.tokens.TextOptions`; the paper splits every class 70/10/20. encoding: see
-    :func:`data.text.decoding.find_encodings`.
+    name. Without root, the archive is searched in :func:`crl.data.files.cache.data_home`; if it is
+    not there, it is downloaded from the authors' site. options: see
+    :class:`crl.data.text.tokens.TextOptions`; the paper splits every class 70/10/20. encoding: see
+    :func:`crl.data.text.decoding.find_encodings`.
 
     Raises DataError if the articles are missing, damaged, too short, or cannot be had.
     """

@@ -36,7 +36,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that may pass un
 class Source:
     """A file on a server.
 
-    ``name``: its name in :func:`data.files.cache.data_home`. ``what``: what a person calls it.
+    ``name``: its name in :func:`crl.data.files.cache.data_home`. ``what``: what a person calls it.
     ``sha256`` and ``size`` (bytes) are None if unknown. The file must then be a gzip file: its own
     checksum shows damage and error pages, but no forgery.
     """

@@ -71,8 +71,8 @@ def compare(
     """Align every two finished runs under the folders on at most ``points`` test points.
 
     ``count``: nearest neighbours of a point. ``permutations``: random pairings of the null.
-    ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
-    or RunError.
+    ``overrides``: see :func:`crl.experiments.reopen.load_finished_run`. Raises ConfigError,
+    DataError or RunError.
     """
     runs = finished_runs(folders, say, least=2)
     metric = _shared_metric(runs)

@@ -177,8 +177,8 @@ def _predict(
 def measure_runs(folders: Sequence[Path], overrides: list[str], say: Say) -> list[RunGeometry]:
     """Return the geometry of every finished run under the folders.
 
-    ``overrides``: see :func:`experiments.reopen.load_finished_run`. Raises ConfigError, DataError
-    or RunError.
+    ``overrides``: see :func:`crl.experiments.reopen.load_finished_run`. Raises ConfigError,
+    DataError or RunError.
     """
     geometries = []
     runs = {run.path: run for run in finished_runs(folders, say)}

@@ -1,7 +1,7 @@
 """The launchers of Hydra: ``hydra/launcher=NAME`` and ``hydra.launcher.OPTION=VALUE``.
 
-``basic`` is :class:`experiments.launch.launch.OneByOne`, ``submitit_*`` is
-:class:`experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here.
+``basic`` is :class:`crl.experiments.launch.launch.OneByOne`, ``submitit_*`` is
+:class:`crl.experiments.launch.slurm.SubmititJobs`; ``joblib`` and any other go through Hydra here.
 Imports no torch.
 """
 

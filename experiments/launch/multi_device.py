@@ -67,7 +67,7 @@ class Local(LightningEnvironment):
 
 
 def run_on_devices(config: Config, command: list[str], say: Say) -> dict[str, Any]:
-    """Do :func:`experiments.run.run` on the configured devices, or with torchrun's ranks.
+    """Do :func:`crl.experiments.run.run` on the configured devices, or with torchrun's ranks.
 
     Only rank 0 returns a result and talks to the user; other ranks that torchrun or srun started
     exit inside this function. Raises ConfigError, DataError or RunError. RunError can also mean

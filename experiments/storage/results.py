@@ -59,7 +59,7 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """Doubts about the numbers, see :func:`experiments.evaluation.warnings.warnings`."""
+        """Doubts about the numbers, see :func:`crl.experiments.evaluation.warnings.warnings`."""
         return self.result["warnings"]
 
     def theory(self, *path: str, split: str = "test") -> float | None:

@@ -57,7 +57,7 @@ class RunFolder:
     def read_result(self, evaluation: str | None = None) -> dict[str, Any] | None:
         """Return the result, or None if the run is not complete. Raises ConfigError if damaged.
 
-        ``evaluation``: see :func:`experiments.storage.results.read_result`.
+        ``evaluation``: see :func:`crl.experiments.storage.results.read_result`.
         """
         return read_result(self.path, evaluation)
 

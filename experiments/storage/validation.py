@@ -55,7 +55,7 @@ def config_checks(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _is_map(feature_map: Any) -> bool:
-    """Return whether it is None or what :mod:`experiments.evaluation.feature_map` returns."""
+    """Return whether it is None or what :mod:`crl.experiments.evaluation.feature_map` returns."""
     if feature_map is None:
         return True
     variance, points, means, classes, labels = (

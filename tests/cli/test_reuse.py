@@ -1,6 +1,7 @@
 """A changed evaluation reuses the trained encoder; changed files never count as the same run."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,7 @@ def test_a_sweep_finds_the_evaluation_whose_defaults_were_made_to_fit(
     typed = ["evaluation.ks=[2,3],[2]", "evaluation.tops=[1,2]"]
     assert main(["train", "-m", *three_classes, *typed]) == 0
     said = capsys.readouterr().out
-    rows = [line.split() for line in said.splitlines() if line.startswith("[2")]
-    assert [row[-9 if "3" in row[1] else -7] for row in rows] == ["1", "1"], said
+    assert re.search(r"\[2, 3\] +1 +\d", said) and re.search(r"\[2\] +1 +\d", said), said
 
 
 def test_evaluations_go_with_the_result_that_they_belong_to(
