@@ -14,7 +14,7 @@ from crl.data.dataset import Dataset, Split, cached_dataset, split_off
 from crl.data.errors import DataError
 from crl.data.files.cache import existing_root, stamps
 from crl.data.text.decoding import Decoder, find_encodings, read_bytes, shown
-from crl.data.text.labelled_lines import Columns, read_labelled
+from crl.data.text.labelled_lines import Columns, check_one_label, read_labelled
 from crl.data.text.tokens import TextOptions, build_vocabulary, encode, growing_ids, text_dataset
 
 _WANTED = (
@@ -164,10 +164,9 @@ def _groups(
     groups: Groups = defaultdict(list)
     if files.classes:
         for path, name in zip(files.paths, files.classes, strict=True):
-            text = decoder.text(str(path), contents[str(path)])
-            groups[name] = [
-                joined for line in text.split("\n") if (joined := " ".join(line.split()))
-            ]
+            lines = decoder.text(str(path), contents[str(path)]).split("\n")
+            check_one_label(str(path), enumerate(lines, 1))
+            groups[name] = [joined for line in lines if (joined := " ".join(line.split()))]
         return groups
     (path,) = files.paths
     text = decoder.text(str(path), contents[str(path)])

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crl.data.errors import DataError
@@ -16,9 +17,10 @@ _TEXTS = (
     "sentence", "text", "sentences", "phrase", "question", "review", "utterance", "content",
     "tweet", "comment", "message", "body", "headline", "title", "x",
 )  # fmt: skip
+_MARK = "__label__"  # fastText's, before every label
 # How a line begins with a label, and what the user is told about it.
 _LINES = (
-    (re.compile(r"__label__(\S+)\s+(.*)"), "labels after __label__"),
+    (re.compile(rf"{_MARK}(\S+)\s+(.*)"), f"labels after {_MARK}"),
     (re.compile(r"([^\s:]+):\S+\s+(.*)"), "labels before the colon of LABEL:sub"),
     (re.compile(r"(\S+)\s+(.*)"), "labels before the first space"),
 )
@@ -63,10 +65,21 @@ def read_labelled(name: str, text: str, columns: Columns, table: bool) -> Labell
             continue
         if missing:
             raise DataError(f"{name}, line {missing[0]}: no label, unlike the other lines ({how})")
+        check_one_label(name, [(n, " ".join(p)) for (n, _), p in zip(lines, pairs, strict=True)])
         return Labelled(pairs, how)
     raise DataError(
         f"{name}: no labels found; lines {_SHOWN} are expected, or a folder with one file per class"
     )
+
+
+def check_one_label(name: str, sentences: Iterable[tuple[int, str]]) -> None:
+    """Raise DataError for the first (line, sentence) that holds a label in fastText's form."""
+    for number, sentence in sentences:
+        if _MARK in sentence:
+            raise DataError(
+                f"{name}, line {number}: {_MARK} in the sentence, which would give its label away; "
+                f"one label a sentence is read, as {_MARK}LABEL at the start of a line of one file"
+            )
 
 
 def _are_labels(pairs: list[tuple[str, str]]) -> bool:
@@ -94,6 +107,7 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
             raise DataError(f"{name}, line {number}: no label; give it one or remove the line")
         else:
             pairs.append((cells[label].strip(), " ".join(cells[sentence].split())))
+            check_one_label(name, [(number, pairs[-1][1])])
     shown = [repr(header[i]) if headed else str(i + 1) for i in (label, sentence)]
     return Labelled(pairs, f"label column {shown[0]}, sentence column {shown[1]}", empty)
 

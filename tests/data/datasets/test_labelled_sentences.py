@@ -189,6 +189,22 @@ REFUSED = {
     ),
     "a quotation without an end": ({"a.csv": [*TABLE, 'pos,"well']}, "a.csv, line 42: "),
     "a row without a label": ({"a.csv": [*TABLE, ",well"]}, "a.csv, line 42: no label"),
+    "two labels in a line": (
+        {"a.txt": [f"__label__{label} __label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "labels with a comma between": (
+        {"a.txt": [f"__label__{label},__label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "two labels in a row": (
+        {"a.txt": [f"__label__{label}\t__label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "labels in the file of a class": (
+        {"a.txt": [f"__label__a {text}" for text in GOOD], "b.txt": BAD},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
     "columns that are not clear": (
         {"a.csv": ["score,text", *(f"0.{n},{text}" for n, (text, _) in enumerate(PAIRS))]},
         "which of its columns (score, text)",
