@@ -102,7 +102,7 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
         )
         return build_vocabulary(dataset, ids, options.min_count)
 
-    key = {"files": stamps(files.values()), "options": asdict(options)}
+    key: dict[str, object] = {"files": stamps(files.values()), "options": asdict(options)}
     dataset = cached_dataset(name, key, make)
     return replace(dataset, notes=[*no_texts(passed), *dataset.notes])
 

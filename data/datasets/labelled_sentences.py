@@ -101,8 +101,8 @@ def _find(source: Path) -> tuple[dict[str, _Files], list[str]]:
     if not folders:
         known = [path for path in entries if _is_known(path)]
         for path in known:
-            if role := _role(path.name):
-                roles[role].append(path)
+            if of_file := _role(path.name):
+                roles[of_file].append(path)
         if not roles:
             roles["train"] = known
     roles = {role: roles[role] for role in _ROLES if roles[role]}

@@ -98,7 +98,8 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
                 "a sentence that holds the separator in double quotes"
             )
     header = [" ".join(cell.split()) for cell in rows[0][1]]
-    label, sentence, headed = _columns(name, header, rows, columns)
+    label, sentence, told = _columns(name, header, rows, columns)
+    headed = told or _is_header(label, rows)
     pairs, empty = [], 0
     for number, cells in rows[headed:]:
         if not cells[sentence].strip():
@@ -109,14 +110,21 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
             pairs.append((cells[label].strip(), " ".join(cells[sentence].split())))
             check_one_label(name, [(number, pairs[-1][1])])
     shown = [repr(header[i]) if headed else str(i + 1) for i in (label, sentence)]
-    return Labelled(pairs, f"label column {shown[0]}, sentence column {shown[1]}", empty)
+    how = f"label column {shown[0]}, sentence column {shown[1]}"
+    if headed and not told:
+        how += f"; the first row is taken for a header: {', '.join(header)[:80]}"
+    return Labelled(pairs, how, empty)
 
 
 def _rows(name: str, text: str) -> list[tuple[int, list[str]]]:
     """(number of the line, cells) of every row that is not blank. Raises DataError."""
     if name.lower().endswith(".csv"):
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may be that long
         separators = [mark for mark in ",;\t|" if _is_table(text, mark)]
-        reader = csv.reader(io.StringIO(text), delimiter=(separators or [","])[0], strict=True)
+        separator = (separators or [","])[0]
+        reader = csv.reader(
+            io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True
+        )
         try:
             rows = [(reader.line_num, cells) for cells in reader if any(cells)]
         except csv.Error as error:
@@ -136,7 +144,8 @@ def _is_table(text: str, separator: str) -> bool:
     """Return whether the first rows have as many cells with this separator, at least two."""
     head = io.StringIO("".join(text.splitlines(keepends=True)[:50]))
     try:
-        widths = {len(row) for row in csv.reader(head, delimiter=separator) if any(row)}
+        reader = csv.reader(head, delimiter=separator, skipinitialspace=True)
+        widths = {len(row) for row in reader if any(row)}
     except csv.Error:
         return False
     return len(widths) == 1 and max(widths) > 1
@@ -152,7 +161,7 @@ def _unquoted(cell: str) -> str:
 def _columns(
     name: str, header: list[str], rows: list[tuple[int, list[str]]], given: Columns
 ) -> tuple[int, int, bool]:
-    """(column of labels, column of sentences, whether the first row is a header)."""
+    """(column of labels, column of sentences, whether names in the first row tell them)."""
     names = [cell.casefold() for cell in header]
     label = _place(name, header, given.label, "label_column")
     text = _place(name, header, given.text, "text_column")
@@ -174,7 +183,7 @@ def _columns(
             f"{name}: which of its columns ({', '.join(header)[:80]}) hold labels and sentences? "
             "Give dataset.label_column= and dataset.text_column=, by name or number from 1"
         )
-    return label, text, headed or _is_header(label, rows)
+    return label, text, headed
 
 
 def _place(name: str, header: list[str], given: str | None, option: str) -> int | None:

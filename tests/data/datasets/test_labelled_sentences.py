@@ -152,6 +152,23 @@ def test_a_quoted_cell_holds_separators_and_line_breaks_and_a_tsv_lone_marks(tmp
     )
 
 
+def test_a_csv_has_long_cells_and_spaces_before_quotation_marks(tmp_path):
+    rows = [f'{label} , "{text}, yes"' for text, label in PAIRS]
+    dataset = load(write(tmp_path, {"a.csv": [*rows, f"pos, {'long ' * 40_000}"]}))
+    assert "a good film here today , yes" in sentences(dataset)["pos"]
+    assert sum(map(len, (dataset.train, dataset.dev, dataset.test))) == 41
+
+
+@pytest.mark.parametrize("first", ["Urteil\tSatz", "odd\ta row"])
+def test_a_first_row_that_is_taken_for_a_header_is_told(tmp_path, first):
+    rows = [f"{label}\t{text}" for text, label in PAIRS]
+    told = "; the first row is taken for a header: " + first.replace("\t", ", ")
+    assert load(write(tmp_path, {"a.tsv": [first, *rows]})).notes[0].endswith(told)
+    for named in ("label\ttext", rows[0]):
+        notes = load(write(tmp_path, {"a.tsv": [named, *rows]})).notes
+        assert "header" not in " ".join(notes)
+
+
 def test_files_that_are_passed_over_and_empty_rows_are_counted(tmp_path):
     root = write(tmp_path, {"a.csv": [*TABLE, "pos,"], "README.md": ["x"], "b.xlsx": ["x"]})
     notes = load(root).notes
