@@ -1,12 +1,13 @@
 """Any folder of text files: every file is a class (a document) of its sentences."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crl.data.dataset import Dataset, cached_dataset
 from crl.data.errors import DataError
 from crl.data.files.cache import existing_root, stamps
-from crl.data.files.folders import is_ignored, role_of, splits_among
+from crl.data.files.folders import by_ending, is_ignored, is_text, no_texts, role_of, splits_among
 from crl.data.text.characters import count_words
 from crl.data.text.decoding import find_encodings, read_bytes, shown
 from crl.data.text.sentences import is_ended, split_sentences
@@ -29,15 +30,16 @@ def load_documents(
     Raises DataError for files that cannot be read, and for fewer than two documents.
     """
     folder = existing_root(root, "a folder of .txt files, one document each")
-    files = sorted(
-        f
-        for f in folder.rglob("*")
-        if f.suffix.lower() == ".txt" and not any(map(is_ignored, f.relative_to(folder).parts))
+    found = sorted(
+        f for f in folder.rglob("*") if not any(map(is_ignored, f.relative_to(folder).parts))
     )
+    files = [f for f in found if is_text(f.name)]
+    others = [f for f in found if not is_text(f.name) and f.is_file()]
     _check_no_splits(folder, files)
     if not files:
+        instead = f", but files of other endings: {by_ending(others)}" if others else ""
         raise DataError(
-            f"dataset.root: {root} holds no .txt file; one file per document is expected"
+            f"dataset.root: {root} holds no .txt file{instead}; one file per document is expected"
         )
     text_options = TextOptions(**options)
 
@@ -72,7 +74,8 @@ def load_documents(
         "least": min_sentences,
         "text": vars(text_options),
     }
-    return cached_dataset("documents", key, make)
+    dataset = cached_dataset("documents", key, make)
+    return replace(dataset, notes=[*no_texts(others), *dataset.notes])
 
 
 def _check_no_splits(folder: Path, files: list[Path]) -> None:

@@ -15,18 +15,18 @@ from tqdm import tqdm
 
 from crl.data.dataset import Dataset, Split, cached_dataset, split_off
 from crl.data.errors import DataError
-from crl.data.files.archive import read_text_files
+from crl.data.files.archive import read_files
 from crl.data.files.cache import existing_root, stamps
-from crl.data.files.folders import role_of, subfolders
+from crl.data.files.folders import is_text, no_texts, role_of, subfolders
 from crl.data.points import Documents, Sentences, offsets_of
 from crl.data.text.decoding import find_encodings, read_bytes
 from crl.data.text.sentences import split_sentences
 from crl.data.text.tokens import WordOptions, build_vocabulary, encode, growing_ids
 
 _UNLABELLED = ("unsup", "unlabelled")
-# The names of files that count; in an archive they lie below at most one more folder.
+# Where documents lie; in an archive it is below at most one more folder.
 _PLACE = re.compile(
-    rf"(?:[^/.][^/]*/)??((?:(?:train|test)/[^/.][^/]*|{'|'.join(_UNLABELLED)})/[^/.][^/]*\.txt)"
+    rf"(?:[^/.][^/]*/)??((?:(?:train|test)/[^/.][^/]*|{'|'.join(_UNLABELLED)})/[^/.][^/]*)"
 )
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _LAYOUT = "train/<class>/*.txt, test/<class>/*.txt and train/unsup/*.txt (or unsup/*.txt)"
@@ -71,13 +71,13 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
     Raises DataError for missing folders, classes or texts, empty labelled documents, too few
     unlabelled ones, and a damaged archive.
     """
-    files = {source.name: source} if source.is_file() else _files(source)
+    files, passed = ({source.name: source}, []) if source.is_file() else _files(source)
 
     def make() -> Dataset:
-        names, read_content = (
+        names, read_content, packed = (
             _archived(source, wanted)
             if source.is_file()
-            else (list(files), lambda name: read_bytes(files[name]))
+            else (list(files), lambda name: read_bytes(files[name]), [])
         )
         train, test, unlabelled = _sort_names(source, names)
         decoder = find_encodings(names, read_content, options.encoding)
@@ -96,25 +96,29 @@ def labelled_documents(name: str, source: Path, wanted: str, options: ReviewOpti
             train=rest,
             dev=dev,
             test=_labelled(source, test, read, ids, options),
-            notes=[*decoder.notes, *notes],
+            notes=[*no_texts(packed), *decoder.notes, *notes],
             unlabelled_train=similar_train,
             unlabelled_dev=similar_dev,
         )
         return build_vocabulary(dataset, ids, options.min_count)
 
-    return cached_dataset(name, {"files": stamps(files.values()), "options": asdict(options)}, make)
+    key: dict[str, object] = {"files": stamps(files.values()), "options": asdict(options)}
+    dataset = cached_dataset(name, key, make)
+    return replace(dataset, notes=[*no_texts(passed), *dataset.notes])
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """Name below the folder -> file, sorted, for the names that match :data:`_PLACE`."""
-    patterns = ("train/*/*.txt", "test/*/*.txt", *(f"{name}/*.txt" for name in _UNLABELLED))
+def _files(folder: Path) -> tuple[dict[str, Path], list[Path]]:
+    """(name below the folder -> file, sorted; others that match :data:`_PLACE`)."""
+    patterns = ("train/*/*", "test/*/*", *(f"{name}/*" for name in _UNLABELLED))
     _check_splits(folder, [path.name for path in subfolders(folder)])
     by_name = {
         path.relative_to(folder).as_posix(): path
         for pattern in patterns
         for path in folder.glob(pattern)
     }
-    return {name: by_name[name] for name in sorted(by_name) if _PLACE.fullmatch(name)}
+    names = [name for name in sorted(by_name) if _PLACE.fullmatch(name)]
+    texts = {name: by_name[name] for name in names if is_text(name)}
+    return texts, [by_name[name] for name in names if name not in texts]
 
 
 def _check_splits(source: Path, folders: Iterable[str]) -> None:
@@ -127,20 +131,24 @@ def _check_splits(source: Path, folders: Iterable[str]) -> None:
             )
 
 
-def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], bytes]]:
-    """(names of the files below the folder in the archive, a function that returns their bytes)."""
-
-    others: set[str] = set()
+def _archived(path: Path, wanted: str) -> tuple[list[str], Callable[[str], bytes], list[Path]]:
+    """(names of documents in the archive, what returns their bytes, others among them)."""
+    folders: set[str] = set()
+    passed: set[str] = set()
 
     def place(name: PurePosixPath) -> str | None:
-        match = _PLACE.fullmatch(str(name))
+        match = _PLACE.match(str(name))
         if not match:
-            others.update(name.parts[:-1][:2])
-        return match[1] if match else None
+            folders.update(name.parts[:-1][:2])
+        elif is_text(name.name) and match[0] == str(name):
+            return match[1]
+        else:
+            passed.add(match[1])
+        return None
 
-    contents = read_text_files(path, place, wanted)
-    _check_splits(path, others)
-    return sorted(contents), contents.__getitem__
+    contents = read_files(path, place, wanted)
+    _check_splits(path, folders)
+    return sorted(contents), contents.__getitem__, sorted(map(Path, passed))
 
 
 def _sort_names(

@@ -6,15 +6,16 @@ A class is a file with one sentence a line, or the label in a line or row of one
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from crl.data.dataset import Dataset, Split, cached_dataset, split_off
-from crl.data.errors import DataError
+from crl.data.errors import DataError, some
 from crl.data.files.cache import existing_root, stamps
-from crl.data.text.decoding import Decoder, find_encodings, read_bytes, shown
-from crl.data.text.labelled_lines import Columns, read_labelled
+from crl.data.files.folders import is_ignored, is_output
+from crl.data.text.decoding import Decoder, find_encodings, read_bytes
+from crl.data.text.labelled_lines import Columns, check_one_label, read_labelled
 from crl.data.text.tokens import TextOptions, build_vocabulary, encode, growing_ids, text_dataset
 
 _WANTED = (
@@ -23,6 +24,7 @@ _WANTED = (
 )
 _TABLES = (".tsv", ".csv")
 _LINES = (".txt", ".label", ".pos", ".neg", ".all", ".train", ".dev", ".test")
+_WHOLE = (*_TABLES, ".txt", ".label", ".all")  # endings that tell no class
 _ROLES = {
     "train": {"train", "training"},
     "dev": {"dev", "development", "val", "valid", "validation"},
@@ -68,8 +70,6 @@ def load_labelled_sentences(
         contents = {str(path): read_bytes(path) for path in files}
         decoder = find_encodings(contents, contents.__getitem__, encoding)
         notes = [*decoder.notes]
-        if passed:
-            notes.append(f"{len(passed)} files passed over: {shown(passed)}")
         groups = {
             role: _groups(of_role, contents, decoder, columns, notes.append)
             for role, of_role in roles.items()
@@ -79,36 +79,78 @@ def load_labelled_sentences(
         return _split_already(source, groups, text_options, notes)
 
     key = {"files": stamps(files), "columns": [label_column, text_column], "encoding": encoding}
-    return cached_dataset("labelled_sentences", {**key, "text": vars(text_options)}, make)
+    dataset = cached_dataset("labelled_sentences", {**key, "text": vars(text_options)}, make)
+    notes = [f"{len(passed)} files or folders passed over: {some(passed)}"] if passed else []
+    return replace(dataset, notes=[*notes, *dataset.notes])
 
 
 def _find(source: Path) -> tuple[dict[str, _Files], list[str]]:
-    """(role -> its files, names of files that are passed over). Raises DataError."""
+    """(role -> its files, names of what is passed over). Raises DataError."""
     if source.is_file():
         if not _is_known(source):
             raise DataError(f"dataset.root: {source} is no text file; give {_WANTED}")
         return {"train": _Files([source], [])}, []
-    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
-    folders = {role: path for path in entries if path.is_dir() and (role := _role(path.name))}
+    entries = sorted(path for path in source.iterdir() if not is_ignored(path.name))
+    folders = _split_folders(source, entries)
     roles: dict[str, list[Path]] = defaultdict(list)
-    if folders:
-        known = [path for folder in folders.values() for path in sorted(folder.iterdir())]
-        for role, folder in folders.items():
-            roles[role] = [path for path in known if path.parent == folder and _is_known(path)]
-    else:
-        known = [path for path in entries if not path.is_dir()]
-        for path in filter(_is_known, known):
-            if role := _role(path.name):
-                roles[role].append(path)
+    for role, folder in folders.items():
+        inside = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
+        roles[role] = [path for path in inside if _is_known(path)]
+        if not roles[role]:
+            raise _no_text(folder, inside)
+        entries += inside
+    if not folders:
+        known = [path for path in entries if _is_known(path)]
+        for path in known:
+            if of_file := _role(path.name):
+                roles[of_file].append(path)
         if not roles:
-            roles["train"] = [path for path in known if _is_known(path)]
+            roles["train"] = known
     roles = {role: roles[role] for role in _ROLES if roles[role]}
+    if not roles:
+        raise _no_text(source, entries)
     if "train" not in roles:
-        raise DataError(f"dataset.root: {source} holds no {'train' if roles else 'text'} file; "
-                        f"give {_WANTED}")  # fmt: skip
-    used = {path for paths in roles.values() for path in paths}
-    passed = [path.name for path in known if path not in used and not path.name.startswith(".")]
+        raise DataError(f"dataset.root: {source} holds no train file; give {_WANTED}")
+    used = {*folders.values(), *(path for paths in roles.values() for path in paths)}
+    others = [path for path in entries if path not in used and not is_output(path)]
+    passed = [f"{path.name}/" if path.is_dir() else path.name for path in others]
     return {role: _of_classes(source, paths) for role, paths in roles.items()}, passed
+
+
+def _split_folders(source: Path, entries: list[Path]) -> dict[str, Path]:
+    """Split -> its folder. Raises DataError for two of one split, and for files of splits too."""
+    folders: dict[str, Path] = {}
+    for path in filter(Path.is_dir, entries):
+        if role := _role(path.name):
+            _check_one(source, role, [folders.setdefault(role, path), path])
+    files = [path.name for path in entries if _is_known(path) and _role(path.name)]
+    if folders and files:
+        raise DataError(
+            f"dataset.root: {source} holds the folder {min(folders.values()).name}/ and "
+            f"{some(files)}, which all look like splits; keep all splits as folders, or all as "
+            "files"
+        )
+    return folders
+
+
+def _check_one(source: Path, role: str, paths: list[Path]) -> None:
+    """Raise DataError for several files or folders that are all of this split."""
+    if len(names := sorted({path.name for path in paths})) > 1:
+        raise DataError(
+            f"dataset.root: {' and '.join(names)} in {source} are both a {role} split; keep one"
+        )
+
+
+def _no_text(folder: Path, entries: list[Path]) -> DataError:
+    """The error on a folder, with these entries, that holds no file of sentences."""
+    inner = (f for e in filter(Path.is_dir, entries) for f in (e, *sorted(e.glob("*/"))))
+    if of_class := next((f for f in inner if any(map(_is_known, f.glob("*")))), None):
+        return DataError(
+            f"dataset.root: {folder} holds text files in {of_class.relative_to(folder)}/; here a "
+            "class is one file with a sentence a line; for a folder per class with a file per "
+            "document use dataset=labelled_documents or documents"
+        )
+    return DataError(f"dataset.root: {folder} holds no text file; give {_WANTED}")
 
 
 def _is_known(path: Path) -> bool:
@@ -142,6 +184,9 @@ def _of_classes(source: Path, paths: list[Path]) -> _Files:
             "one table, or name them train, dev and test"
         )
     own = set().union(*_ROLES.values())
+    if role := _role(paths[0].name):
+        whole = [path for path in paths if own.issuperset(_words(path.stem))]
+        _check_one(source, role, [path for path in whole if path.suffix.lower() in _WHOLE])
     ways: tuple[Callable[[Path], str], ...] = (
         lambda path: "_".join(w for w in _words(path.stem) if w not in own) or path.stem
         if _role(path.name) else path.stem,
@@ -165,10 +210,9 @@ def _groups(
     groups: Groups = defaultdict(list)
     if files.classes:
         for path, name in zip(files.paths, files.classes, strict=True):
-            text = decoder.text(str(path), contents[str(path)])
-            groups[name] = [
-                joined for line in text.split("\n") if (joined := " ".join(line.split()))
-            ]
+            lines = decoder.text(str(path), contents[str(path)]).split("\n")
+            check_one_label(str(path), enumerate(lines, 1))
+            groups[name] = [joined for line in lines if (joined := " ".join(line.split()))]
         return groups
     (path,) = files.paths
     text = decoder.text(str(path), contents[str(path)])

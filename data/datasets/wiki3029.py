@@ -4,13 +4,15 @@ Data in the same format can be loaded too: one file per article, one sentence a 
 (``crl data build-wiki`` makes it from a Wikipedia dump).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from crl.data.dataset import Dataset, cached_dataset
 from crl.data.errors import DataError
-from crl.data.files.archive import read_text_files
+from crl.data.files.archive import read_files
 from crl.data.files.cache import stamps
 from crl.data.files.download import Source, find_or_fetch
+from crl.data.files.folders import is_ignored, is_text, no_texts
 from crl.data.text.decoding import find_encodings, read_bytes
 from crl.data.text.tokens import TextOptions, text_dataset
 
@@ -35,16 +37,15 @@ def load_wiki3029(*, root: str | None, encoding: str, **options: Any) -> Dataset
     """
     text_options = TextOptions(**options)
     source = find_or_fetch(root, SOURCE, *NAMES)
-    files = (
-        [source]
-        if source.is_file()
-        else sorted(f for f in source.glob("*.txt") if not f.name.startswith("."))
-    )
+    inside = [] if source.is_file() else sorted(source.iterdir())
+    named = [f for f in inside if not is_ignored(f.name)]
+    files = [source] if source.is_file() else [f for f in named if is_text(f.name)]
+    others = [f for f in named if not is_text(f.name) and f.is_file()]
 
     def make() -> Dataset:
         # A title is the last part of a name, wherever it lies in an archive.
         contents = (
-            read_text_files(source, lambda name: name.stem, SOURCE.name)
+            read_files(source, lambda name: name.stem if is_text(name.name) else None, SOURCE.name)
             if source.is_file()
             else {file.stem: read_bytes(file) for file in files}
         )
@@ -72,4 +73,5 @@ def load_wiki3029(*, root: str | None, encoding: str, **options: Any) -> Dataset
         "encoding": encoding,
         "text": vars(text_options),
     }
-    return cached_dataset("wiki3029", key, make)
+    dataset = cached_dataset("wiki3029", key, make)
+    return replace(dataset, notes=[*no_texts(others), *dataset.notes])

@@ -41,12 +41,12 @@ _DAMAGED = (
 )
 
 
-def read_text_files(
+def read_files(
     path: Path, key: Callable[[PurePosixPath], str | None], wanted: str
 ) -> dict[str, bytes]:
-    """Return ``key(name)`` -> content for the .txt members of a tar archive.
+    """Return ``key(name)`` -> content for the files in a tar archive that are not hidden.
 
-    Members whose key is None are skipped. Nothing is unpacked to disk, and links are not followed.
+    Files whose key is None are skipped. Nothing is unpacked to disk, and links are not followed.
 
     Raises DataError for a file that is no tar archive, is damaged, or would fill the memory.
     ``wanted``: the archive that its message asks for.
@@ -57,7 +57,7 @@ def read_text_files(
             _members(archive), desc=f"reading {path.name}", unit=" files", disable=None, leave=False
         ):
             name = PurePosixPath(member.name)
-            if not member.isfile() or name.suffix != ".txt" or name.name.startswith("."):
+            if not member.isfile() or name.name.startswith("."):
                 continue
             if (title := key(name)) is not None:
                 contents[title] = _content(archive, member, _LARGEST_FILE)
@@ -68,7 +68,7 @@ def unpack(path: Path, md5s: Mapping[str, str], folder: Path, wanted: str) -> No
     """Unpack the files ``<name of the folder>/<name>`` that have these md5s into the folder.
 
     The folder appears whole or not at all. Raises DataError if one of the files is missing, and as
-    :func:`read_text_files`; OSError if the folder cannot be written.
+    :func:`read_files`; OSError if the folder cannot be written.
     """
     names = {f"{folder.name}/{name}": name for name in md5s}
     contents = {}

@@ -17,7 +17,7 @@ from platformdirs import user_cache_dir
 from crl.data.errors import DataError, unusable
 from crl.data.files.atomic import DamagedFile, load_tensors, remove_leftovers, save_tensors
 
-_FORMAT = 3  # raise it when the same key prepares other data than before
+_FORMAT = 4  # raise it when the same key prepares other data than before
 
 
 def data_home() -> Path:

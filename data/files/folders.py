@@ -6,7 +6,7 @@ Imports no torch.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,11 @@ def role_of(name: str) -> str | None:
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or a program's own."""
     return name.startswith(".") or name.lower() in _OF_PROGRAMS
+
+
+def is_text(name: str) -> bool:
+    """Whether a file of this name is read as text: its ending is .txt, in capitals or not."""
+    return name.lower().endswith(".txt")
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -106,3 +111,8 @@ def by_ending(files: Iterable[Path]) -> str:
     """``12 (.txt 10, .heic 2)``: how many files there are of each ending, the commonest first."""
     counts = Counter(path.suffix.lower() or "no ending" for path in files)
     return f"{sum(counts.values())} ({some(f'{e} {n}' for e, n in counts.most_common())})"
+
+
+def no_texts(files: Collection[Path]) -> list[str]:
+    """The note on files that lie where texts do and have another ending, if there are any."""
+    return [f"passed over, no .txt file: {by_ending(files)}"] if files else []

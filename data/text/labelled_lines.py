@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crl.data.errors import DataError
@@ -16,9 +17,10 @@ _TEXTS = (
     "sentence", "text", "sentences", "phrase", "question", "review", "utterance", "content",
     "tweet", "comment", "message", "body", "headline", "title", "x",
 )  # fmt: skip
+_MARK = "__label__"  # fastText's, before every label
 # How a line begins with a label, and what the user is told about it.
 _LINES = (
-    (re.compile(r"__label__(\S+)\s+(.*)"), "labels after __label__"),
+    (re.compile(rf"{_MARK}(\S+)\s+(.*)"), f"labels after {_MARK}"),
     (re.compile(r"([^\s:]+):\S+\s+(.*)"), "labels before the colon of LABEL:sub"),
     (re.compile(r"(\S+)\s+(.*)"), "labels before the first space"),
 )
@@ -63,10 +65,21 @@ def read_labelled(name: str, text: str, columns: Columns, table: bool) -> Labell
             continue
         if missing:
             raise DataError(f"{name}, line {missing[0]}: no label, unlike the other lines ({how})")
+        check_one_label(name, [(n, " ".join(p)) for (n, _), p in zip(lines, pairs, strict=True)])
         return Labelled(pairs, how)
     raise DataError(
         f"{name}: no labels found; lines {_SHOWN} are expected, or a folder with one file per class"
     )
+
+
+def check_one_label(name: str, sentences: Iterable[tuple[int, str]]) -> None:
+    """Raise DataError for the first (line, sentence) that holds a label in fastText's form."""
+    for number, sentence in sentences:
+        if _MARK in sentence:
+            raise DataError(
+                f"{name}, line {number}: {_MARK} in the sentence, which would give its label away; "
+                f"one label a sentence is read, as {_MARK}LABEL at the start of a line of one file"
+            )
 
 
 def _are_labels(pairs: list[tuple[str, str]]) -> bool:
@@ -85,7 +98,8 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
                 "a sentence that holds the separator in double quotes"
             )
     header = [" ".join(cell.split()) for cell in rows[0][1]]
-    label, sentence, headed = _columns(name, header, rows, columns)
+    label, sentence, told = _columns(name, header, rows, columns)
+    headed = told or _is_header(label, rows)
     pairs, empty = [], 0
     for number, cells in rows[headed:]:
         if not cells[sentence].strip():
@@ -94,15 +108,23 @@ def _table(name: str, text: str, columns: Columns) -> Labelled:
             raise DataError(f"{name}, line {number}: no label; give it one or remove the line")
         else:
             pairs.append((cells[label].strip(), " ".join(cells[sentence].split())))
+            check_one_label(name, [(number, pairs[-1][1])])
     shown = [repr(header[i]) if headed else str(i + 1) for i in (label, sentence)]
-    return Labelled(pairs, f"label column {shown[0]}, sentence column {shown[1]}", empty)
+    how = f"label column {shown[0]}, sentence column {shown[1]}"
+    if headed and not told:
+        how += f"; the first row is taken for a header: {', '.join(header)[:80]}"
+    return Labelled(pairs, how, empty)
 
 
 def _rows(name: str, text: str) -> list[tuple[int, list[str]]]:
     """(number of the line, cells) of every row that is not blank. Raises DataError."""
     if name.lower().endswith(".csv"):
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may be that long
         separators = [mark for mark in ",;\t|" if _is_table(text, mark)]
-        reader = csv.reader(io.StringIO(text), delimiter=(separators or [","])[0], strict=True)
+        separator = (separators or [","])[0]
+        reader = csv.reader(
+            io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True
+        )
         try:
             rows = [(reader.line_num, cells) for cells in reader if any(cells)]
         except csv.Error as error:
@@ -122,7 +144,8 @@ def _is_table(text: str, separator: str) -> bool:
     """Return whether the first rows have as many cells with this separator, at least two."""
     head = io.StringIO("".join(text.splitlines(keepends=True)[:50]))
     try:
-        widths = {len(row) for row in csv.reader(head, delimiter=separator) if any(row)}
+        reader = csv.reader(head, delimiter=separator, skipinitialspace=True)
+        widths = {len(row) for row in reader if any(row)}
     except csv.Error:
         return False
     return len(widths) == 1 and max(widths) > 1
@@ -138,7 +161,7 @@ def _unquoted(cell: str) -> str:
 def _columns(
     name: str, header: list[str], rows: list[tuple[int, list[str]]], given: Columns
 ) -> tuple[int, int, bool]:
-    """(column of labels, column of sentences, whether the first row is a header)."""
+    """(column of labels, column of sentences, whether names in the first row tell them)."""
     names = [cell.casefold() for cell in header]
     label = _place(name, header, given.label, "label_column")
     text = _place(name, header, given.text, "text_column")
@@ -160,7 +183,7 @@ def _columns(
             f"{name}: which of its columns ({', '.join(header)[:80]}) hold labels and sentences? "
             "Give dataset.label_column= and dataset.text_column=, by name or number from 1"
         )
-    return label, text, headed or _is_header(label, rows)
+    return label, text, headed
 
 
 def _place(name: str, header: list[str], given: str | None, option: str) -> int | None:

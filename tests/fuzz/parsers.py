@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from crl.data.datasets.documents import guess_layout
 from crl.data.errors import DataError
-from crl.data.files.archive import read_text_files
+from crl.data.files.archive import read_files
 from crl.data.files.atomic import _canonical_digest, sha256_of
 from crl.data.text.decoding import read_text
 from crl.data.text.labelled_lines import Columns, read_labelled
@@ -261,7 +261,7 @@ def _archives(draw: st.DrawFn) -> bytes:
 def _read_archive(folder: Path, body: bytes) -> None:
     path = folder / "any.tar"
     path.write_bytes(body)
-    assert all(isinstance(c, bytes) for c in read_text_files(path, str, "an archive").values())
+    assert all(isinstance(c, bytes) for c in read_files(path, str, "an archive").values())
     assert [file.name for file in folder.iterdir()] == ["any.tar"]
 
 

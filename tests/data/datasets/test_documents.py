@@ -200,7 +200,12 @@ def test_hidden_files_and_other_files_are_no_documents(tmp_path):
     )
     (tmp_path / "texts" / ".#a.txt").symlink_to("nobody@nowhere")  # an editor's lock
     (tmp_path / "texts" / "README.md").write_text("Nothing. At all.")
-    assert load(root).classes == ["a", "b"]
+    dataset = load(root)
+    assert dataset.classes == ["a", "b"]
+    assert dataset.notes[0] == "passed over, no .txt file: 1 (.md 1)"
+    (tmp_path / "texts" / "more").mkdir()
+    (tmp_path / "texts" / "more" / "c.MD").write_text("Nothing. At all.")
+    assert load(root).notes[0] == "passed over, no .txt file: 2 (.md 2)"
 
 
 def test_folders_of_splits_are_no_parts_of_names(tmp_path):

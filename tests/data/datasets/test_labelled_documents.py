@@ -174,6 +174,19 @@ def test_hidden_files_and_files_elsewhere_do_not_count(folder):
     assert load(folder).fingerprint() == before
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_ending_may_be_in_capitals_and_other_endings_are_named(folder, tmp_path, packed):
+    before = load(folder)
+    assert not [note for note in before.notes if "passed over" in note]
+    texts = {name.replace("_7.txt", "_7.TXT"): text for name, text in tree().items()}
+    others = {"train/pos/a.md": "x", "unsup/b.html": "x", "test/neg/more/c.txt": "x", "d.md": "x"}
+    files = {**texts, **others}
+    root = pack(tmp_path / "any.tar", files) if packed else write(tmp_path / "any", files)
+    dataset = load(root)
+    assert dataset.notes[0] == "passed over, no .txt file: 3 (no ending 1, .md 1, .html 1)"
+    assert dataset.fingerprint() == before.fingerprint()
+
+
 @pytest.mark.parametrize("place", ["unsup", "unlabelled", "train/unlabelled"])
 def test_unlabelled_documents_may_lie_elsewhere(folder, tmp_path, place):
     before = load(folder).fingerprint()

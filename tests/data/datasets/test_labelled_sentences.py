@@ -152,14 +152,38 @@ def test_a_quoted_cell_holds_separators_and_line_breaks_and_a_tsv_lone_marks(tmp
     )
 
 
+def test_a_csv_has_long_cells_and_spaces_before_quotation_marks(tmp_path):
+    rows = [f'{label} , "{text}, yes"' for text, label in PAIRS]
+    dataset = load(write(tmp_path, {"a.csv": [*rows, f"pos, {'long ' * 40_000}"]}))
+    assert "a good film here today , yes" in sentences(dataset)["pos"]
+    assert sum(map(len, (dataset.train, dataset.dev, dataset.test))) == 41
+
+
+@pytest.mark.parametrize("first", ["Urteil\tSatz", "odd\ta row"])
+def test_a_first_row_that_is_taken_for_a_header_is_told(tmp_path, first):
+    rows = [f"{label}\t{text}" for text, label in PAIRS]
+    told = "; the first row is taken for a header: " + first.replace("\t", ", ")
+    assert load(write(tmp_path, {"a.tsv": [first, *rows]})).notes[0].endswith(told)
+    for named in ("label\ttext", rows[0]):
+        notes = load(write(tmp_path, {"a.tsv": [named, *rows]})).notes
+        assert "header" not in " ".join(notes)
+
+
 def test_files_that_are_passed_over_and_empty_rows_are_counted(tmp_path):
     root = write(tmp_path, {"a.csv": [*TABLE, "pos,"], "README.md": ["x"], "b.xlsx": ["x"]})
     notes = load(root).notes
-    assert notes[0] == "2 files passed over: README.md, b.xlsx"
+    assert notes[0] == "2 files or folders passed over: README.md, b.xlsx"
     assert (
         notes[1]
         == "a.csv: label column 'label', sentence column 'text'; 1 rows without a sentence dropped"
     )
+
+
+def test_what_lies_beside_folders_of_splits_is_named(tmp_path):
+    root = write(tmp_path, {"train/pos.txt": GOOD, "train/neg.txt": BAD})
+    assert not [note for note in load(root).notes if "passed over" in note]
+    write(root, {"more.txt": GOOD, "old/neg.txt": BAD, "train/README.md": ["x"]})
+    assert load(root).notes[0] == "3 files or folders passed over: more.txt, old/, README.md"
 
 
 REFUSED = {
@@ -189,6 +213,50 @@ REFUSED = {
     ),
     "a quotation without an end": ({"a.csv": [*TABLE, 'pos,"well']}, "a.csv, line 42: "),
     "a row without a label": ({"a.csv": [*TABLE, ",well"]}, "a.csv, line 42: no label"),
+    "splits as folders and as files": (
+        {f"{place}{name}.txt": lines for place in ("train/", "test_")
+         for name, lines in (("pos", GOOD), ("neg", BAD))},
+        "holds the folder train/ and test_neg.txt, test_pos.txt, which all look like splits",
+    ),
+    "a table beside the folder of a split": (
+        {"train/pos.txt": GOOD, "train/neg.txt": BAD, "test.tsv": ["a\tpos"]},
+        "holds the folder train/ and test.tsv",
+    ),
+    "two folders of a split": (
+        {f"{role}/{name}.txt": lines for role in ("train", "val", "dev")
+         for name, lines in (("pos", GOOD), ("neg", BAD))},
+        "dev and val in ",
+    ),
+    "two files of a split": (
+        {"train.txt": LINES, "training.txt": LINES}, "train.txt and training.txt in "
+    ),
+    "the folder of a split without text": (
+        {"train/pos.txt": GOOD, "train/neg.txt": BAD, "test/a.xlsx": ["x"]},
+        "test holds no text file",
+    ),
+    "a folder per class": (
+        {"pos/0.txt": GOOD, "neg/0.txt": BAD},
+        "holds text files in neg/; here a class is one file",
+    ),
+    "a folder per class in the folder of a split": (
+        {"train/pos/0.txt": GOOD, "train/neg/0.txt": BAD}, "dataset=labelled_documents"
+    ),
+    "two labels in a line": (
+        {"a.txt": [f"__label__{label} __label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "labels with a comma between": (
+        {"a.txt": [f"__label__{label},__label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "two labels in a row": (
+        {"a.txt": [f"__label__{label}\t__label__x {text}" for text, label in PAIRS]},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
+    "labels in the file of a class": (
+        {"a.txt": [f"__label__a {text}" for text in GOOD], "b.txt": BAD},
+        "a.txt, line 1: __label__ in the sentence",
+    ),
     "columns that are not clear": (
         {"a.csv": ["score,text", *(f"0.{n},{text}" for n, (text, _) in enumerate(PAIRS))]},
         "which of its columns (score, text)",

@@ -76,6 +76,15 @@ def test_every_file_is_a_class_and_every_line_a_point(folder):
     assert "\r" not in dataset.vocabulary
 
 
+def test_the_ending_may_be_in_capitals_and_other_endings_are_named(folder):
+    before = load(folder)
+    (folder / "Aachen.txt").rename(folder / "Aachen.TXT")
+    (folder / "a.md").write_text("x")
+    dataset = load(folder)
+    assert dataset.fingerprint() == before.fingerprint()
+    assert dataset.notes == ["passed over, no .txt file: 1 (.md 1)", *before.notes]
+
+
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.xz"])
 @pytest.mark.parametrize("prefix", ["", "Wiki-3029/", "./deep/folder/"])
 def test_an_archive_is_its_folder(folder, tmp_path, suffix, prefix):

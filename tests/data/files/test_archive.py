@@ -16,7 +16,8 @@ from traced import with_peak
 
 from crl.data.errors import DataError
 from crl.data.files import archive
-from crl.data.files.archive import read_text_files, unpack
+from crl.data.files.archive import read_files, unpack
+from crl.data.files.folders import is_text
 
 MIB = 2**20
 PACKERS = {"tar": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
@@ -39,7 +40,7 @@ END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def texts(path: Path) -> dict[str, str]:
-    return read_text_files(path, str, "an archive")
+    return read_files(path, lambda n: str(n) if is_text(n.name) else None, "an archive")
 
 
 def refused(path: Path) -> str:
