@@ -93,7 +93,7 @@ def test_one_folder_typed_in_two_ways_is_one_subject(tmp_path: Path) -> None:
     own(tmp_path, "image_folder-c-00000004", "/other/imgs", [0.9], fingerprint="cc")
     datasets = load_report_data([tmp_path]).datasets
     labels = [studies.label for studies in datasets]
-    assert labels == ["image_folder (imgs)", "image_folder (/other/imgs)"]
+    assert labels == ["image_folder (imgs)", "image_folder (other/imgs)"]
     assert [len(studies.every_run()) for studies in datasets] == [3, 1]
 
 
