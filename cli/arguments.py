@@ -15,6 +15,8 @@ from crl.experiments.errors import ConfigError
 
 Value = TypeVar("Value")
 
+_PATH = ("/", "./", "../", "~")  # the beginnings of an argument that can only be a path
+
 
 @dataclass(frozen=True)
 class Option(Generic[Value]):
@@ -74,8 +76,9 @@ def parse(
 ) -> Arguments:
     """Sort the arguments into options, overrides of ``crl train`` and, if allowed, folders.
 
-    An argument with ``=`` counts as a folder only if it exists. Raises ConfigError for an unknown
-    option, an option that is given twice, and a value that does not fit its option.
+    An argument with ``=`` counts as a folder if it exists, or begins as a path does. Raises
+    ConfigError for an unknown option, an option that is given twice, and a value that does not fit
+    its option.
     """
     parsed = Arguments([], [], {})
     for argument in arguments:
@@ -85,10 +88,12 @@ def parse(
             if option.name in parsed._values:
                 raise ConfigError(f"{argument}: {option.start} is given twice; give it once")
             parsed._values[option.name] = option.read(value) if option.read else True
-        elif is_override(argument):
+        elif is_override(argument) and not argument.startswith(_PATH):
             parsed.overrides.append(argument)
         elif (
-            folders and not argument.startswith("-") and (not equals or expanded(argument).exists())
+            folders
+            and not argument.startswith("-")
+            and (not equals or argument.startswith(_PATH) or expanded(argument).exists())
         ):
             parsed.folders.append(expanded(argument))
         else:

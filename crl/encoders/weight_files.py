@@ -56,7 +56,7 @@ def load_weights(model: nn.Module, file: str, name: str, head: str) -> list[str]
 
     ``name`` is the model's, for messages; ``head`` its last layer, which the file need not have.
     Only tensors are loaded. Raises ValueError unless the file has every other tensor of the model
-    in its shape, and no further ones in these layers.
+    in its shape and with numbers of its kind, and no further ones in these layers.
     """
     path = Path(file).expanduser()
     if not path.is_file():
@@ -78,9 +78,7 @@ def load_weights(model: nn.Module, file: str, name: str, head: str) -> list[str]
         raise ValueError(
             f"weights: {file} does not hold a state dict of {name} ({'; '.join(faults)})"
         )
-    broken = [own for own, tensor in state.items() if not bool(tensor.isfinite().all())]
-    if broken:
-        raise ValueError(f"weights: {file} holds numbers that are not finite ({_some(broken)})")
+    _check_numbers(file, state, wanted)
     model.load_state_dict(state, strict=False)
     used = {found.prefix + key for key, own in found.own.items() if own in state}
     return _notes(file, found, [key for key in found.tensors if key not in used])
@@ -108,11 +106,17 @@ def _read(path: Path, file: str) -> Mapping[str, Any]:
             f"weights: {file} holds a {foreign[1]}, and only tensors are read; save them alone: "
             "torch.save(model.state_dict(), FILE)"
             if foreign
-            else f"weights: {file} is not a file of a state dict ({first_line(error)})"
+            else f"weights: {file} is not a file of a state dict ({_reason(error)})"
         ) from error
     if not isinstance(content, Mapping):
         raise ValueError(f"weights: {file} holds a {type(content).__name__}, not a state dict")
     return content
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error without torch's advice, which is for programmers."""
+    line = first_line(error)
+    return "it holds something other than tensors" if "weights_only" in line else line
 
 
 def _best(model: nn.Module, content: Mapping[str, Any], head: str) -> _Found | None:
@@ -194,6 +198,35 @@ def _faults(
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
     return [f"{len(names)} {kind}: {_some(names)}" for kind, names in kinds if names]
+
+
+def _check_numbers(file: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for tensors that cannot be copied into the model's as they are."""
+    unlike = [
+        f"{name} is {_kind(tensor)}"
+        for name, tensor in state.items()
+        if tensor.is_meta
+        or tensor.layout != torch.strided
+        or (wanted[name].is_floating_point() and not tensor.is_floating_point())
+    ]
+    if unlike:
+        raise ValueError(
+            f"weights: {file} holds tensors of another kind than the model's dense floating-point "
+            f"ones ({_some(unlike)}); save the trained weights"
+        )
+    broken = [
+        name for name, tensor in state.items() if not tensor.to(wanted[name]).isfinite().all()
+    ]
+    if broken:
+        raise ValueError(f"weights: {file} holds numbers that are not finite ({_some(broken)})")
+
+
+def _kind(tensor: Tensor) -> str:
+    """What a tensor holds, in words."""
+    if tensor.is_meta:
+        return "a shape without numbers (device meta)"
+    sparse = "" if tensor.layout == torch.strided else "sparse "
+    return f"{sparse}{str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _notes(file: str, found: _Found, left_out: Collection[str]) -> list[str]:

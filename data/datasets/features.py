@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.format import MAGIC_PREFIX
 
 from crl.data.dataset import Dataset, Split, split_off
 from crl.data.datasets.label_arrays import class_numbers
@@ -68,6 +69,8 @@ _Arrays = tuple[Mapping[str, np.ndarray], list[str]]
 
 def _npz(path: Path) -> _Arrays:
     try:
+        if _is_single_array(path):
+            raise ValueError("it is an .npy file of one array")
         with np.load(path, allow_pickle=False) as archive:  # a pickle could run anything
             wanted, others = _sort(archive.files)
             sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
@@ -75,10 +78,17 @@ def _npz(path: Path) -> _Arrays:
                 raise ValueError(f"it unpacks to more than {_LARGEST >> 30} GiB")
             return {name: _member(archive, name) for name in wanted}, others
     except Exception as error:  # numpy, zipfile and zlib raise errors of many kinds
-        why = f"{type(error).__name__}: {error}".split("\n")[0]
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        why = f"{kind}{error}".split("\n")[0]
         raise DataError(
             f"{path} is not a readable NPZ file ({why}); give one with {_WANTED}"
         ) from error
+
+
+def _is_single_array(path: Path) -> bool:
+    """Return whether the file begins as ``np.save`` writes one array, whatever it is called."""
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
 
 
 def _member(archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:

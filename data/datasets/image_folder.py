@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,11 @@ def load_image_folder(
             dev, train = split_off(train, dev_fraction)
         return Dataset("image_folder", classes, train, dev, test, notes=notes)
 
+    # All at once, so that an error names the files of all splits.
+    stamped = iter(stamps(path for groups in files.values() for group in groups for path in group))
     key = {
         "files": {
-            role: stamps(path for group in groups for path in group)
-            for role, groups in files.items()
+            role: [*islice(stamped, sum(map(len, groups)))] for role, groups in files.items()
         },
         "classes": classes,
         "size": image_size,
@@ -73,7 +75,7 @@ def _read_all(files: dict[str, list[list[Path]]], size: int) -> tuple[dict[str, 
     splits = {role: _read(groups, size, oddities, faults) for role, groups in files.items()}
     if faults:
         count = sum(len(group) for groups in files.values() for group in groups)
-        raise unusable(faults, f"of {count} images are damaged")
+        raise unusable(faults, f"of {count} images cannot be read")
     return splits, [f"{oddities[name]} {text}" for name, text in ODDITIES.items() if oddities[name]]
 
 

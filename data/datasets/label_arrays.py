@@ -1,5 +1,6 @@
 """Labels as other programs store them, as class numbers from 0. Imports no torch."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -33,7 +34,9 @@ def class_numbers(
     names = [str(value) for value in values.tolist()]
     notes = []
     if classes is not None:
-        given = [str(name) for name in _text(classes.ravel()).tolist()]
+        given = [str(name) for name in _text("classes", classes.ravel()).tolist()]
+        if twice := [name for name, count in Counter(given).items() if count > 1]:
+            raise ValueError(f"classes holds {some(map(repr, twice))} more than once")
         values, note = _values_of(given, values)
         names = given
         notes += note
@@ -53,9 +56,9 @@ def _plain(role: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"{name} must be {_KINDS}; it has the shape {[*array.shape]}")
     if array.dtype.kind in "SU":
-        return _text(array)
+        return _text(name, array)
     if array.dtype.kind == "b":
-        return _text(array.astype(str))
+        return array.astype(str)
     whole = array.dtype.kind in "iu" or (
         array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.rint(array))).all())
     )
@@ -67,14 +70,23 @@ def _plain(role: str, array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _text(array: np.ndarray) -> np.ndarray:
-    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+def _text(name: str, array: np.ndarray) -> np.ndarray:
+    """Bytes decoded; an array of another kind as it is."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} holds bytes that are not UTF-8, like {error.object!r}; save strings instead: "
+            f"np.char.decode({name}, ENCODING)"
+        ) from error
 
 
 def _values_of(names: list[str], values: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """(the label that stands for each name, notes)."""
     if values.dtype.kind == "U":
-        if set(names) != set(values.tolist()) or len(set(names)) < len(names):
+        if set(names) != set(values.tolist()):
             raise ValueError(
                 f"classes has the names {some(names)}, but the labels are "
                 f"{some(values.tolist())}; both must be the same"

@@ -246,7 +246,7 @@ def _split_already(
     for role, of_role in groups.items():
         if alone := sorted(of_role.keys() - set(classes)):
             raise DataError(
-                f"{source}: class {alone[0]!r} is in {role} but not in train; "
+                f"{source}: {_counted(alone)} in {role} but not in train; "
                 "the classes of all splits must be those of train"
             )
     ids = growing_ids()
@@ -270,9 +270,17 @@ def _split_already(
 def _check_classes(source: Path, groups: Groups) -> None:
     """Raise DataError for a train class without a sentence, and for fewer than two classes."""
     if empty := [name for name, sentences in groups.items() if not sentences]:
-        raise DataError(f"{source}: class {empty[0]!r} has no sentence; give it some or remove it")
+        raise DataError(
+            f"{source}: {_counted(empty)} without a sentence; give every class some or remove it"
+        )
     if len(groups) < 2:
         names = ", ".join(groups)
         raise DataError(
             f"{source}: {len(groups)} class(es) ({names}); at least 2 are needed: give {_WANTED}"
         )
+
+
+def _counted(classes: list[str]) -> str:
+    """``class 'a' is``, or ``4 classes ('a', 'b', 'c' and 1 more) are``."""
+    names = some(map(repr, classes))
+    return f"class {names} is" if len(classes) == 1 else f"{len(classes)} classes ({names}) are"

@@ -63,7 +63,9 @@ def stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
         try:
             status = path.stat()
         except OSError as error:
-            faults.append(f"{path} cannot be read ({error.strerror})")
+            dangling = isinstance(error, FileNotFoundError) and path.is_symlink()
+            why = "links to no file" if dangling else f"cannot be read ({error.strerror})"
+            faults.append(f"{path} {why}")
             continue
         if not stat.S_ISREG(status.st_mode):  # reading a pipe blocks, a device may never end
             faults.append(f"{path} is not a regular file")

@@ -90,7 +90,8 @@ def _of_8_bits(image: Image.Image, source: str | None, oddities: list[str]) -> I
     if image.mode[0] not in "IF":
         return image
     if not image.mode.startswith("I;16") and (image.mode, source) not in _OF_16_BITS:
-        raise ValueError(f"mode {image.mode} has more than 16 bits a channel")
+        kind = "floating-point" if image.mode[0] == "F" else "32-bit"
+        raise ValueError(f"{kind} pixels are not read; save it with 8 or 16 bits a channel")
     oddities.append("deep")
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 

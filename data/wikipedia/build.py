@@ -144,7 +144,12 @@ def _alone(out: Path) -> Iterator[None]:
         raise DataError(
             f"{out} holds something else ({foreign[0]!r}); give a folder that is new or empty"
         )
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{out}: this folder cannot be made ({error.strerror}); give another place"
+        ) from error
     try:
         with FileLock(out / _LOCK, timeout=0):
             yield

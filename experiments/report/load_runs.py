@@ -288,5 +288,9 @@ def _implied_table_1(groups: list[SeedGroup]) -> list[SeedGroup]:
         matching = [g for g in groups if g.runs[0].config["objective"]["name"] == objective]
         if len(matching) == 1:
             cells.append(SeedGroup({"method": method}, matching[0].runs))
-    settings = {str([cell.runs[0].config[g] for g in ("dataset", "encoder")]) for cell in cells}
+    # The runs are of one subject, so another root is the same data.
+    settings = {
+        str([run.config["dataset"] | {"root": None}, run.config["encoder"]])
+        for run in (cell.runs[0] for cell in cells)
+    }
     return cells if len(settings) == 1 else []

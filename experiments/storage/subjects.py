@@ -45,6 +45,9 @@ def result_options(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_Place = tuple[str, str]  # the name and root of a data set
+
+
 class _Subject(NamedTuple):
     """``root``: of data that are the user's own, else ""; ``data``: the fingerprint, in doubt."""
 
@@ -58,8 +61,9 @@ def told_apart(runs: Mapping[Path, Run], key: Callable[[str], str] = str.lower) 
 
     ``key``: no two subjects have the same one, so that they can name files.
 
-    A data set is a subject: its name and, if it is the user's own, its root. If runs with the same
-    options of the data set have different fingerprints, it is one subject for each fingerprint.
+    A data set is a subject: its name and, if it is the user's own, its root. Roots at which equal
+    options give equal fingerprints hold the same data; the first one names it. If runs with the
+    same options of the data set have different fingerprints, it is one subject for each.
     A configuration has variants if its runs read different files: data, word vectors, weights.
     """
     subjects = _subjects(runs)
@@ -72,14 +76,29 @@ def told_apart(runs: Mapping[Path, Run], key: Callable[[str], str] = str.lower) 
 
 
 def _subjects(runs: Mapping[Path, Run]) -> dict[Path, _Subject]:
-    loaded: dict[tuple[str, ...], dict[str, str]] = {}
+    places = _places(runs.values())
+    loaded: dict[tuple[_Place, str], dict[str, str]] = {}
     for run in runs.values():
         if data := run.fingerprints.get("dataset.fingerprint"):
-            loaded.setdefault((*_place(run), _loading(run)), {})[data] = data
+            loaded.setdefault((places[_place(run)], _loading(run)), {})[data] = data
     return {
-        path: _Subject(*_place(run), _in_doubt(run, loaded.get((*_place(run), _loading(run)), {})))
+        path: _Subject(*place, _in_doubt(run, loaded.get((place, _loading(run)), {})))
         for path, run in runs.items()
+        for place in [places[_place(run)]]
     }
+
+
+def _places(runs: Iterable[Run]) -> dict[_Place, _Place]:
+    """Return for every place the first one that holds the same data."""
+    firsts: dict[_Place, _Place] = {}
+    seen: dict[tuple[str, str, str], _Place] = {}
+    for run in runs:
+        place = firsts.setdefault(_place(run), _place(run))
+        if data := run.fingerprints.get("dataset.fingerprint"):
+            first = firsts[seen.setdefault((run.dataset, _loading(run), data), place)]
+            later = {other for other, known in firsts.items() if known == place}
+            firsts |= dict.fromkeys(later, first)
+    return firsts
 
 
 def _in_doubt(run: Run, known: Iterable[str]) -> str:
@@ -87,7 +106,7 @@ def _in_doubt(run: Run, known: Iterable[str]) -> str:
     return run.fingerprints.get("dataset.fingerprint", "unknown") if len([*known]) > 1 else ""
 
 
-def _place(run: Run) -> tuple[str, str]:
+def _place(run: Run) -> _Place:
     """Return the name and root of a run's data set; no root where it changes no result."""
     root = result_options(run.config).get("dataset.root")
     return run.dataset, str(PurePath(str(root))) if root else ""

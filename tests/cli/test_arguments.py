@@ -29,6 +29,12 @@ def test_arguments_are_sorted_and_typed(tmp_path: Path) -> None:
     assert parsed.folders == [Path("runs"), odd] and parsed.overrides == ["x.y=1"]
 
 
+@pytest.mark.parametrize("typed", ["./o=ä,b", "../o=1", "/no/o=1", "~/no/o=1"])
+def test_what_begins_as_a_path_is_one_though_it_has_an_equals_sign(typed: str) -> None:
+    parsed = parse("verb", [typed], OPTIONS, is_override=lambda a: "=" in a and "." in a)
+    assert parsed.folders == [Path(typed).expanduser()] and not parsed.overrides
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

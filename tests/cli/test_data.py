@@ -151,3 +151,10 @@ def test_help_names_every_option_with_its_default(capsys):
     assert code == 0
     for name, default in vars(Rule()).items():
         assert f"\n  {name}={'FILE' if default is None else default}" in printed
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path, capsys):
+    source = dump(tmp_path / "d.xml", PAGES)
+    code, printed, told = crl(capsys, "build-wiki", source, source / "x", *OPTIONS)
+    assert (code, printed, told.count("\n")) == (2, "", 1)
+    assert f"{source / 'x'}: this folder cannot be made (Not a directory); give" in told

@@ -1,5 +1,6 @@
 """Files of weights: what self-supervised programs write is read, and what does not fit is named."""
 
+import pickle
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -142,6 +143,23 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
         lambda w: w | {"conv1.bias": torch.full((2,), torch.nan)},
         "not finite (conv1.bias)",
     ),
+    "numbers too large for the model": (
+        lambda w: w | {"conv1.bias": torch.full((2,), 1e300, dtype=torch.float64)},
+        "not finite (conv1.bias)",
+    ),
+    "shapes alone": (
+        lambda w: {n: t.to("meta") for n, t in w.items()},
+        "conv1.weight is a shape without numbers (device meta)",
+    ),
+    "whole numbers": (lambda w: w | {"conv1.bias": w["conv1.bias"].int()}, "conv1.bias is int32"),
+    "complex numbers": (
+        lambda w: w | {"conv1.bias": w["conv1.bias"] * 1j},
+        "conv1.bias is complex64",
+    ),
+    "a sparse tensor": (
+        lambda w: w | {"conv1.bias": w["conv1.bias"].to_sparse()},
+        "conv1.bias is sparse float32",
+    ),
 }
 
 
@@ -155,7 +173,12 @@ def test_weights_that_do_not_fit_are_refused_by_name(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"hello", "is not a file of a state dict")]
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"hello", "is not a file of a state dict"),
+        (pickle.dumps({"a": 1}, protocol=4), "state dict .it holds something other than tensors"),
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_refused(
     content: bytes, message: str, tmp_path: Path

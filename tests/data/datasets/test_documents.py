@@ -316,9 +316,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     assert refused(root) == f"{tmp_path}/texts/c.txt is not a regular file; remove or replace it"
     (tmp_path / "texts" / "c.txt").rmdir()
     (tmp_path / "texts" / "c.txt").symlink_to("nowhere")
-    assert refused(root).startswith(
-        f"{tmp_path}/texts/c.txt cannot be read (No such file or directory)"
-    )
+    assert refused(root).startswith(f"{tmp_path}/texts/c.txt links to no file")
 
 
 def test_real_pages_are_running_text(real_data):

@@ -92,9 +92,28 @@ def test_arrays_beside_the_good_ones_are_not_read_and_are_named(tmp_path):
         ({"train_labels": BASE.astype(str).astype(object)}, "train_labels holds Python objects"),
         ({"train_labels": BASE.astype(str)}, "the labels of train and test are of different kinds"),
         ({"train_labels": BASE + 1}, "no train point is of class 0, which another split has"),
+        (
+            {"train_labels": np.array([b"ant", b"\xe4\xf6"])[BASE % 2]},
+            "train_labels holds bytes that are not UTF-8, like b'\\xe4\\xf6'; save strings",
+        ),
+        ({"classes": np.array([b"a", b"b", b"\xe4"])}, "classes holds bytes that are not UTF-8"),
+        ({"classes": np.array(["a", "b", "a"])}, "classes holds 'a' more than once"),
         ({"classes": np.array(["a", "b"])}, "2 names in classes, but the labels are 3 from 0 to 2"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path, more, said):
     path = write(tmp_path / "f.npz", **more)
     assert said in refused(path) and str(path) in refused(path)
+
+
+def test_a_file_of_one_array_is_refused_whatever_it_is_called(tmp_path):
+    for name in ("a.npy", "a.npz"):
+        with (tmp_path / name).open("wb") as stream:
+            np.save(stream, BASE)
+        assert "(it is an .npy file of one array); give one with" in refused(tmp_path / name)
+
+
+def test_names_that_repeat_are_refused_for_labels_that_are_strings_too(tmp_path):
+    path = write(tmp_path / "f.npz", lambda labels: np.array(["a", "b", "c"])[labels],
+                 classes=np.array(["a", "b", "c", "c"]))  # fmt: skip
+    assert "classes holds 'c' more than once" in refused(path)

@@ -293,7 +293,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, kind):
     message = refused(root)
     assert message.startswith(f"{root}/dog/003.png cannot be read as an image (")
     assert message.endswith("); remove or replace it")
-    assert ("more than 16 bits" in message) == (kind == "deep")
+    assert ("(floating-point pixels are not read; save" in message) == (kind == "deep")
     assert ("empty file" in message) == (kind == "empty")
 
 
@@ -304,7 +304,7 @@ def test_damaged_images_are_counted_and_the_first_are_named(tmp_path):
         broken(tmp_path / "train" / "dog" / f"00{number}.png", "text")
         broken(tmp_path / "test" / "cat" / f"00{number}.png", "cut")
     message = refused(tmp_path)
-    assert message.startswith("6 of 40 images are damaged: ")
+    assert message.startswith("6 of 40 images cannot be read: ")
     assert all(f"{tmp_path}/train/dog/00{n}.png cannot be read" in message for n in range(3))
     assert message.endswith(" and 3 more; remove or replace them")
 
@@ -314,17 +314,21 @@ def test_links_to_nothing_are_counted_and_the_first_are_named(tmp_path):
     for number in range(5):
         (root / "cat" / f"link{number}.png").symlink_to("nowhere")
     message = refused(root)
-    assert message.startswith(f"5 files cannot be used: {root}/cat/link0.png cannot be read (No")
+    assert message.startswith(f"5 files cannot be used: {root}/cat/link0.png links to no file, ")
     assert message.endswith(" and 2 more; remove or replace them")
 
 
 def test_a_link_to_nothing_is_named(tmp_path):
     root = write(tmp_path / "images", {"cat": 10, "dog": 10})
     (root / "cat" / "link.png").symlink_to("nowhere")
-    message = (
-        f"{root}/cat/link.png cannot be read (No such file or directory); remove or replace it"
-    )
-    assert refused(root) == message
+    assert refused(root) == f"{root}/cat/link.png links to no file; remove or replace it"
+
+
+def test_links_to_nothing_are_counted_over_all_splits(tmp_path):
+    for role in ("train", "test"):
+        root = write(tmp_path / role, {"cat": 10, "dog": 10})
+        (root / "cat" / "link.png").symlink_to("nowhere")
+    assert refused(tmp_path).startswith("2 files cannot be used: ")
 
 
 def test_an_image_that_would_fill_the_memory_is_named(tmp_path, monkeypatch):

@@ -198,7 +198,15 @@ REFUSED = {
         {"train.txt": LINES, "test.txt": LINES[::2]},
         "class 'NEG' has no test point",
     ),
-    "an empty class": ({"a.txt": [], "b.txt": BAD}, "class 'a' has no sentence"),
+    "an empty class": ({"a.txt": [], "b.txt": BAD}, "class 'a' is without a sentence; "),
+    "several empty classes": (
+        {**{f"{name}.txt": [] for name in "acde"}, "b.txt": BAD},
+        "4 classes ('a', 'c', 'd' and 1 more) are without a sentence; ",
+    ),
+    "several classes of test alone": (
+        {"train.txt": LINES, "test.txt": [*LINES, "HUM:ind who is it", "LOC:city where is it"]},
+        "2 classes ('HUM', 'LOC') are in test but not in train",
+    ),
     "an empty table": ({"a.csv": []}, "a.csv is empty"),
     "a header alone": ({"a.csv": TABLE[:1]}, "0 class(es)"),
     "one class": ({"a.csv": [TABLE[0], *TABLE[1::2]]}, "1 class(es) (pos)"),

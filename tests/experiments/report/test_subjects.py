@@ -84,6 +84,27 @@ def test_a_folder_that_has_changed_is_another_subject(tmp_path: Path) -> None:
     assert labels == ["image_folder (one, data aaaaaaaa)", "image_folder (one, data bbbbbbbb)"]
 
 
+def test_one_folder_typed_in_two_ways_is_one_subject(tmp_path: Path) -> None:
+    own(tmp_path, "image_folder-c-00000001", "imgs", [0.9], fingerprint="aa")
+    own(tmp_path, "image_folder-s-00000002", "/abs/imgs", [0.5], fingerprint="aa",
+        objective__name="supervised")  # fmt: skip
+    own(tmp_path, "image_folder-c-00000003", "/abs/imgs", [0.9], fingerprint="bb",
+        dataset__image_size=8)  # fmt: skip
+    own(tmp_path, "image_folder-c-00000004", "/other/imgs", [0.9], fingerprint="cc")
+    datasets = load_report_data([tmp_path]).datasets
+    labels = [studies.label for studies in datasets]
+    assert labels == ["image_folder (imgs)", "image_folder (other/imgs)"]
+    assert [len(studies.every_run()) for studies in datasets] == [3, 1]
+
+
+def test_both_methods_on_one_folder_typed_in_two_ways_make_a_table(tmp_path: Path) -> None:
+    for number, (root, objective) in enumerate((("x", "contrastive"), ("./../x", "supervised"))):
+        own(tmp_path, f"image_folder-c-0000000{number}", root, [0.9], fingerprint="aa",
+            objective__name=objective)  # fmt: skip
+    (studies,) = load_report_data([tmp_path]).datasets
+    assert studies.values("table1", "method") == ["supervised", "unsupervised"]
+
+
 def test_options_that_change_the_points_make_no_other_subject(tmp_path: Path) -> None:
     for number, size in enumerate((8, 16)):
         make_run(tmp_path, f"glyphs-c-0000000{number}", 0, 0.9, fingerprint=f"data-of-{size}",
