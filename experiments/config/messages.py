@@ -11,6 +11,8 @@ from hydra.errors import OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    GrammarParseError,
+    InterpolationResolutionError,
     OmegaConfBaseException,
 )
 
@@ -91,6 +93,12 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
         return _unknown(str(cause.full_key))
+    reference = next((o for o in overrides if "${" in o), "")
+    if reference and isinstance(cause, InterpolationResolutionError | GrammarParseError):
+        is_path = reference.lstrip("+").partition("=")[0] in PATHS
+        advice = "; no path may hold ${, so rename such a file or folder" if is_path else ""
+        why = str(cause).splitlines()[0]
+        return f"{reference}: ${{...}} stands for the value of another option ({why}){advice}"
     if isinstance(error, OverrideParseException | RecognitionException):
         return _unreadable(error, overrides)
     message = f"{error} {error.__cause__}"

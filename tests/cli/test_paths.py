@@ -89,6 +89,24 @@ def test_a_path_that_no_file_can_have_is_refused(name: str, path: str, why: str)
     assert str(error.value).startswith(f"{name}: ") and why in str(error.value)
 
 
+def test_a_file_whose_name_begins_with_a_tilde_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~images").mkdir()
+    config = compose_config([*FOLDER, "dataset.root=~images", "output_dir=./~new"])
+    assert value_of(config, "dataset.root") == "~images" and config.output_dir == "./~new"
+
+
+@pytest.mark.parametrize("path", ["${x}", "${x}.npz", "'${x}'", "\\${x}", "'${oops'"])
+def test_a_path_that_reads_as_a_reference_is_named(path: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        compose_config([*FOLDER, f"dataset.root={path}"])
+    message = str(error.value)
+    assert message.startswith("dataset.root=") and message.endswith("rename such a file or folder")
+    assert "${...} stands for the value of another option" in message and "\n" not in message
+
+
 def test_a_text_with_characters_that_hydra_cannot_read_is_shown_in_quotes() -> None:
     with pytest.raises(ConfigError, match=r"needs quotes: \"runtime\.wandb='ä'\""):
         compose_config(["runtime.wandb=ä"])
