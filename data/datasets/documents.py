@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from crl.data.dataset import Dataset, cached_dataset
-from crl.data.errors import DataError
+from crl.data.errors import DataError, some
 from crl.data.files.cache import existing_root, stamps
 from crl.data.files.folders import by_ending, is_ignored, is_text, no_texts, role_of, splits_among
 from crl.data.text.characters import count_words
-from crl.data.text.decoding import find_encodings, read_bytes, shown
+from crl.data.text.decoding import find_encodings, read_bytes
 from crl.data.text.sentences import is_ended, split_sentences
 from crl.data.text.tokens import TextOptions, text_dataset
 
@@ -63,7 +63,7 @@ def load_documents(
         if small:
             notes.append(
                 f"{len(small)} documents with fewer than {min_sentences} sentences dropped: "
-                f"{shown(small)}"
+                f"{some(small)}"
             )
         return text_dataset("documents", large, text_options, notes)
 

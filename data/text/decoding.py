@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from crl.data.errors import DataError
+from crl.data.errors import DataError, some
 
 GUESS = "guess"
 _MARKS = {  # the longer ones first: UTF-32's begins as UTF-16's does
@@ -102,7 +102,7 @@ def find_encodings(
     if broken:
         notes.append(
             f"{len(broken)} of {count} files hold bytes that are not "
-            f"{'UTF-8' if guessing else encoding}, which are replaced: {shown(broken)}"
+            f"{'UTF-8' if guessing else encoding}, which are replaced: {some(broken)}"
         )
     return Decoder("utf-8" if guessing else encoding, others, notes)
 
@@ -123,11 +123,6 @@ def read_text(path: Path) -> str:
     """Return the text of one file. Raises DataError as :func:`read_bytes` does."""
     content = read_bytes(path)
     return find_encodings([path.name], lambda name: content).text(path.name, content)
-
-
-def shown(names: list[str]) -> str:
-    """The first three names."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _marked(content: bytes) -> str | None:

@@ -1,8 +1,8 @@
 """Which runs are complete, so that they need not start. It imports torch only to compare data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crl.experiments.config.compose import compose_config
 from crl.experiments.launch.run_spec import RunSpec
@@ -26,15 +26,18 @@ class CompleteCheck:
         Raises ConfigError for a damaged result, and for files that have changed since it was made.
         """
         result = read_result(run.folder, run.evaluation)
-        if result is None:
-            return False
+        if result is not None:
+            self.check_files(run, result)
+        return result is not None
+
+    def check_files(self, run: RunSpec, result: Mapping[str, Any]) -> None:
+        """Raise ConfigError if the run's files have changed since its result was made."""
         if run.reads_files:
             if self._check_inputs is None:
                 from crl.experiments.training.inputs import InputCheck
 
                 self._check_inputs = InputCheck(self._say)
             self._check_inputs(compose_config(run.overrides), result)
-        return True
 
 
 def apart(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:

@@ -54,7 +54,7 @@ def reproduce(request: Request, command: Sequence[str], say: Say) -> dict[str, s
     )
     _check_used(request, studies)
     check = CompleteCheck(say)
-    missing = [run for run in runs if not (_readable(run) and check(run))]
+    missing = [run for run in runs if not _is_complete(run, check)]
     complete = len(runs) - len(missing)
     launcher = _launcher(request, missing, say)
     say(f"{len(runs)} runs in {len(studies)} studies, {complete} complete already")
@@ -104,8 +104,11 @@ def finish(failures: Mapping[str, str]) -> None:
         raise RunError(f"{len(failures)} run(s) failed; the same command tries them again: {named}")
 
 
-def _readable(run: RunSpec) -> bool:
+def _is_complete(run: RunSpec, check: CompleteCheck) -> bool:
     try:
-        return read_run(run.folder, run.evaluation) is not None
+        stored = read_run(run.folder, run.evaluation)
     except ConfigError:
         return False  # the run itself says what is damaged
+    if stored is not None:
+        check.check_files(run, stored.result)
+    return stored is not None

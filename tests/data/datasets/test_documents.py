@@ -129,7 +129,7 @@ def test_small_documents_are_dropped_and_named(tmp_path):
     assert dataset.classes == ["a", "b"]
     assert dataset.notes == [
         "2 documents read as one sentence a line",
-        "4 documents with fewer than 10 sentences dropped: w, x, y, ...",
+        "4 documents with fewer than 10 sentences dropped: w, x, y and 1 more",
     ]
     for name in "wyz":
         write(tmp_path / "texts", {name: sentences(name)})
