@@ -360,7 +360,7 @@ def test_torchvision_models_give_what_their_last_layer_reads_and_their_tokens(
             torch.testing.assert_close(encoder.tokens(images).mean(1), features)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::FutureWarning:torchvision")
 @pytest.mark.parametrize(("model", "size"), [("googlenet", 32), ("inception_v3", 75)])
 def test_models_with_several_classifiers_give_features_in_training_too(model, size):
     """Torchvision gives a tuple there. No weight is left that training could not reach."""
