@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from crl.cli.console import print_in_any_encoding, say
+from crl.experiments.runtime.waiting import spin_briefly
 
 VERBS = {
     "reproduce": "run every experiment behind the paper's tables and figures; write the report",
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command line (default: the one of this process) and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     print_in_any_encoding()
+    spin_briefly()
     try:
         return _dispatch(arguments)
     except BrokenPipeError:  # the reader of our output, such as head, has closed it

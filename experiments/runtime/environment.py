@@ -23,6 +23,8 @@ _PACKAGES = (
 )
 _VARIABLES = (  # environment variables that choose the arithmetic or threads of libraries
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_CBWR",

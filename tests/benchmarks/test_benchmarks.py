@@ -2,13 +2,24 @@
 
 import math
 import random
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from dataset_defaults import load
 
-from benchmarks import end_to_end, estimator, ours, peak_memory, runner_tax, sampler, scaling, text
+from benchmarks import (
+    end_to_end,
+    estimator,
+    ours,
+    peak_memory,
+    runner_tax,
+    sampler,
+    scaling,
+    shared_machine,
+    text,
+)
 from benchmarks.process import in_own_process
 from benchmarks.reference import ImageTuples, IndexTuples, ReferenceTraining
 from crl.data.dataset import Dataset, Split
@@ -171,6 +182,13 @@ def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     found = peak_memory.measure(1, options)
     assert _usable(found, 1) == {"peak_memory_gb/b10_k10", "peak_memory_gb/b10_k10_fresh"}
+
+
+def test_shared_machine() -> None:
+    found = shared_machine.measure(1, (sys.executable, "-c", "pass"))
+    assert _usable(found, 1) == {"shared_machine/two_at_once"}
+    with pytest.raises(RuntimeError, match="exit codes \\[3, 3\\]"):
+        shared_machine.measure(1, (sys.executable, "-c", "raise SystemExit(3)"))
 
 
 def test_a_run_that_fails_says_why() -> None:
