@@ -82,7 +82,7 @@ def run(module: ModuleType, repeats: int, measured_on: str) -> table.Results:
 
 def machine() -> str:
     """Return cores, processor, version of torch, threads, date and commit in one line."""
-    info = environment(torch.device("cpu"), "", [])
+    info = environment(torch.device("cpu"), "float32", "", [])
     commit = info["commit"] or "unknown"
     return (
         f"{os.cpu_count()} cores, {info['arithmetic']['cpu']}, torch {info['versions']['torch']}, "

@@ -65,6 +65,7 @@ def summary(config: Config, result: dict[str, Any]) -> str:
         f"{start}{config.encoder.name}, {objective.name}{details}, {training.steps} steps of "
         f"{training.batch_size}, seed {result['seed']}: "
         f"trained in {result['timing']['train_seconds']:.0f} s"
+        + (f" in {config.runtime.precision}" if config.runtime.precision != "float32" else "")
     )
 
 

@@ -148,7 +148,9 @@ def rescored(run: FinishedRun, command: list[str]) -> dict[str, Any]:
         "timing": stored["timing"] | {"evaluate_seconds": evaluate_seconds},
         "evaluation": identity(run.config.evaluation),
         "evaluation_hash": evaluation_of(run.config),
-        "scored_in": environment(run.fabric.device, run.fingerprint, command),
+        "scored_in": environment(
+            run.fabric.device, run.config.runtime.precision, run.fingerprint, command
+        ),
     }
     check_numbers(result, run.config.objective.trains)
     return result

@@ -78,7 +78,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
         if folder.replaced.exists():
             say(f"{folder.replaced} keeps the complete run until the new one is complete")
         with Trackers(config, folder.path, run_name(config), say) as trackers:
-            about = _environment(fabric, prepared, command)
+            about = _environment(fabric, config.runtime.precision, prepared, command)
             if fabric.is_global_zero:
                 folder.write_environment(about)
             say(f"run folder: {folder.path}")
@@ -160,8 +160,10 @@ def _scored_again(
     return result
 
 
-def _environment(fabric: Fabric, prepared: Prepared, command: list[str]) -> dict[str, Any]:
-    about = environment(fabric.device, prepared.fingerprint, command)
+def _environment(
+    fabric: Fabric, precision: str, prepared: Prepared, command: list[str]
+) -> dict[str, Any]:
+    about = environment(fabric.device, precision, prepared.fingerprint, command)
     return about | ({"devices": fabric.world_size} if fabric.world_size > 1 else {})
 
 

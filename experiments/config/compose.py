@@ -31,6 +31,7 @@ from crl.experiments.config.messages import (
     check_single,
     explain,
 )
+from crl.experiments.config.precision import choose_precision
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
@@ -95,6 +96,7 @@ def compose_config(overrides: Sequence[str]) -> Config:
             raise ConfigError(
                 f"{' '.join(overrides)}: these options cannot be put together ({why})"
             ) from error
+    choose_precision(config)
     check_config(config)
     check_paths(config)
     mark_defaults(config, {override.key_or_group for override in parsed})
@@ -123,6 +125,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
     except (OmegaConfBaseException, *_UNEXPECTED, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {explain(error, overrides)}") from error
+    choose_precision(config)
     check_config(config)
     return config
 

@@ -89,15 +89,16 @@ class EvaluationConfig:
 class RuntimeConfig:
     """The devices, speed and trackers of a run.
 
-    ``precision``: "bf16" is mixed precision, for devices that have it. ``compile``: torch.compile
-    of the encoder in training; it needs a C++ compiler and minutes at the start. ``devices``: the
-    number of processes that train one run together; results are equal up to the order of sums.
+    ``precision``: "bf16" is mixed precision; "auto" takes it where it is faster. ``compile``:
+    torch.compile of the encoder in training; it needs a C++ compiler and minutes at the start.
+    ``devices``: the number of processes that train one run together; results are equal up to the
+    order of sums.
     ``threads``: CPU threads (null: all). ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT) and
     ``mlflow`` (tracking URI): where the lines of metrics.jsonl go as well.
     """
 
     device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
-    precision: str = option("float32", choices=("float32", "bf16"))
+    precision: str = option("float32", choices=("float32", "bf16", "auto"))
     compile: bool = False
     devices: int = option(1, least=1, changes_result=False)
     threads: int | None = option(None, least=1, changes_result=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crl.experiments.config.identity import evaluation_of, run_path
+from crl.experiments.config.precision import with_precision
 from crl.experiments.config.schema import Config
 
 _THREADS = "runtime.threads"
@@ -36,7 +37,7 @@ class RunSpec:
         tuples = config.training.steps * config.training.batch_size
         return cls(
             title=title or f"{folder.parent.name}/{folder.name}",
-            overrides=tuple(overrides),
+            overrides=with_precision(overrides, config),
             folder=folder,
             points=tuples * config.objective.points_per_tuple,
             steps=config.training.steps,

@@ -63,7 +63,7 @@ def _run(run: Run, report_data: ReportData) -> dict[str, Any]:
         "seconds": run.result.get("timing", {}).get("train_seconds"),
         "fingerprint": run.result["dataset"].get("fingerprint", "unknown"),
         "commit": _commit(environment),
-        "device": environment.get("device"),
+        "device": _device(environment),
         "warnings": [warning["message"] for warning in run.warnings],
         "versions": ", ".join(f"{package} {version}" for package, version in versions.items()),
     }
@@ -100,12 +100,19 @@ def setup_line(report_data: ReportData) -> str:
         )
         for environment in environments
     )
-    devices = (str(environment.get("device", "unknown device")) for environment in environments)
+    devices = map(_device, environments)
     return (
         f"{_counted(len(runs), 'run')} of "
         f"{_counted(len(report_data.configurations), 'configuration')}; {_distinct(versions)}; "
         f"commit {_distinct(map(_commit, environments))}; {_distinct(devices)}"
     )
+
+
+def _device(environment: dict[str, Any]) -> str:
+    """The device, and the precision if it is not float32."""
+    device = str(environment.get("device", "unknown device"))
+    precision = environment.get("precision", "float32")
+    return device if precision == "float32" else f"{device}, {precision}"
 
 
 def _commit(environment: dict[str, Any]) -> str:

@@ -36,10 +36,13 @@ _VARIABLES = (  # environment variables that choose the arithmetic or threads of
 )
 
 
-def environment(device: torch.device, fingerprint: str, command: list[str]) -> dict[str, Any]:
+def environment(
+    device: torch.device, precision: str, fingerprint: str, command: list[str]
+) -> dict[str, Any]:
     """The record for ``environment.json`` and ``result.json``, as plain types.
 
-    ``fingerprint`` is that of the data, ``command`` what the user typed.
+    ``precision`` is "float32" or "bf16", ``fingerprint`` that of the data, ``command`` what the
+    user typed.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
     return {
@@ -50,6 +53,7 @@ def environment(device: torch.device, fingerprint: str, command: list[str]) -> d
         },
         "platform": platform.platform(),
         "device": f"{device.type}: {name}",
+        "precision": precision,
         "threads": torch.get_num_threads(),
         "arithmetic": _arithmetic(device),
         "commit": _commit(),

@@ -18,10 +18,11 @@ def test_versions_threads_and_arithmetic_are_recorded(monkeypatch: pytest.Monkey
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
-        found = environment(torch.device("cpu"), "0123", ["crl", "train"])
+        found = environment(torch.device("cpu"), "bf16", "0123", ["crl", "train"])
     finally:
         torch.set_num_threads(threads)
     assert json.loads(json.dumps(found)) == found
+    assert found["precision"] == "bf16"
     assert found["threads"] == threads + 1
     assert found["versions"]["torch"] == version("torch")
     assert {"python", "numpy", "scipy", "scikit-learn"} <= set(found["versions"])
@@ -62,4 +63,4 @@ def test_the_commit_is_recorded_only_where_git_tracks_our_file(
     expected = git("rev-parse", "HEAD") if tracked else None
     if tracked:
         monkeypatch.setenv("GIT_DIR", str(tmp_path / "another"))  # a hook of git sets it
-    assert environment(torch.device("cpu"), "0123", ["crl", "train"])["commit"] == expected
+    assert environment(torch.device("cpu"), "bf16", "0123", ["crl", "train"])["commit"] == expected
