@@ -22,8 +22,7 @@ def option(
     changes_result: bool = True,
     new: bool = False,
 ) -> Any:
-    """A field with the line that help shows, and bounds: inclusive (least, most) or exclusive
-    (above, below).
+    """A field with a line of help, and bounds: inclusive (least, most), exclusive (above, below).
 
     ``line``: what the option does, one sentence of at most 90 characters; help adds the value, the
     ``unit``, the bounds, the choices and what ``null`` means. The bounds of a list hold for each
