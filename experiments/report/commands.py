@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from crl.experiments.config.compose import compose_config, load_config
 from crl.experiments.config.identity import flat_options, identity
-from crl.experiments.config.messages import choices
+from crl.experiments.config.messages import CONFIG_DIR, choices
 from crl.experiments.config.quoting import quoted
 from crl.experiments.config.schema import GROUPS, Config, EvaluationConfig
 from crl.experiments.errors import ConfigError
@@ -80,8 +80,7 @@ def _candidates(config: Config) -> Iterator[tuple[str, ...]]:
         if (value := flat_options(config).get(name)) is not None and value != _default(config, name)
     )
     data = config.dataset.name
-    experiments = (name for name in choices("experiment") if data in name)
-    for start in (f"dataset={data}", *(f"experiment={name}" for name in experiments)):
+    for start in (f"dataset={data}", *(f"experiment={name}" for name in _experiments_on(data))):
         base = _composed((start,))
         if not isinstance(base, Config):  # an experiment may need one of the paths
             base = _composed((start, *paths))
@@ -94,6 +93,14 @@ def _candidates(config: Config) -> Iterator[tuple[str, ...]]:
             yield (*overrides, *_differences(_identity_options(base), config))
         elif start == f"dataset={data}":
             yield (*overrides, *_differences({}, config))
+
+
+def _experiments_on(data: str) -> Iterator[str]:
+    """Yield the experiments whose name or file names the data set."""
+    for name in choices("experiment"):
+        text = (CONFIG_DIR / "experiment" / f"{name}.yaml").read_text(encoding="utf-8")
+        if data in name or f"/dataset: {data}\n" in text:
+            yield name
 
 
 def _default(config: Config, name: str) -> Any:
@@ -134,6 +141,8 @@ def _typed(value: Any) -> str:
         return f"[{','.join(map(_typed, value))}]"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
     return quoted(value) if isinstance(value, str) else repr(value)
 
 

@@ -65,6 +65,13 @@ def _runs(report_data: ReportData) -> Iterator[Run]:
     return (run for group in report_data.configurations.values() for run in group.runs)
 
 
+def counted(judged: Sequence[JudgedClaim]) -> str:
+    """Return what the verdicts count."""
+    labels = {label for _, findings in judged for label in findings}
+    each = f", on each of {len(labels)} data sets" if len(labels) > 1 else ""
+    return f"The paper's {len(judged)} claims{each}:"
+
+
 def verdict_words(judged: Sequence[JudgedClaim]) -> dict[str, str]:
     """Return verdict -> how often, in words."""
     words = {

@@ -21,6 +21,7 @@ from crl.experiments.report.opening import (
     TITLE,
     WORDS,
     caution,
+    counted,
     measured,
     verdict_words,
 )
@@ -206,7 +207,7 @@ def html(report: Report) -> str:
         missing=[*report.data.damaged, *report.data.notes],
         counts=verdict_words(report.claims),
         untested=untested(report.claims),
-        tested_on=len(report.data.datasets),
+        counted=counted(report.claims),
         report=report,
         every_command=_every_command(report),
         names_in=_names_in,
@@ -223,7 +224,7 @@ def markdown_report(report: Report) -> str:
         f"# {TITLE}",
         ABOUT,
         measured(report.data),
-        f"Of {len(report.claims)} claims on {len(report.data.datasets)} data sets: {counts}.",
+        f"{counted(report.claims)} {counts}.",
         caution(report.data),
     ]
     if missing := [*report.data.damaged, *report.data.notes]:
