@@ -100,12 +100,12 @@ def _add_studies(
             for subject in subjects:
                 own = [cell for cell in cells if _subjects_of([cell]) in ([], [subject])]
                 by_subject.setdefault((subject, study.dataset), {})[study.name] = own
-        commands = {study.name: study.command or manifest.command for study in manifest.studies}
+        commands = {(s.name, s.dataset): s.command or manifest.command for s in manifest.studies}
         for (subject, dataset), cells_of in by_subject.items():
             kind = DatasetStudies(subject, dataset, subject, manifest.title)
             studies = _studies_on(report_data, kind, title, cells_of)
             studies.cells.update(cells_of)
-            studies.commands.update({name: commands[name] for name in cells_of})
+            studies.commands.update({name: commands[name, dataset] for name in cells_of})
     for name, manifest, cells in sweeps:
         alike = [other for same, other, _ in sweeps if same == name]
         place = next(place for place, other in enumerate(alike) if other is manifest)

@@ -11,9 +11,9 @@ from crl.experiments.storage.results import Run
 
 TITLE = "Contrastive unsupervised representation learning: the paper's claims, measured again"
 ABOUT = (
-    "Arora et al. (ICML 2019) learn an encoder without labels, from pairs of points of one hidden "
-    "class beside points drawn at random, and prove that its features tell the classes apart. This "
-    "report trains such encoders again, and supervised ones, and tests what the paper says of them."
+    "Arora et al. (ICML 2019) learn an encoder without labels and prove that its features tell the "
+    "hidden classes apart. This report trains such encoders, and supervised ones, again and tests "
+    "what the paper says of them."
 )
 WORDS = (
     "Features are scored by two classifiers. The mean classifier (μ) takes the mean of each "
@@ -26,6 +26,16 @@ NO_VERDICT = (
     "A sweep asks a question of its own: the paper makes no claim about it, so it has a table and "
     "no verdict. Claims about every run (11 and 12) take its runs in."
 )
+# Data set -> its points.
+_POINTS = {
+    "glyphs": "images of characters",
+    "docstrings": "sentences about Python modules",
+    "cifar100": "photographs",
+    "wiki3029": "sentences of Wikipedia",
+    "imdb": "sentences of film reviews",
+    "features": "points",
+    "class_ids": "points",
+}
 _ENCODERS = {
     "small_cnn": "small CNN",
     "vgg16": "VGG-16",
@@ -36,14 +46,12 @@ _ENCODERS = {
 
 def measured(report_data: ReportData) -> str:
     """Return data sets, their sizes and encoders, and the number of runs in one line."""
-    by_subject: dict[str, list[Run]] = {}
-    for run in _runs(report_data):
-        by_subject.setdefault(run.subject, []).append(run)
-    told = (_data_set(subject, runs) for subject, runs in by_subject.items())
-    seeds = sorted({run.seed for run in _runs(report_data)})
-    count = len([*_runs(report_data)])
+    subjects = dict.fromkeys(studies.subject for studies in report_data.datasets)
+    every = [*_runs(report_data)]
+    told = (_data_set(subject, [r for r in every if r.subject == subject]) for subject in subjects)
+    seeds = sorted({run.seed for run in every})
     return (
-        f"Measured on {'; '.join(told)}. {count} {'run' if count == 1 else 'runs'}, "
+        f"Measured on {'; '.join(told)}. {len(every)} {'run' if len(every) == 1 else 'runs'}, "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}."
     )
 
@@ -51,13 +59,11 @@ def measured(report_data: ReportData) -> str:
 def _data_set(subject: str, runs: Sequence[Run]) -> str:
     largest = max(runs, key=lambda run: run.result["dataset"]["train_points"]).result["dataset"]
     kind = "sentences" if reads_text(runs[0]) else "images"
-    if runs[0].dataset in ("features", "class_ids"):
-        kind = "points"
     models = (run.config["encoder"].get("model") or run.config["encoder"]["name"] for run in runs)
     encoders = dict.fromkeys(_ENCODERS.get(model, model) for model in models)
     return (
-        f"{subject} ({largest['train_points']:,} training {kind} of {largest['classes']} classes; "
-        f"{', '.join(encoders)})"
+        f"{subject} ({largest['train_points']:,} training {_POINTS.get(runs[0].dataset, kind)}, "
+        f"{largest['classes']} classes; {', '.join(encoders)})"
     )
 
 

@@ -17,6 +17,7 @@ from crl.experiments.report.load_runs import load_report_data
 from crl.experiments.report.page import compose_report
 from crl.experiments.reproduction.scales import SCALES
 from crl.experiments.reproduction.studies import plan
+from crl.experiments.storage.manifest import Manifest, Study, write_manifest
 from crl.experiments.storage.results import Run
 
 
@@ -120,6 +121,23 @@ def test_rows_and_figures_of_a_report_have_their_commands(tmp_path: Path) -> Non
              for shown in section.figures}  # fmt: skip
     assert shown["table2-glyphs"] == ("crl reproduce only=table2,glyphs",)
     assert shown["bounds-glyphs"] == ("crl reproduce only=table2,glyphs", loose)
+
+
+def test_a_manifest_that_two_commands_have_planned_keeps_them_apart(tmp_path: Path) -> None:
+    """`crl reproduce` adds the studies of a later call to the manifest of an earlier one."""
+    first, later = (("crl", "reproduce", f"training.steps={steps}") for steps in (60, 25))
+    studies = []
+    for dataset, command in (("glyphs", first), ("cifar100", ())):
+        home, name = tmp_path / dataset, f"{dataset}-c-00000001"
+        cell = make_cell(home, {"method": "unsupervised"}, (0.9,), name, dataset__name=dataset)
+        studies.append(Study("table1", dataset, (cell,), command))
+    write_manifest(tmp_path / "reproduce.study.json", Manifest("test", later, tuple(studies)))
+    report = compose_report(load_report_data([tmp_path]))
+    commands = {table.slug: table.command for table in report.tables if table.command}
+    assert commands == {
+        "table1-glyphs": "crl reproduce training.steps=60 only=table1,glyphs",
+        "table1-cifar100": "crl reproduce training.steps=25 only=table1,cifar100",
+    }
 
 
 def test_the_command_of_a_sweep_is_the_recorded_one(outputs: Path) -> None:
