@@ -47,7 +47,7 @@ def test_the_page_opens_with_the_picture_of_all_claims(report: Path) -> None:
     parts = (
         "Measured on glyphs (90 training images of characters, 100 classes; small CNN). 41 runs",
         "The paper&#39;s 15 claims: ",
-        "No run has the paper&#39;s data and encoder",
+        "No run has the paper&#39;s setting",
         'class="forest"',
         "Not tested here, so not in the picture",
         'id="table-table1-glyphs"',
