@@ -69,16 +69,21 @@ class Figure:
 
 
 def draw(
-    slug: str, title: str, description: str, paint: Callable[[Drawing], None], height: int = 270
+    slug: str,
+    title: str,
+    description: str,
+    paint: Callable[[Drawing], None],
+    height: float = 270,
+    width: float = WIDTH,
 ) -> Figure:
     """Let ``paint`` draw on an empty figure; the same drawing gives the same bytes.
 
-    ``height`` is in the SVG's units, see :data:`WIDTH`.
+    ``height`` and ``width`` are in the SVG's units, see :data:`WIDTH`.
     """
     with mpl.rc_context():
         mpl.rcdefaults()  # The user's matplotlibrc must not change the figure.
         mpl.rcParams.update(_STYLE | {"svg.hashsalt": slug})
-        drawing = Drawing(figsize=(WIDTH / 72, height / 72), layout="constrained")
+        drawing = Drawing(figsize=(width / 72, height / 72), layout="constrained")
         FigureCanvasSVG(drawing)
         paint(drawing)
         out = io.StringIO()

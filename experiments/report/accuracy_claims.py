@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crl.experiments.metric_names import AVG2, TEN_PERCENT, few_shot, few_shot_title, metric_title
-from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report import paper_numbers as paper
 from crl.experiments.report.paper_numbers import FIGURE_METRICS
+from crl.experiments.report.report_data import DatasetStudies
 from crl.experiments.report.table_formats import accuracy, table_2_metric, text
 from crl.experiments.report.verdicts import (
     NOT_TESTABLE,
+    POINTS,
+    Bar,
     Comparison,
     Finding,
-    differences_above,
-    in_points,
+    in_words,
+    judged,
 )
 from crl.experiments.statistics import Interval
 from crl.experiments.storage.results import Run, paired_difference
@@ -24,16 +27,24 @@ MARGIN = 0.03  # "nearly as good", in accuracy
 # A fall below this counts as none: it is the smallest rise in the paper's Table 2.
 FALL = 0.005
 LINEAR_AVG2 = "test.linear.avg2"
+LINEAR, MEAN, FEW = range(3)  # the paper's columns in Table 1: TR, μ, μ-5
 
 
 def mean_close_to_linear(studies: DatasetStudies) -> Finding:
     """Judge claim 1: μ against TR, on unsupervised features."""
     runs = studies.runs("table1", method="unsupervised")
-    return differences_above(
-        -MARGIN,
-        [Comparison("μ − TR, AVG-2", paired_difference(runs, runs, AVG2, LINEAR_AVG2))],
+    return judged(
+        [
+            Comparison(
+                "μ − TR, AVG-2",
+                paired_difference(runs, runs, AVG2, LINEAR_AVG2),
+                paper=_paper_gap((runs, MEAN), (runs, LINEAR)),
+            )
+        ],
         f"AVG-2: μ {_mean(runs, AVG2)}, TR {_mean(runs, LINEAR_AVG2)}",
         runs,
+        POINTS,
+        Bar(-MARGIN),
     )
 
 
@@ -43,11 +54,18 @@ def unsupervised_close_to_supervised(studies: DatasetStudies) -> Finding:
         studies.runs("table1", method=method) for method in ("unsupervised", "supervised")
     )
     title = "unsupervised − supervised, μ, AVG-2"
-    return differences_above(
-        -MARGIN,
-        [Comparison(title, paired_difference(ours, theirs, AVG2))],
+    return judged(
+        [
+            Comparison(
+                title,
+                paired_difference(ours, theirs, AVG2),
+                paper=_paper_gap((ours, MEAN), (theirs, MEAN)),
+            )
+        ],
         f"AVG-2 of μ: unsupervised {_mean(ours, AVG2)}, supervised {_mean(theirs, AVG2)}",
         [*ours, *theirs],
+        POINTS,
+        Bar(-MARGIN),
     )
 
 
@@ -56,11 +74,18 @@ def few_labels_close_to_all(studies: DatasetStudies) -> Finding:
     runs = studies.runs("table1", method="unsupervised")
     few = next((few_shot(run.metrics) for run in runs), "mean5")
     title, metric = few_shot_title(few), f"test.{few}.avg2"
-    return differences_above(
-        -MARGIN,
-        [Comparison(f"{title} − μ, AVG-2", paired_difference(runs, runs, metric, AVG2))],
+    return judged(
+        [
+            Comparison(
+                f"{title} − μ, AVG-2",
+                paired_difference(runs, runs, metric, AVG2),
+                paper=_paper_gap((runs, FEW), (runs, MEAN)),
+            )
+        ],
         f"AVG-2: {title} {_mean(runs, metric)}, μ {_mean(runs, AVG2)}",
         runs,
+        POINTS,
+        Bar(-MARGIN),
     )
 
 
@@ -71,11 +96,18 @@ def larger_blocks(studies: DatasetStudies, bar: float) -> Finding:
         return Finding(NOT_TESTABLE, "no runs at two block sizes (study table2)")
     (least, small), *_, (most, large) = by_size.items()
     metric, title = table_2_metric(studies.dataset)
-    return differences_above(
-        bar,
-        [Comparison(f"b = {most} − b = {least}, {title}", paired_difference(large, small, metric))],
+    return judged(
+        [
+            Comparison(
+                f"b = {most} − b = {least}, {title}",
+                paired_difference(large, small, metric),
+                paper=_gap(*(paper.in_print(paper.table_2, runs) for runs in (large, small))),
+            )
+        ],
         f"{title} at {_means('b', by_size, metric)}",
         [*small, *large],
+        POINTS,
+        Bar(bar),
     )
 
 
@@ -87,14 +119,18 @@ def curl_beats_quick_thoughts(studies: DatasetStudies) -> Finding:
     curl = {b: studies.runs("table2", method="CURL", block_size=b) for b in qt}
     metric, title = table_2_metric(studies.dataset)
     measured = (f"b = {b}: CURL {_mean(curl[b], metric)}, QT {_mean(qt[b], metric)}" for b in qt)
-    return differences_above(
-        0,
+    return judged(
         [
-            Comparison(f"CURL − QT at b = {b}, {title}", paired_difference(curl[b], qt[b], metric))
+            Comparison(
+                f"CURL − QT at b = {b}, {title}",
+                paired_difference(curl[b], qt[b], metric),
+                f"b = {b}",
+            )
             for b in qt
         ],
         f"{title} at " + "; ".join(measured),
         [run for b in qt for run in (*curl[b], *qt[b])],
+        POINTS,
     )
 
 
@@ -107,13 +143,14 @@ def more_data_helps(studies: DatasetStudies) -> Finding:
         if len(by_share) > 1:
             (least, few), *_, (most, many) = by_share.items()
             title = f"{100 * most:g} % of the points against {100 * least:g} %, k = {k}"
-            differences.append(Comparison(title, paired_difference(many, few, metric)))
+            difference = paired_difference(many, few, metric)
+            differences.append(Comparison(title, difference, f"k = {k}"))
             runs += [*few, *many]
     if not differences:
         return Finding(
             NOT_TESTABLE, "no runs on two amounts of unlabelled data (study fig2a or fig2b)"
         )
-    return differences_above(0, differences, f"gain in {metric_title(metric)} of μ", runs)
+    return judged(differences, f"gain in {metric_title(metric)} of μ", runs, POINTS)
 
 
 def more_negatives(studies: DatasetStudies, hurt: bool) -> Finding:
@@ -130,11 +167,11 @@ def more_negatives(studies: DatasetStudies, hurt: bool) -> Finding:
     few, many = [*by_k][-2:] if hurt else [*by_k][:2]
     better, worse = (few, many) if hurt else (many, few)
     title = f"k = {better} − k = {worse}, {metric_title(metric)}"
-    return differences_above(
-        0,
+    return judged(
         [Comparison(title, paired_difference(by_k[better], by_k[worse], metric))],
         f"{metric_title(metric)} of μ at {_means('k', by_k, metric)}",
         [*by_k[few], *by_k[many]],
+        POINTS,
     )
 
 
@@ -156,16 +193,19 @@ def ten_percent_of_labels(studies: DatasetStudies, metric: str) -> Finding:
         f"unsupervised, μ {_mean(ours, our_metric)}",
         *(f"supervised, {title} {_mean(runs, name)}" for title, runs, name in supervised),
     ]
-    return differences_above(
-        0,
+    return judged(
         [
             Comparison(
-                f"above supervised with {title}", paired_difference(ours, runs, our_metric, name)
+                f"above supervised with {title}",
+                paired_difference(ours, runs, our_metric, name),
+                title,
+                _paper_gain(ours, metric),
             )
             for title, runs, name in supervised
         ],
         f"{metric_title(our_metric)}: " + "; ".join(measured),
         [*ours, *(run for _, runs, _ in supervised for run in runs)],
+        POINTS,
     )
 
 
@@ -173,6 +213,23 @@ def _figure_2(studies: DatasetStudies) -> tuple[str, str]:
     """Return the study of Figure 2 that was run, fig2a or fig2b, and the metric it draws."""
     study = next((name for name in FIGURE_METRICS if name in studies.cells), "fig2a")
     return study, f"test.mean.{FIGURE_METRICS[study]}"
+
+
+def _paper_gap(ours: tuple[Sequence[Run], int], theirs: tuple[Sequence[Run], int]) -> float | None:
+    """Return the difference of AVG-2 in the paper's Table 1 between two (runs, column)."""
+    figures = [(paper.in_print(paper.table_1, runs), column) for runs, column in (ours, theirs)]
+    return _gap(*(figure["avg2"][column] if figure else None for figure, column in figures))
+
+
+def _paper_gain(runs: Sequence[Run], metric: str) -> float | None:
+    """Return the paper's gain with 10 % of the labels, which it gives for CIFAR-100 alone."""
+    known = paper.in_print(paper.table_1, runs) and {run.dataset for run in runs} == {"cifar100"}
+    return paper.TEN_PERCENT_GAINS[metric] / 100 if known else None
+
+
+def _gap(ours: float | None, theirs: float | None) -> float | None:
+    """Return a difference of the paper's accuracies in %, as a share."""
+    return None if ours is None or theirs is None else (ours - theirs) / 100
 
 
 def _mean(runs: Sequence[Run], metric: str) -> str:
@@ -194,7 +251,7 @@ def ablations(studies: DatasetStudies) -> Iterator[str]:
             for kind in ("removed", "allowed")
         )
         if difference := paired_difference(removed, allowed, AVG2):
-            shown = in_points(Comparison("without − with collisions, AVG-2", difference))
+            shown = in_words(Comparison("without − with collisions, AVG-2", difference), POINTS)
             yield (
                 f"At k = {k}, negatives that never have the anchor's class {_effect(difference)} "
                 f"accuracy ({shown})."
@@ -212,7 +269,7 @@ def ablations(studies: DatasetStudies) -> Iterator[str]:
                 title = f"{letter} = {most} − {letter} = {least}, AVG-2"
                 yield (
                     f"At an equal number of {cost}, {change} {_effect(difference)} accuracy "
-                    f"({in_points(Comparison(title, difference))})."
+                    f"({in_words(Comparison(title, difference), POINTS)})."
                 )
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure as Drawing
 from crl.experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
 from crl.experiments.metric_names import AVG2, metric_title
 from crl.experiments.report.configurations import SeedGroup
-from crl.experiments.report.load_runs import DatasetStudies
 from crl.experiments.report.loss_figures import bounds, losses
 from crl.experiments.report.paper_numbers import FIGURE_METRICS
+from crl.experiments.report.report_data import DatasetStudies
 from crl.experiments.report.table_formats import measure, slug, table_2_metric
 from crl.experiments.statistics import Summary
 from crl.experiments.storage.results import Run
@@ -27,19 +27,19 @@ class Labels(NamedTuple):
     curves: str
 
 
-def figures(studies: DatasetStudies) -> list[Figure]:
-    """Draw every figure that has runs."""
+def figures(studies: DatasetStudies) -> list[tuple[Figure, tuple[str, ...]]]:
+    """Draw every figure that has runs; return each with the studies that it shows."""
     drawn = (
-        amount_of_data(studies),
-        losses(studies),
-        blocks(studies),
-        collisions(studies),
-        budget(studies, "block_size"),
-        budget(studies, "negatives"),
-        bounds(studies),
-        feature_maps(studies),
+        (amount_of_data(studies), ("fig2a", "fig2b")),
+        (losses(studies), ("fig2c",)),
+        (blocks(studies), ("table2",)),
+        (collisions(studies), ("collisions",)),
+        (budget(studies, "block_size"), ("budget",)),
+        (budget(studies, "negatives"), ("budget",)),
+        (bounds(studies), tuple(studies.cells)),
+        (feature_maps(studies), ("table1", "table2")),
     )
-    return [figure for figure in drawn if figure is not None]
+    return [(figure, names) for figure, names in drawn if figure is not None]
 
 
 def amount_of_data(studies: DatasetStudies) -> Figure | None:

@@ -1,13 +1,12 @@
 """The data of a report: finished runs, sorted into the studies that manifests name."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from crl.experiments.errors import ConfigError
 from crl.experiments.report.configurations import SeedGroup, descriptions, one_per_seed
+from crl.experiments.report.report_data import DatasetStudies, ReportData, Sweep
 from crl.experiments.report.table_formats import slug
 from crl.experiments.storage.manifest import (
     Manifest,
@@ -28,75 +27,6 @@ from crl.experiments.storage.results import (
 from crl.experiments.storage.subjects import told_apart
 
 _SWEEP = "sweep"  # the study of a sweep: it has no claim, only a table of its own
-
-
-@dataclass
-class DatasetStudies:
-    """The studies on one data set: study name -> its cells.
-
-    ``dataset``: its kind. ``subject``: what the report calls it. ``title``: the manifest's.
-    ``label``: the studies' name in the report; it differs from ``subject`` if two manifests hold
-    the same study on one data set.
-    """
-
-    label: str
-    dataset: str
-    subject: str
-    title: str = ""
-    cells: dict[str, list[SeedGroup]] = field(default_factory=dict)
-
-    def runs(self, study: str, **labels: Any) -> tuple[Run, ...]:
-        """Return the runs of the study's first cell with these labels; () if there is none."""
-        return next((cell.runs for cell in self._matching(study, labels)), ())
-
-    def values(self, study: str, label: str, **labels: Any) -> list[Any]:
-        """Return the sorted values of one label among the study's cells with these labels."""
-        return sorted(
-            {cell.labels[label] for cell in self._matching(study, labels) if label in cell.labels}
-        )
-
-    def runs_by(self, label: str, study: str, **labels: Any) -> dict[Any, tuple[Run, ...]]:
-        """Return value of one label -> runs, in the order of the values."""
-        return {
-            value: self.runs(study, **labels, **{label: value})
-            for value in self.values(study, label, **labels)
-        }
-
-    def every_run(self) -> list[Run]:
-        """Return all runs of all studies, each once."""
-        every = {
-            run.path: run for cells in self.cells.values() for cell in cells for run in cell.runs
-        }
-        return [*every.values()]
-
-    def _matching(self, study: str, labels: dict[str, Any]) -> Iterable[SeedGroup]:
-        return (cell for cell in self.cells.get(study, ()) if labels.items() <= cell.labels.items())
-
-
-@dataclass
-class ReportData:
-    """All that a report is made from.
-
-    - ``home``: the first folder given; paths inside it are printed relative to it
-    - ``sweeps``: (title, cells) of every sweep
-    - ``other_runs``: configurations that no manifest names
-    - ``configurations``: every configuration by name; ``descriptions``: each in a few words
-    - ``damaged``: runs that are left out because they cannot be read, a line each
-    - ``notes``: runs that are missing or counted once, a line each
-    """
-
-    home: Path
-    datasets: list[DatasetStudies] = field(default_factory=list)
-    sweeps: list[tuple[str, list[SeedGroup]]] = field(default_factory=list)
-    other_runs: list[SeedGroup] = field(default_factory=list)
-    configurations: dict[str, SeedGroup] = field(default_factory=dict)
-    descriptions: dict[str, str] = field(default_factory=dict)
-    damaged: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def printed(self, path: Path) -> str:
-        """Return a path as the report prints it."""
-        return str(path.relative_to(self.home)) if path.is_relative_to(self.home) else str(path)
 
 
 def load_report_data(folders: Sequence[Path]) -> ReportData:
@@ -170,13 +100,17 @@ def _add_studies(
             for subject in subjects:
                 own = [cell for cell in cells if _subjects_of([cell]) in ([], [subject])]
                 by_subject.setdefault((subject, study.dataset), {})[study.name] = own
-        for (subject, dataset), studies in by_subject.items():
+        commands = {(s.name, s.dataset): s.command or manifest.command for s in manifest.studies}
+        for (subject, dataset), cells_of in by_subject.items():
             kind = DatasetStudies(subject, dataset, subject, manifest.title)
-            _studies_on(report_data, kind, title, studies).cells.update(studies)
+            studies = _studies_on(report_data, kind, title, cells_of)
+            studies.cells.update(cells_of)
+            studies.commands.update({name: commands[name, dataset] for name in cells_of})
     for name, manifest, cells in sweeps:
         alike = [other for same, other, _ in sweeps if same == name]
         place = next(place for place, other in enumerate(alike) if other is manifest)
-        report_data.sweeps.append((f"{unlike_titles(alike)[place]}, {name}", cells))
+        title = f"{unlike_titles(alike)[place]}, {name}"
+        report_data.sweeps.append(Sweep(title, cells, manifest.command))
 
 
 def _subjects_of(cells: Iterable[SeedGroup]) -> list[str]:

@@ -3,18 +3,22 @@
 import math
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from crl.experiments.metric_names import BOUNDS
 from crl.experiments.report.configurations import configuration_names, short
-from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.report_data import DatasetStudies
 from crl.experiments.report.verdicts import (
     CONFIRMED,
+    CORRELATION,
+    LOSS,
     NOT_CONFIRMED,
     NOT_TESTABLE,
+    SLACK,
+    Bar,
     Comparison,
     Finding,
-    decide,
-    in_units,
+    judged,
 )
 from crl.experiments.statistics import Interval, interval
 from crl.experiments.storage.results import Run
@@ -22,6 +26,15 @@ from crl.experiments.storage.results import Run
 # A sampled bound counts as violated if its slack lies this many standard errors below 0; chance
 # does that once in 30,000.
 ERRORS = 4
+
+
+class _Slack(NamedTuple):
+    """``error``: the standard error of the slack; ``split``: the points it was evaluated on."""
+
+    slack: float
+    error: float
+    split: str
+    run: Run
 
 
 def losses_fall_together(studies: DatasetStudies) -> Finding:
@@ -39,7 +52,7 @@ def losses_fall_together(studies: DatasetStudies) -> Finding:
     if train:
         measured += f" (with the unsupervised training loss {statistics.fmean(train):.3f})"
     correlation = Comparison("correlation with the unsupervised test loss", _fisher_interval(test))
-    return _finding(correlation, measured, runs)
+    return judged([correlation], measured, runs, CORRELATION)
 
 
 def _correlation(run: Run, loss: str) -> float | None:
@@ -75,18 +88,8 @@ def supervised_features_have_low_loss(studies: DatasetStudies) -> Finding:
     if not losses:
         return Finding(NOT_TESTABLE, "no finished supervised run (study table1)")
     comparison = Comparison("L_un of supervised features (k = 1, test)", interval(losses))
-    return _finding(comparison, f"L_un = {statistics.fmean(losses):.3f}", runs, bar=1, below=True)
-
-
-def _finding(
-    comparison: Comparison,
-    measured: str,
-    runs: Sequence[Run],
-    bar: float = 0.0,
-    below: bool = False,
-) -> Finding:
-    verdict, why = decide([comparison], bar, below)
-    return Finding(verdict, why, measured, (in_units(comparison),), configuration_names(runs))
+    measured = f"L_un = {statistics.fmean(losses):.3f}"
+    return judged([comparison], measured, runs, LOSS, Bar(1, below=True))
 
 
 def bounds_hold(studies: DatasetStudies) -> Finding:
@@ -118,7 +121,19 @@ def bounds_hold(studies: DatasetStudies) -> Finding:
             if known
         ),
         configuration_names(runs),
+        (_smallest_of_all({title: known for title, known in slacks.items() if known}),),
+        unit=SLACK,
     )
+
+
+def _smallest_of_all(slacks: dict[str, list[_Slack]]) -> Comparison:
+    """Return the smallest slack for the picture: its line has ERRORS standard errors a side."""
+    title, (slack, error, *_) = min(
+        ((title, known) for title, every in slacks.items() for known in every),
+        key=lambda entry: entry[1][0] - ERRORS * entry[1][1],
+    )
+    wide, count = ERRORS * error, sum(map(len, slacks.values()))
+    return Comparison(title, Interval(slack, slack - wide, slack + wide, count))
 
 
 def block_bound_is_tighter(studies: DatasetStudies) -> Finding:
@@ -152,18 +167,18 @@ def block_bound_is_tighter(studies: DatasetStudies) -> Finding:
         f"L_un bound − block bound on {len(slacks)} runs with b > 1",
         (smallest.replace("-", "−"),),
         configuration_names(run for *_, run in slacks),
+        (_smallest_of_all({"Proposition 6.2": slacks}),),
+        unit=SLACK,
     )
 
 
-def _slacks(
-    runs: Sequence[Run], bound: str, splits: Sequence[str]
-) -> list[tuple[float, float, str, Run]]:
-    """Return (slack, standard error, split, run) wherever a bound was evaluated.
+def _slacks(runs: Sequence[Run], bound: str, splits: Sequence[str]) -> list[_Slack]:
+    """Return the slack of a bound wherever it was evaluated.
 
     The standard error of an exact slack is 0.
     """
     return [
-        (slack, run.theory(bound, "standard_error", split=split) or 0.0, split, run)
+        _Slack(slack, run.theory(bound, "standard_error", split=split) or 0.0, split, run)
         for run in runs
         for split in splits
         if (slack := run.theory(bound, "slack", split=split)) is not None
@@ -175,7 +190,7 @@ def _rounding(run: Run, split: str) -> float:
     return 1e-9 * max(1.0, run.theory("largest_squared_norm", split=split) or 0.0)
 
 
-def _smallest(slacks: Sequence[tuple[float, float, str, Run]]) -> str:
+def _smallest(slacks: Sequence[_Slack]) -> str:
     slack, error = min((slack, error) for slack, error, *_ in slacks)
     shown = f"{slack:.2g}" + (f" ± {error:.1g} (standard error)" if error else "")
     return shown.replace("-", "−")

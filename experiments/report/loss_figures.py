@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter
 
 from crl.experiments.drawing import COLOURS, INK, MARKERS, Figure, curve, draw, legend
 from crl.experiments.metric_names import BOUNDS
-from crl.experiments.report.load_runs import DatasetStudies
+from crl.experiments.report.report_data import DatasetStudies
 from crl.experiments.report.table_formats import slug
 from crl.experiments.statistics import summarise
 from crl.experiments.storage.results import Run

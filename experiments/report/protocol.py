@@ -1,11 +1,12 @@
 """The protocol of a report: what every number was made with, one block per configuration."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crl.experiments.report.configurations import SeedGroup
-from crl.experiments.report.load_runs import ReportData
+from crl.experiments.report.report_data import ReportData
+from crl.experiments.report.table_formats import Row, Table
 from crl.experiments.storage.results import Run
 from crl.experiments.storage.subjects import result_options
 
@@ -24,9 +25,15 @@ _IMPORTANT = (
 )
 
 
-def protocol(report_data: ReportData) -> list[dict[str, Any]]:
-    """Return the block of every configuration, as the page's template takes it."""
-    return [_block(report_data, name, group) for name, group in report_data.configurations.items()]
+def protocol(report_data: ReportData, commands: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Return the block of every configuration, as the page's template takes it.
+
+    ``commands``: what gives the runs of a configuration again.
+    """
+    return [
+        _block(report_data, name, group) | {"command": str(commands[name])}
+        for name, group in report_data.configurations.items()
+    ]
 
 
 def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, Any]:
@@ -51,6 +58,16 @@ def _block(report_data: ReportData, name: str, group: SeedGroup) -> dict[str, An
         "rows": rows,
         "runs": [_run(run, report_data) for run in group.runs],
     }
+
+
+def commands_table(report_data: ReportData, commands: Mapping[str, object]) -> Table:
+    """Return the command of every configuration."""
+    rows = (
+        Row((report_data.descriptions[name], str(command)), (name,))
+        for name, command in commands.items()
+    )
+    note = "What gives the runs of each configuration again; options without effect are left out."
+    return Table("commands", "Commands", note, ("configuration", "command"), tuple(rows))
 
 
 def _run(run: Run, report_data: ReportData) -> dict[str, Any]:

@@ -41,13 +41,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``slug`` names its files; ``note`` says what its numbers are."""
+    """A table of the report.
+
+    - ``slug`` names its files; ``note`` says what its numbers are
+    - ``below``: a line under it
+    - ``command``: what gives all of its runs again, where one command does
+    """
 
     slug: str
     title: str
     note: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    below: str = ""
+    command: str = ""
 
 
 def present(*tables: Table | None) -> tuple[Table, ...]:
@@ -78,14 +85,19 @@ def text(value: Value) -> str:
 
 
 def markdown(table: Table) -> str:
-    """Return title, note and table in Markdown; the last column names the runs by their hashes."""
+    """Return title, note, table and the line below it in Markdown.
+
+    The last column names the runs by their hashes.
+    """
     lines = [
         [*table.columns, "runs"],
         ["---"] * (len(table.columns) + 1),
         *([*map(text, row.cells), " ".join(map(short, row.sources))] for row in table.rows),
     ]
     body = "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines)
-    return f"**{table.title}.** {table.note}\n\n{body}\n"
+    below = f"\n{_markdown_cell(table.below)}\n" if table.below else ""
+    command = f"\nAgain: `{table.command}`\n" if table.command else ""
+    return f"**{table.title}.** {table.note}\n\n{body}\n{below}{command}"
 
 
 def csv_text(table: Table) -> str:
@@ -126,7 +138,8 @@ def latex(table: Table) -> str:
     for row in table.rows:
         cells = " & ".join(latex_escape(text(cell)) for cell in row.cells)
         lines.append(rf"{cells} \\ % {_one_line(' '.join(row.sources))}".rstrip(" %"))
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    below = [f"% {_one_line(table.below)}"] if table.below else []
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *below]) + "\n"
 
 
 _LATEX = {

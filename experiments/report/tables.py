@@ -1,22 +1,20 @@
 """The accuracy tables: the paper's Tables 1 and 2 beside ours, and one table per study."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crl.experiments.config.identity import flat_options
 from crl.experiments.metric_names import TEN_PERCENT, few_shot, few_shot_title, metric_title
 from crl.experiments.report import paper_numbers as paper
 from crl.experiments.report.configurations import (
     SeedGroup,
     configuration_names,
     differing,
-    reads_text,
 )
-from crl.experiments.report.load_runs import DatasetStudies, ReportData
+from crl.experiments.report.paper_lines import METHODS, paper_line_1, paper_line_2
+from crl.experiments.report.report_data import DatasetStudies, ReportData
 from crl.experiments.report.table_formats import (
     Row,
     Table,
-    Value,
     accuracy,
     measure,
     present,
@@ -26,64 +24,50 @@ from crl.experiments.report.table_formats import (
 from crl.experiments.storage.results import Run
 from crl.experiments.storage.subjects import result_options
 
-METHODS = {"supervised": ("sup", "supervised"), "unsupervised": ("unsup", "contrastive")}
 OURS = "ours: mean ± standard deviation over seeds (number of seeds)"
-PAPERS = "The paper's figures come from one run each and have no error bars."
 
 
 def table_1(studies: DatasetStudies) -> Table | None:
-    """Return TR, μ and μ-5 of supervised and unsupervised features; None without runs."""
+    """Return TR, μ and μ-5 of supervised and unsupervised features; None without runs.
+
+    The paper's figures have rows where the runs have its setting; otherwise a line names them.
+    """
     runs = {method: studies.runs("table1", method=method) for method in METHODS}
     all_runs = [run for group in runs.values() for run in group]
     if not all_runs:
         return None
     few = few_shot(all_runs[0].metrics)
     classifiers = {"TR": "linear", "μ": "mean", few_shot_title(few): few}
+    printed = {method: paper.in_print(paper.table_1, group) or {} for method, group in runs.items()}
     rows = []
     for metric in _metrics(all_runs):
         ours = (
             accuracy(runs[m], f"test.{c}.{metric}") for m in METHODS for c in classifiers.values()
         )
         rows.append(Row((metric_title(metric), "ours", *ours), configuration_names(all_runs)))
-        rows += _paper_rows_1(runs, metric, "wiki3029" if reads_text(all_runs[0]) else "cifar100")
+        theirs = [value for m in METHODS for value in printed[m].get(metric, (None,) * 3)]
+        rows += _with_numbers([Row((metric_title(metric), "paper", *theirs))])
+    others = {m: group for m, group in runs.items() if group and not printed[m]}
     return Table(
         f"table1-{slug(studies.label)}",
         f"Table 1 on {studies.label}",
-        f"Accuracy in %; {OURS}. {PAPERS} "
-        "A row “paper, other setting” shows the paper's nearest data set and encoder.",
+        f"Accuracy in %; {OURS}.",
         (
             "metric",
             "whose",
             *(f"{short} {c}" for short, _ in METHODS.values() for c in classifiers),
         ),
         tuple(rows),
+        paper_line_1(others) if others else "",
+        studies.again("table1"),
     )
 
 
-def _paper_rows_1(runs: dict[str, tuple[Run, ...]], metric: str, nearest: str) -> list[Row]:
-    """Return the paper's figures of a metric: a row for its own setting, a row for others.
-
-    ``nearest``: the paper's data set that is shown beside another setting.
-    """
-    own: list[Value] = []
-    other: list[Value] = []
-    for method, (_, objective) in METHODS.items():
-        same = _in_print(paper.table_1, runs[method]) or {}
-        own += same.get(metric, (None,) * 3)
-        others = {} if same or not runs[method] else paper.TABLE_1[nearest, objective]
-        other += others.get(metric, (None,) * 3)
-    title, label = metric_title(metric), f"paper, other setting ({paper.TITLES[nearest]})"
-    return _with_numbers([Row((title, "paper", *own)), Row((title, label, *other))])
-
-
-def _in_print(figure: Callable[..., Any], runs: Sequence[Run]) -> Any:
-    """Return the paper's figure for these runs; None unless every run has the paper's setting."""
-    figures = [figure(flat_options(run.config), run.result) for run in runs]
-    return figures[0] if figures and all(figures) else None
-
-
 def table_2(studies: DatasetStudies) -> Table | None:
-    """Return the accuracy of CURL and QT by block size; None without runs."""
+    """Return the accuracy of CURL and QT by block size; None without runs.
+
+    The paper's figures have a row where the runs have its setting; otherwise a line names them.
+    """
     all_runs = [run for cell in studies.cells.get("table2", ()) for run in cell.runs]
     if not all_runs:
         return None
@@ -95,29 +79,19 @@ def table_2(studies: DatasetStudies) -> Table | None:
         if sources := configuration_names(run for runs in groups for run in runs):
             ours = (accuracy(runs, metric) for runs in groups)
             rows.append(Row((method, "ours", *ours), sources))
-    rows += _paper_rows_2(studies, sizes, reads_text(all_runs[0]))
+    curl = (studies.runs("table2", method="CURL", block_size=b) for b in sizes)
+    printed = [paper.in_print(paper.table_2, runs) for runs in curl]
+    rows += _with_numbers([Row(("CURL", "paper", *printed))])
     return Table(
         f"table2-{slug(studies.label)}",
         f"Table 2 on {studies.label}",
-        f"{title} in %; {OURS}. {PAPERS} On IMDb its figures are accuracies of sentiment. Our QT "
-        "treats an anchor and its b positives as a block of 1 + b similar points, so that both "
-        "methods see the same points.",
+        f"{title} in %; {OURS}. Our QT treats an anchor and its b positives as a block of 1 + b "
+        "similar points, so that both methods see the same points.",
         ("method", "whose", *(f"b = {b}" for b in sizes)),
         tuple(rows),
+        "" if any(printed) else paper_line_2(all_runs),
+        studies.again("table2"),
     )
-
-
-def _paper_rows_2(studies: DatasetStudies, sizes: list[int], text: bool) -> list[Row]:
-    """Return the paper's figures: for its own setting, and for all others of the same modality."""
-    own = [
-        _in_print(paper.table_2, studies.runs("table2", method="CURL", block_size=b)) for b in sizes
-    ]
-    rows = [Row(("CURL", "paper", *own))]
-    for (dataset, method), figure_at in paper.TABLE_2.items():
-        if text == (dataset != "cifar100") and not (dataset == "wiki3029" and any(own)):
-            label = f"paper, other setting ({paper.TITLES[dataset]})"
-            rows.append(Row((method, label, *(figure_at.get(b) for b in sizes))))
-    return _with_numbers(rows)
 
 
 def _with_numbers(rows: list[Row]) -> list[Row]:
@@ -145,6 +119,7 @@ def labels_table(studies: DatasetStudies) -> Table | None:
         "penalty.",
         ("encoder", "classifier", *map(metric_title, metrics)),
         tuple(rows),
+        command=studies.again("labels"),
     )
 
 
@@ -170,7 +145,13 @@ _STUDIES = {
 def study_tables(studies: DatasetStudies) -> tuple[Table, ...]:
     """Return the tables of Figure 2's studies and of the ablations, those that have runs."""
     tables = (
-        study_table(f"{study}-{slug(studies.label)}", f"{title} on {studies.label}", note, cells)
+        study_table(
+            f"{study}-{slug(studies.label)}",
+            f"{title} on {studies.label}",
+            note,
+            cells,
+            command=studies.again(study),
+        )
         for study, (title, note) in _STUDIES.items()
         if (cells := studies.cells.get(study))
     )
@@ -186,6 +167,7 @@ def study_table(
     note: str,
     cells: Sequence[SeedGroup],
     classifiers: Mapping[str, str] = MEAN_ALONE,
+    command: str = "",
 ) -> Table | None:
     """Return a table with one row per cell; None without runs.
 
@@ -220,6 +202,7 @@ def study_table(
         f"{note} Accuracy on the test points in %, and the loss on the dev points; {OURS}.",
         (*axes, *columns.values(), "dev loss"),
         tuple(rows),
+        command=command,
     )
 
 

@@ -2,7 +2,7 @@
 
 from crl.experiments.metric_names import BOUNDS
 from crl.experiments.report.configurations import configuration_names
-from crl.experiments.report.load_runs import ReportData
+from crl.experiments.report.report_data import ReportData
 from crl.experiments.report.table_formats import Row, Table, measure
 from crl.experiments.storage.results import Run
 

@@ -1,5 +1,7 @@
 """``crl report`` on the command line."""
 
+import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from crl.cli.main import main
+from crl.experiments.config.compose import compose_config
+from crl.experiments.config.identity import run_name
 
 
 def test_a_real_run_is_reported(
@@ -19,6 +23,14 @@ def test_a_real_run_is_reported(
     (line,) = [line for line in printed.splitlines() if line.endswith("The bounds hold")]
     assert line.split()[:3] == ["confirmed", "glyphs", "11"]
     assert (tmp_path / "report" / "report.md").exists()
+
+
+def test_the_command_of_a_real_run_composes_to_its_name(finished_run: Path, tmp_path: Path) -> None:
+    assert main(["report", str(finished_run), f"out={tmp_path}"]) == 0
+    (row,) = csv.DictReader((tmp_path / "tables" / "commands.csv").open(encoding="utf-8"))
+    crl, train, *overrides = shlex.split(row["command"])
+    assert (crl, train) == ("crl", "train")
+    assert run_name(compose_config(overrides)) == row["runs"]
 
 
 def test_torch_is_never_imported(finished_run: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def _result(classes: int) -> dict[str, Any]:
         (["experiment=table1_cifar100", "encoder.dimension=10"], False),
         (["experiment=table1_cifar100", "objective.normalize=true"], False),
         (["experiment=table1_cifar100", "dataset.train_fraction=0.1"], False),
+        (["experiment=table1_cifar100", "training.steps=39999"], False),
         ([], False),
     ],
 )

@@ -140,7 +140,7 @@ def test_sweeps_of_one_title_are_told_apart_by_their_commands(
         manifest = Manifest("sweep seed=0", command, (Study("sweep", "glyphs", (cell,)),))
         write_manifest(tmp_path / str(steps) / "sweep.study.json", manifest)
     wanted = [f"sweep seed=0 (training.steps={steps})" for steps in (20, 40)]
-    titles = [title for title, _ in load_report_data([tmp_path]).sweeps]
+    titles = [sweep.title for sweep in load_report_data([tmp_path]).sweeps]
     assert titles == [f"{title}, glyphs" for title in wanted]
     assert main(["status", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

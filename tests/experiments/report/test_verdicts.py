@@ -9,6 +9,7 @@ from crl.experiments.report.verdicts import (
     CONFIRMED,
     NOT_CONFIRMED,
     NOT_TESTABLE,
+    Bar,
     Comparison,
     decide,
 )
@@ -24,8 +25,8 @@ ONE = Interval(2, -math.inf, math.inf, 1)
         ([UP], {}, CONFIRMED, ""),
         ([DOWN], {}, NOT_CONFIRMED, "the opposite holds"),
         ([BOTH], {}, NOT_CONFIRMED, "both sides"),
-        ([BOTH], {"bar": -1.5}, CONFIRMED, ""),
-        ([UP], {"bar": 1}, NOT_CONFIRMED, "both sides"),  # an end on the bar is not beyond it
+        ([BOTH], {"value": -1.5}, CONFIRMED, ""),
+        ([UP], {"value": 1}, NOT_CONFIRMED, "both sides"),  # an end on the bar is not beyond it
         ([DOWN], {"below": True}, CONFIRMED, ""),
         ([UP], {"below": True}, NOT_CONFIRMED, "the opposite holds"),
         ([UP, UP], {}, CONFIRMED, ""),
@@ -42,6 +43,6 @@ def test_the_rule(
     intervals: list[Interval | None], options: dict[str, Any], verdict: str, why: str
 ) -> None:
     comparisons = [Comparison(f"comparison {i}", interval) for i, interval in enumerate(intervals)]
-    decided, reason = decide(comparisons, **options)
+    decided, reason = decide(comparisons, Bar(**options))
     assert decided == verdict
     assert why in reason and bool(why) == bool(reason)

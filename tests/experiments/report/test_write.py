@@ -14,13 +14,19 @@ def test_every_study_has_its_table_and_figure(report: Path) -> None:
     assert figures == {
         f"{n}-glyphs"
         for n in ("fig2a", "fig2c", "table2", "collisions", "budget-negatives", "bounds")
-    }
+    } | {"claims"}
     tables = {path.stem for path in (report / "tables").glob("*.csv")}
     wanted = {
         f"{n}-glyphs"
         for n in ("table1", "table2", "labels", "fig2a", "collisions", "budget", "other")
     }
-    assert tables == wanted | {"claims", "theory", "bounds", "sweep-1-test-glyphs"}
+    assert tables == wanted | {
+        "claims",
+        "commands",
+        "theory",
+        "bounds",
+        "sweep-1-test-glyphs",
+    }
 
 
 def test_figures_have_a_title_real_text_and_colours_of_their_own(report: Path) -> None:
