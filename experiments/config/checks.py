@@ -123,7 +123,7 @@ def _check_names(config: Config) -> None:
 def _check_points(config: Config) -> None:
     reads, holds = ENCODERS[config.encoder.name].points, DATASETS[config.dataset.name].points
     if reads != holds:
-        fitting = ", ".join(name for name, entry in ENCODERS.items() if entry.points == holds)
+        fitting = ", ".join(n for n, entry in ENCODERS.known().items() if entry.points == holds)
         raise ConfigError(
             f"encoder={config.encoder.name} reads {reads}, but dataset={config.dataset.name} holds "
             f"{holds}; choose encoder={fitting}"

@@ -15,6 +15,7 @@ from omegaconf import MISSING
 
 from crl.data.files.cache import expand_user
 from crl.data.files.class_folders import count_classes
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.option import Choice, option
 
 _NOT_LOADED = (
@@ -246,7 +247,7 @@ class IMDbConfig(LabelledDocumentsConfig):
     root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
 
 
-DATASETS = {
+_OWN = {
     "glyphs": Choice(GlyphsConfig, "crl.data.datasets.glyphs:load_glyphs", "images"),
     "docstrings": Choice(
         DocstringsConfig, "crl.data.datasets.docstrings:load_docstrings", "sentences"
@@ -271,3 +272,10 @@ DATASETS = {
         "sentences",
     ),
 }
+
+DATASETS = Choices(
+    "dataset",
+    dict.fromkeys(("images", "sentences", "features"), DatasetConfig),
+    _OWN,
+    "crl.datasets",
+)

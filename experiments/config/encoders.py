@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.option import Choice, option
 
 
@@ -128,7 +129,7 @@ class GRUConfig(SentenceEncoderConfig):
     dropout: float = option(0.3, least=0, below=1)
 
 
-ENCODERS = {
+_OWN = {
     "vgg16": Choice(VGG16Config, "crl.encoders.vgg16:VGG16", "images"),
     "small_cnn": Choice(SmallCNNConfig, "crl.encoders.small_cnn:SmallCNN", "images"),
     "torchvision": Choice(
@@ -141,3 +142,10 @@ ENCODERS = {
         SentenceEncoderConfig, "crl.encoders.bag_of_words:BagOfWords", "sentences"
     ),
 }
+
+ENCODERS = Choices(
+    "encoder",
+    {"images": EncoderConfig, "sentences": SentenceEncoderConfig, "features": EncoderConfig},
+    _OWN,
+    "crl.encoders",
+)

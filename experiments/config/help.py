@@ -17,7 +17,7 @@ _ORDER = (
 def group_lines() -> Iterator[str]:
     """Give two lines for each group: its choices, and what it decides."""
     readers: dict[str, list[str]] = {}
-    for name, choice in ENCODERS.items():
+    for name, choice in ENCODERS.known().items():
         readers.setdefault(choice.points, []).append(name)
     meanings = {
         "dataset": "where points come from",
@@ -38,7 +38,7 @@ def option_lines() -> Iterator[str]:
         for name, (spec, owners) in options.items():
             is_group = not group and not spec.metadata
             if name.rpartition(".")[0] == group and spec.name != "name" and not is_group:
-                limited = 0 < len(owners) < len(GROUPS.get(group, ()))
+                limited = 0 < len(owners) < (len(GROUPS[group].known()) if group in GROUPS else 0)
                 limit = f"   [{', '.join(owners)}]" if limited else ""
                 yield f"  {_option(name, spec)}{limit}"
 

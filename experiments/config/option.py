@@ -1,5 +1,6 @@
 """An option with its bounds, and a choice with its options. Imports no torch."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 
 def option(
     default: Any,
+    line: str = "",
     *,
     least: float | None = None,
     most: float | None = None,
@@ -19,11 +21,13 @@ def option(
 ) -> Any:
     """A field with bounds: inclusive (least, most) or exclusive (above, below).
 
-    The bounds of a list hold for each item. ``package``: the package that the option needs.
-    ``changes_result``: False if no number can depend on the option. ``new``: True if runs are named
-    as before the option came while it has its default, which does what was done then.
+    ``line``: what the option does, for help. The bounds of a list hold for each item. ``package``:
+    the package that the option needs. ``changes_result``: False if no number can depend on the
+    option. ``new``: True if runs are named as before the option came while it has its default,
+    which does what was done then.
     """
     metadata: dict[str, Any] = {
+        "line": line,
         "least": least,
         "most": most,
         "above": above,
@@ -41,15 +45,20 @@ class Choice:
     """A choice of a group, such as a data set, behind its name on the command line.
 
     ``options``: the dataclass of its options, which states their defaults. ``target``: the class or
-    function behind it, as ``package.module:name``; it is imported when a run uses it. ``points``:
-    what a data set holds or an encoder reads ("images", "sentences" or "features").
+    function behind it, or its ``package.module:name``, which is imported when a run uses it.
+    ``points``: what a data set holds or an encoder reads ("images", "sentences" or "features").
+    ``defaults``: what an installed data set changes elsewhere, by names as on the command line:
+    ``{"encoder": "gru", "training.steps": 300}``.
     """
 
     options: type
-    target: str = ""
+    target: str | Callable[..., Any] = ""
     points: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Import the target."""
+        """Return the target; import it first if it is only named."""
+        if callable(self.target):
+            return self.target
         module, _, name = self.target.partition(":")
         return getattr(import_module(module), name)
