@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
+from crl.experiments.config.installed import check_answers
 from crl.experiments.config.messages import choices
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.quoting import PATHS
@@ -59,6 +60,7 @@ def check_config(config: Config) -> None:
     for name, value, spec in _options_of(config):
         _check_bounds(name, value, spec)
     _check_names(config)
+    check_answers(config)
     _check_points(config)
     _check_imbalance(config.dataset)
     _check_objective(config)

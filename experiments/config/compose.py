@@ -24,7 +24,7 @@ from crl.experiments.config.checks import (
     check_installed,
     check_paths,
 )
-from crl.experiments.config.installed import check_choices, check_offered, register_installed
+from crl.experiments.config.installed import check_offered, check_own, register_installed
 from crl.experiments.config.messages import (
     CONFIG_DIR,
     check_importing,
@@ -98,7 +98,7 @@ def compose_config(overrides: Sequence[str]) -> Config:
             raise ConfigError(
                 f"{' '.join(overrides)}: these options cannot be put together ({why})"
             ) from error
-    check_choices(config)
+    check_own(config)
     check_config(config)
     check_paths(config)
     mark_defaults(config, {override.key_or_group for override in parsed})

@@ -81,8 +81,8 @@ def _with_defaults(name: str, choice: Choice) -> dict[str, Any]:
     defaults += [{f"override /{key}": value} for key, value in given.items() if key in GROUPS]
     options = OmegaConf.create()
     for key, value in given.items():
+        _check_default(name, choice.points, key, value)
         if key not in GROUPS:
-            _check_default(name, choice.points, key, value)
             OmegaConf.update(options, key, value)
     return {"defaults": defaults, **OmegaConf.to_container(options)}  # type: ignore[dict-item]
 
@@ -90,6 +90,8 @@ def _with_defaults(name: str, choice: Choice) -> dict[str, Any]:
 def _check_default(name: str, points: str, key: str, value: Any) -> None:
     """Raise ChoiceError unless every configuration has the option, and the value is of its type."""
     group, _, option = key.partition(".")
+    if option == "" and group in GROUPS and group != "dataset" and value in GROUPS[group]:
+        return
     bases = GROUPS[group].bases if group in GROUPS and group != "dataset" else {}
     schema = SECTIONS.get(group) or bases.get(points) or bases.get("")
     try:
@@ -101,11 +103,16 @@ def _check_default(name: str, points: str, key: str, value: Any) -> None:
         ) from error
 
 
-def check_choices(config: Config) -> None:
-    """Raise ChoiceError for an installed choice whose options cannot answer, or one of two."""
+def check_own(config: Config) -> None:
+    """Raise ChoiceError if an installed package offers one of crl's own choices too."""
+    for group, choices in GROUPS.items():
+        choices.check_own(getattr(config, group).name)
+
+
+def check_answers(config: Config) -> None:
+    """Raise ChoiceError if the options of an installed choice cannot answer what crl asks them."""
     for group, choices in GROUPS.items():
         options = getattr(config, group)
-        choices.check_own(options.name)
         for question in _QUESTIONS.get(group, ()) if options.name not in choices.own else ():
             try:
                 answer = getattr(options, question)

@@ -68,7 +68,8 @@ WHOLE = """
 import torch
 from torch import nn
 from crl.extending import (
-    Dataset, Images, Objective, Split, Standardise, TupleSampler, Vectors, split_off,
+    Dataset, Images, Objective, Split, Standardise, TextOptions, TupleSampler, Vectors, split_off,
+    text_dataset,
 )
 
 def load(*, dev_fraction, split_seed):
@@ -95,10 +96,11 @@ class Pull(Objective):
 class PullConfig(ObjectiveConfig):
     pass
 
+DATA = ENCODER = None
 {changed}
 
-DATA = Choice(ImagesConfig, load, "images")
-ENCODER = Choice(EncoderConfig, Encoder, "images")
+DATA = DATA or Choice(ImagesConfig, load, "images")
+ENCODER = ENCODER or Choice(EncoderConfig, Encoder, "images")
 OBJECTIVE = Choice(PullConfig, Pull)
 """
 
@@ -130,6 +132,54 @@ def test_a_run_of_a_package_is_like_any_other(
     capsys.readouterr()
     assert main(["train", "dataset=mine", "dataset.roots=1"]) == 2
     assert "dataset.roots: no such option" in capsys.readouterr().err
+
+
+KINDS = {
+    "sentences": """
+def load(*, lowercase, max_words, min_count, dev_fraction, split_seed, test_fraction):
+    options = TextOptions(lowercase=lowercase, max_words=max_words, min_count=1, dev_fraction=0.2,
+                          split_seed=split_seed, test_fraction=test_fraction)
+    words = ["one", "two", "three", "four"]
+    texts = {name: [f"{name} {a} {b}" for a in words for b in words] for name in ("x", "y")}
+    return text_dataset("text", texts, options)
+
+class Encoder(nn.Module):
+    def __init__(self, dimension, vectors, frozen, dropout):
+        super().__init__()
+        self.embedding = nn.Embedding.from_pretrained(vectors, freeze=frozen)
+        self.linear = nn.Linear(vectors.shape[1], dimension)
+
+    def forward(self, words):
+        return self.linear(self.embedding(words).mean(1))
+
+DATA = Choice(TextConfig, load, "sentences")
+ENCODER = Choice(SentenceEncoderConfig, Encoder, "sentences")
+""",
+    "features": """
+def load(*, dev_fraction, split_seed):
+    split = Split.from_labels(Vectors(torch.eye(4).repeat(5, 1)), torch.arange(20) % 2, 2)
+    return Dataset("rings", ["a", "b"], split, split, split)
+
+DATA = Choice(LabelledConfig, load, "features")
+ENCODER = Choice(EncoderConfig, lambda dimension: nn.Linear(4, dimension), "features")
+""",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_and_features_train_too(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["encoder.embedding_dim=4"] if kind == "sentences" else []
+    assert train(f"of_{kind}", KINDS[kind], tmp_path, monkeypatch, *options) == 0
+    (result,) = tmp_path.rglob("result.json")
+    assert main(["evaluate", str(result.parent), "evaluation.shots=1", "runtime.device=cpu"]) == 0
+    assert main(["train", f"dataset=of_{kind}", "encoder=small_cnn"]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"holds {kind}; choose encoder=" in line and f"of_{kind}" in line
 
 
 def test_a_run_is_reported_without_its_package(

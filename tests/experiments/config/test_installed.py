@@ -161,6 +161,16 @@ FAULTS = {
         'A = Choice(ImagesConfig, "p:f", "images", {"training.steps": "many"})',
         "gives training.steps=many as a default, which no run takes",
     ),
+    "a default choice that nobody offers": (
+        "datasets",
+        'A = Choice(ImagesConfig, "p:f", "images", {"encoder": "alexa"})',
+        "gives encoder=alexa as a default, which no run takes",
+    ),
+    "another data set as a default": (
+        "datasets",
+        'A = Choice(ImagesConfig, "p:f", "images", {"dataset": "glyphs"})',
+        "gives dataset=glyphs as a default, which no run takes",
+    ),
     "an option that one encoder has": (
         "datasets",
         'A = Choice(ImagesConfig, "p:f", "images", {"encoder.width": 3})',
