@@ -35,6 +35,12 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+def test_the_options_of_the_documented_package_import_no_torch(python: Path) -> None:
+    code = "import sys, crl_digits, crl.experiments.config.compose; print('torch' in sys.modules)"
+    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_the_documented_package_trains(
     python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
