@@ -18,11 +18,12 @@ p, the share of random pairings with at least this alignment. All runs must have
 test points. They may differ in anything else.
 
   points=2000         test points to compare, drawn once (all of them if there are fewer)
-  neighbours=10       K
+  neighbours=10       nearest points of a point that are compared (K)
   permutations=100    random pairings for the null; p is at least 1 / (permutations + 1)
   out=PATH            folder for comparison.json and the figures: a heat map of each measure, and
                       alignment against accuracy (default: comparison/ in the first folder)
-  runtime.*, dataset.root=   as in crl evaluate
+  dataset.root=PATH   where the data are now, if they have moved
+  runtime.*           device, threads and so on: crl train --help runtime
 
 Examples
   crl compare outputs/runs/glyphs-small_cnn-*/seed0

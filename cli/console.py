@@ -1,6 +1,7 @@
 """Lines and tables of text for the console."""
 
 import codecs
+import shutil
 import sys
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
@@ -24,6 +25,11 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
     letters = error.object[error.start : error.end]
     escaped = (_SPELLED.get(x) or x.encode("ascii", "backslashreplace").decode() for x in letters)
     return "".join(escaped), error.end
+
+
+def line_width() -> int:
+    """The width of help in characters: that of the terminal, between 72 and 100."""
+    return max(72, min(shutil.get_terminal_size((100, 24)).columns, 100))
 
 
 def say(line: str) -> None:

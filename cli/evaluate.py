@@ -15,12 +15,16 @@ crl evaluate encoder=torchvision:MODEL dataset=NAME [OPTION=VALUE ...]
 Scores the encoder of a finished run again, or any frozen encoder.
 
 With RUN_DIR: prints the table and stores the scores under RUN_DIR/evaluations/. The run itself
-stays unchanged. Options: evaluation.*, dataset.root, runtime.*
+stays unchanged.
+
+  evaluation.*                tasks, classifiers and so on: crl train --help evaluation
+  dataset.root=PATH           where the data are now, if they have moved
+  runtime.*                   device, threads and so on: crl train --help runtime
 
 Without RUN_DIR: scores a frozen encoder in the same way as one trained by crl (TR, mu, mu-5, AVG-k,
 TOP-R, and the theory's quantities and bounds at objective.block_size, objective.negatives and
 objective.loss). Leaves a run folder for crl report, crl compare and crl geometry. This is the same
-as crl train objective=frozen.
+as crl train objective=frozen, and takes all its options.
 
   features=FILE               NPZ or safetensors file with train_features [n, d], train_labels [n]
                               (whole numbers, bools or strings), test_features, test_labels and

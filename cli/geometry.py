@@ -19,7 +19,8 @@ prints the measured means alone.
   out=PATH   folder for geometry.json and the figures (default: geometry/ in the first folder): heat
              maps of the Gram matrices; for runs that differ in imbalance, also the minority's
              cosine against the imbalance
-  runtime.*, dataset.root=   as in crl evaluate
+  dataset.root=PATH   where the data are now, if they have moved
+  runtime.*           device, threads and so on: crl train --help runtime
 
 Columns
   NC1                   variance within classes over variance between class means; 0: collapsed

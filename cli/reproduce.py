@@ -24,6 +24,7 @@ the end.
   seeds=3           seeds 0, 1, 2 of every configuration
   workers=N         runs side by side (default: one per core; one if there is a CUDA device)
   output_dir=outputs
+                    folder of the runs and of the report
   cifar100=FOLDER wiki3029=FOLDER imdb=FOLDER
                     where the data are (default: $CRL_DATA, then a download)
   glove=FILE        GloVe vectors for Wiki-3029 and IMDb; scale=paper needs them

@@ -1,6 +1,6 @@
 """``crl train``: train an encoder, then evaluate it."""
 
-from crl.cli.console import say
+from crl.cli.console import line_width, say
 
 MULTIRUN = {"-m", "--multirun"}
 
@@ -29,12 +29,23 @@ run follows the other. Two launchers start several at once:
                                   number; needs pip install hydra-joblib-launcher)
   hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
 
-Groups (GROUP=CHOICE; a data set brings its own encoder, sizes and steps)
+Hydra's flags: --cfg, --info, --config-dir, --config-name, --package, --resolve, --shell-completion
+
+More help
+  crl train dataset=imdb --help       the options of these choices, with the values they then have
+  crl train --help objective          a group: each of its choices with its options
+  crl train --help training           a section: training, evaluation, runtime or run
+  crl train --help training.steps     an option
+
+Groups (a data set brings an encoder, sizes and steps along; * marks what is chosen here)
+
 {groups}
 
-Options (OPTION=VALUE; shown with the schema's default, which a data set may change)
 {options}
 """
+
+_OPTIONS = "Options (OPTION=VALUE; each is shown with the value that it has here)"
+_HELP = {"-h", "--help"}
 
 
 def run(arguments: list[str]) -> None:
@@ -73,8 +84,29 @@ def _sweep(arguments: list[str]) -> None:
         )
 
 
-def help_text() -> str:
-    """Return what ``crl train --help`` prints, with the choices and options that exist."""
-    from crl.experiments.config.help import group_lines, option_lines
+def show_help(arguments: list[str]) -> None:
+    """Print the help that ``--help`` asks for beside other arguments.
 
-    return USAGE.format(groups="\n".join(group_lines()), options="\n".join(option_lines()))
+    These are overrides, whose configuration is shown, and names of groups, sections or options,
+    which are shown alone. Raises ConfigError for a wrong one.
+    """
+    from crl.experiments.config.compose import combinations, compose_for_help
+    from crl.experiments.config.help import group_lines, option_lines, topic_lines
+    from crl.experiments.config.messages import is_launcher_option
+
+    given = [argument for argument in arguments if argument not in _HELP | MULTIRUN]
+    topics = [argument for argument in given if argument[:1].isalpha() and "=" not in argument]
+    overrides = [argument for argument in given if argument not in topics]
+    if MULTIRUN & set(arguments):  # the first run of the sweep
+        overrides = [o for o in overrides if not is_launcher_option(o.lstrip("+~"))]
+        overrides = combinations(overrides)[1][0]
+    config, width = compose_for_help(overrides), line_width()
+    if topics:
+        blocks = ["\n".join(topic_lines(topic, config, width)) for topic in topics]
+        print("\n\n".join(blocks))
+        return
+    options = "\n".join([_OPTIONS, "", *option_lines(config, width)])
+    if overrides:
+        print(f"{options}\n\nOther choices: crl train --help GROUP. Everything: crl train --help")
+    else:
+        print(USAGE.format(groups="\n".join(group_lines(config, width)), options=options))

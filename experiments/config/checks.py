@@ -9,15 +9,16 @@ from dataclasses import Field, fields, is_dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
 from crl.experiments.config.installed import check_answers
 from crl.experiments.config.messages import choices
+from crl.experiments.config.option import bounds_in_words, is_within
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.quoting import PATHS
-from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.schema import GROUPS, SECTIONS, Config
 from crl.experiments.config.tasks import check_tasks
 from crl.experiments.errors import ConfigError
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 DEVICES_OF_A_SWEEP = (
     "runtime.devices: each run of a sweep takes one; only a crl train by itself takes several"
 )
-_BOUNDS = {
-    "least": (lambda value, bound: value >= bound, "at least"),
-    "above": (lambda value, bound: value > bound, "above"),
-    "most": (lambda value, bound: value <= bound, "at most"),
-    "below": (lambda value, bound: value < bound, "below"),
-}
 
 
 def check_complete(config: DictConfig, prefix: str = "") -> None:
@@ -59,7 +54,9 @@ def check_config(config: Config) -> None:
     """Raise ConfigError for an option out of bounds, or for options that do not fit together."""
     for name, value, spec in _options_of(config):
         _check_bounds(name, value, spec)
-    _check_names(config)
+    for group in GROUPS:
+        options = getattr(config, group)
+        _check_name(group, options.name, type(options))
     check_answers(config)
     _check_points(config)
     _check_imbalance(config.dataset)
@@ -86,7 +83,39 @@ def _options_of(options: Any, prefix: str = "") -> "Iterator[tuple[str, Any, Fie
             yield f"{prefix}{spec.name}", value, spec
 
 
+def check_options(config: DictConfig) -> None:
+    """Raise ConfigError for an option out of bounds, or a name that was set by hand.
+
+    Options may be missing, or not fit together.
+    """
+    for group in GROUPS:
+        _check_name(group, config[group].name, OmegaConf.get_type(config, group))
+    for name, value, spec in composed_options(config):
+        if value != MISSING:
+            _check_bounds(name, value, spec)
+
+
+def composed_options(
+    config: DictConfig, prefix: str = ""
+) -> "Iterator[tuple[str, Any, Field[Any]]]":
+    """(full name, value, field) of every option of a composed configuration, or of a group in it.
+
+    The value of one that is missing is "???". The names of the choices are left out.
+    """
+    schema, values = OmegaConf.get_type(config), OmegaConf.to_container(config)
+    assert schema is not None and is_dataclass(schema) and isinstance(values, dict)
+    for spec in fields(schema):
+        if not prefix and spec.name in (*GROUPS, *SECTIONS):
+            yield from composed_options(config[spec.name], f"{spec.name}.")
+        elif spec.name != "name":
+            yield f"{prefix}{spec.name}", values[spec.name], spec
+
+
 def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
+    """Raise ConfigError unless the value keeps the bounds of the option, and is one of its choices.
+
+    Of a list every item must.
+    """
     if isinstance(value, list):
         if not value:
             raise ConfigError(f"{name}: an empty list; give at least one value, like {name}=[2]")
@@ -97,29 +126,25 @@ def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:
         return
     if value is None:
         return
-    bounds = spec.metadata
-    if bounds["choices"] is not None and value not in bounds["choices"]:
-        raise ConfigError(
-            f"{name}: no choice {value!r}; choose one of {', '.join(bounds['choices'])}"
-        )
+    allowed = spec.metadata.get("choices")
+    if allowed is not None and value not in allowed:
+        raise ConfigError(f"{name}: no choice {value!r}; choose one of {', '.join(allowed)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name}: {value} is not a finite number")
-    limits = {kind: bounds[kind] for kind in _BOUNDS if bounds[kind] is not None}
-    if not all(_BOUNDS[kind][0](value, limit) for kind, limit in limits.items()):
-        wanted = " and ".join(f"{_BOUNDS[kind][1]} {limit:g}" for kind, limit in limits.items())
-        raise ConfigError(f"{name}: {value} is out of bounds; it must be {wanted}")
+    if not is_within(value, spec.metadata):
+        raise ConfigError(
+            f"{name}: {value} is out of bounds; it must be {bounds_in_words(spec.metadata)}"
+        )
 
 
-def _check_names(config: Config) -> None:
+def _check_name(group: str, name: str, options: type | None) -> None:
     """Refuse a name that was set by hand instead of choosing the group."""
-    for group, entries in GROUPS.items():
-        options = getattr(config, group)
-        entry = entries.get(options.name)
-        if entry is None or entry.options is not type(options):
-            raise ConfigError(
-                f"{group}.name: {options.name!r} cannot be set; choose one with "
-                f"{group}={'|'.join(choices(group))}"
-            )
+    entry = GROUPS[group].get(name)
+    if entry is None or entry.options is not options:
+        raise ConfigError(
+            f"{group}.name: {name!r} cannot be set; choose one with "
+            f"{group}={'|'.join(choices(group))}"
+        )
 
 
 def _check_points(config: Config) -> None:
@@ -187,7 +212,7 @@ def check_paths(config: Config) -> None:
 def check_installed(config: Config) -> None:
     """Raise ConfigError for a tracker whose package is not installed."""
     for name, value, spec in _options_of(config):
-        package = spec.metadata["package"]
+        package = spec.metadata.get("package")
         if value and package is not None and not _is_installed(package):
             raise ConfigError(f"{name}: not installed; pip install 'crl[{package}]'")
 

@@ -1,11 +1,11 @@
 """Composing a configuration with Hydra, and reading a stored one."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from antlr4.error.Errors import RecognitionException
 from hydra import compose, initialize_config_dir
@@ -22,6 +22,7 @@ from crl.experiments.config.checks import (
     check_complete,
     check_config,
     check_installed,
+    check_options,
     check_paths,
 )
 from crl.experiments.config.installed import check_offered, check_own, register_installed
@@ -37,6 +38,8 @@ from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.config.tasks import check_tasks_early, mark_defaults
 from crl.experiments.errors import ConfigError
+
+Composed = TypeVar("Composed")
 
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
@@ -84,6 +87,35 @@ def _store(group: str, name: str, options: type) -> None:
 
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose the configuration that the command line describes. Raises ConfigError."""
+    config, given = _composed(overrides, typed)
+    check_own(config)
+    check_config(config)
+    check_paths(config)
+    mark_defaults(config, given)
+    check_tasks_early(config)
+    check_installed(config)  # a stored configuration is only read, so nothing need be installed
+    return config
+
+
+def compose_for_help(overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration without asking whether it can be run.
+
+    No file is looked for, no package need be installed, and an option may be missing. Raises
+    ConfigError for an override of no option, or with a value out of bounds.
+    """
+
+    def checked(config: DictConfig) -> DictConfig:
+        OmegaConf.resolve(config)
+        check_options(config)
+        return config
+
+    return _composed(overrides, checked)[0]
+
+
+def _composed(
+    overrides: Sequence[str], read: Callable[[DictConfig], Composed]
+) -> tuple[Composed, set[str]]:
+    """(what ``read`` makes of the composed configuration, the names that the overrides give)."""
     for given in overrides:
         check_single(given)
     overrides = list(for_hydra(overrides))
@@ -92,19 +124,13 @@ def compose_config(overrides: Sequence[str]) -> Config:
             parsed = OverridesParser.create(loader).parse_overrides(overrides)
             for override in parsed:
                 check_override(override)
-            config = typed(compose("train", overrides))
+            names = {override.key_or_group for override in parsed}
+            return read(compose("train", overrides)), names
         except _UNEXPECTED as error:
             why = str(error).split("\n")[0]
             raise ConfigError(
                 f"{' '.join(overrides)}: these options cannot be put together ({why})"
             ) from error
-    check_own(config)
-    check_config(config)
-    check_paths(config)
-    mark_defaults(config, {override.key_or_group for override in parsed})
-    check_tasks_early(config)
-    check_installed(config)  # a stored configuration is only read, so nothing need be installed
-    return config
 
 
 def typed(config: DictConfig) -> Config:

@@ -3,88 +3,46 @@
 To add a data set, write a module in data/datasets/, and add its options and its line in
 ``DATASETS`` here.
 
-A class attribute without a type is no option. It says what a kind of data set lacks, so that the
-code can ask every kind the same question. ``files_can_change``: whether it reads files that users
-may change, so that their content is compared before a finished run counts as the same.
+``files_can_change``: whether a data set reads files that users may change, so that their content is
+compared before a finished run counts as the same.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
-
-from omegaconf import MISSING
 
 from crl.data.files.cache import expand_user
 from crl.data.files.class_folders import count_classes
 from crl.experiments.config.choices import Choices
+from crl.experiments.config.dataset_kinds import (
+    DatasetConfig,  # noqa: F401  for whoever adds a data set
+    ImagesConfig,
+    LabelledConfig,
+    TextConfig,
+    WordsConfig,
+)
 from crl.experiments.config.option import Choice, option
 
-_NOT_LOADED = (
-    "name", "train_fraction", "augment",
-    "class_distribution", "class_sizes", "imbalance", "minority_share",
-)  # fmt: skip
+# What no dataset.root means.
+_NEEDED, _FETCHED = "one is needed", "searched in $CRL_DATA, then downloaded"
+_FOUND = "found by its name"  # a column
 
 
-@dataclass
-class DatasetConfig:
-    """The options of every data set.
-
-    ``train_fraction``: the share of the unlabelled points that training sees. ``dev_fraction``: the
-    share of the training points that is held out as dev points. ``split_seed``: which points these
-    are; it does not depend on the run's seed.
-    """
-
-    name: str = MISSING
-    train_fraction: float = option(1.0, above=0, most=1)
-    dev_fraction: float = option(0.1, above=0, below=1)
-    split_seed: int = option(0, least=0)
-
-    augment = "none"
-    class_distribution = "points"
-    class_sizes = "all"
-    imbalance = 1.0
-    minority_share = 0.5
-    points_are_means = False
-    files_can_change = False
-
-    def loader_arguments(self) -> dict[str, Any]:
-        """The options that the loader takes; the others change what it has loaded."""
-        names = [spec.name for spec in fields(self) if spec.name not in _NOT_LOADED]
-        return {name: getattr(self, name) for name in names}
-
-    def most_classes(self) -> int | None:
-        """The largest number of classes that the data can have, where it is known unread."""
-        return None
-
-
-@dataclass
-class LabelledConfig(DatasetConfig):
-    """Data sets whose latent classes are their labelled classes.
-
-    ``class_distribution``: rho, the distribution that classes are drawn from. ``class_sizes``: how
-    many training points each class keeps. ``imbalance``: the largest share over the smallest, for
-    both; the first classes are the largest. ``minority_share``: the share of small classes under
-    "step". See docs/beyond.md.
-    """
-
-    class_distribution: str = option("points", choices=("points", "uniform", "longtail", "step"))
-    class_sizes: str = option("all", choices=("all", "longtail", "step"))
-    imbalance: float = option(1.0, least=1, most=10_000)
-    minority_share: float = option(0.5, above=0, below=1)
-
-
-@dataclass
-class ImagesConfig(LabelledConfig):
-    """``augment``: flip and shift every image anew each time that training encodes it."""
-
-    augment: str = option("none", choices=("none", "shift", "flip_shift"))
+def _encoding() -> Any:
+    return option(
+        "guess",
+        "Encoding of text files, such as cp1250; guess takes UTF-8 where it fits.",
+        new=True,
+    )
 
 
 @dataclass
 class GlyphsConfig(ImagesConfig):
-    """Built-in images of 100 characters."""
+    """Built-in images of 100 characters, drawn in installed fonts."""
 
-    points_per_class: int = option(200, least=4)
-    test_per_class: int = option(30, least=1)
+    points_per_class: int = option(
+        200, "Training and dev images of a character.", unit="images", least=4
+    )
+    test_per_class: int = option(30, "Test images of a character.", unit="images", least=1)
 
     def most_classes(self) -> int:
         """100 characters are drawn."""
@@ -93,13 +51,13 @@ class GlyphsConfig(ImagesConfig):
 
 @dataclass
 class ClassIdsConfig(LabelledConfig):
-    """Classes whose points are all equal.
+    """Classes whose points are all equal, to see where an objective puts them.
 
     With ``encoder.embedding=learned`` each class has one free embedding.
     """
 
-    classes: int = option(5, least=2)
-    points_per_class: int = option(20, least=2)
+    classes: int = option(5, "How many classes there are.", unit="classes", least=2)
+    points_per_class: int = option(20, "Training points of a class.", unit="points", least=2)
 
     def most_classes(self) -> int:
         """As many as asked for."""
@@ -108,18 +66,24 @@ class ClassIdsConfig(LabelledConfig):
 
 @dataclass
 class FeaturesConfig(LabelledConfig):
-    """``root``: an NPZ or safetensors file of features that another program computed."""
+    """Features that another program computed, with labels."""
 
     files_can_change = True
-    root: str | None = None
+    root: str | None = option(
+        None,
+        "NPZ or safetensors file: train_features, train_labels, test_features, test_labels.",
+        null=_NEEDED,
+    )
 
 
 @dataclass
 class CIFAR100Config(ImagesConfig):
-    """``root``: the folder that holds ``cifar-100-python/``."""
+    """CIFAR-100: 60,000 photographs of 100 kinds of things."""
 
     # The data are published, so their place cannot change the result.
-    root: str | None = option(None, changes_result=False)
+    root: str | None = option(
+        None, "Folder that holds cifar-100-python/.", null=_FETCHED, changes_result=False
+    )
 
     def most_classes(self) -> int:
         """CIFAR-100 has 100."""
@@ -128,17 +92,20 @@ class CIFAR100Config(ImagesConfig):
 
 @dataclass
 class ImageFolderConfig(ImagesConfig):
-    """A folder of images, with a subfolder per class.
-
-    ``root`` holds ``<split>/<class>/*``, with splits called train, val or test, or ``<class>/*``,
-    which is split.
-    ``image_size``: pixels a side. ``test_fraction``: the share of test points of such a split.
-    """
+    """Your own images, in a folder per class."""
 
     files_can_change = True
-    root: str | None = None
-    image_size: int = option(32, least=8, most=512)
-    test_fraction: float = option(0.2, above=0, below=1)
+    root: str | None = option(
+        None,
+        "Folder of <split>/<class>/* (splits train, val, test), or of <class>/* to be split.",
+        null=_NEEDED,
+    )
+    image_size: int = option(
+        32, "Height and width that images are resized to.", unit="pixels", least=8, most=512
+    )
+    test_fraction: float = option(
+        0.2, "Share of each class that is test points, if there is no test split.", above=0, below=1
+    )
 
     def most_classes(self) -> int | None:
         """As many as there are class folders."""
@@ -146,88 +113,96 @@ class ImageFolderConfig(ImagesConfig):
 
 
 @dataclass
-class WordsConfig(DatasetConfig):
-    """``max_words``: longer sentences are cut. ``min_count``: rarer training words are unknown."""
-
-    lowercase: bool = True
-    max_words: int = option(50, least=1, most=10_000)
-    min_count: int = option(2, least=1)
-
-
-def _encoding() -> Any:
-    """The encoding of text files; "guess" takes UTF-8 where it fits and says what else it read."""
-    return option("guess", new=True)
-
-
-@dataclass
-class TextConfig(WordsConfig, LabelledConfig):
-    """``test_fraction``: the share of every document's sentences that are test points."""
-
-    test_fraction: float = option(0.2, above=0, below=1)
-
-
-@dataclass
 class DocstringsConfig(TextConfig):
-    """Sentences of the docstrings of installed Python modules; a module is a class."""
+    """Built-in text: sentences about installed Python modules; a module is a class."""
 
-    sentences_per_document: int = option(150, least=10)
+    sentences_per_document: int = option(
+        150, "Sentences of a module; modules with fewer are left out.", unit="sentences", least=10
+    )
 
 
 @dataclass
 class Wiki3029Config(TextConfig):
-    """``root``: the folder or archive of Wiki-3029's files, one article each."""
+    """Wiki-3029: sentences of 3,029 Wikipedia articles; an article is a class."""
 
     files_can_change = True
-    root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
+    root: str | None = option(  # published: see CIFAR100Config
+        None,
+        "Folder of files, an article each, one sentence a line; or an archive of it.",
+        null=_FETCHED,
+        changes_result=False,
+    )
     encoding: str = _encoding()
 
 
 @dataclass
 class DocumentsConfig(TextConfig):
-    """``root``: a folder of ``.txt`` files, one class each.
-
-    ``layout``: one sentence a line, or running text. ``min_sentences``: shorter documents are
-    dropped.
-    """
+    """Your own texts: sentences of .txt files; a file is a class."""
 
     files_can_change = True
-    root: str | None = None
-    layout: str = option("auto", choices=("auto", "lines", "running"))
-    min_sentences: int = option(50, least=10)
+    root: str | None = option(None, "Folder of .txt files.", null=_NEEDED)
+    layout: str = option(
+        "auto",
+        "What files hold: one sentence a line, or running text; auto finds out.",
+        choices=("auto", "lines", "running"),
+    )
+    min_sentences: int = option(
+        50, "Sentences that a file needs; shorter files are left out.", unit="sentences", least=10
+    )
     encoding: str = _encoding()
 
 
 @dataclass
 class LabelledSentencesConfig(TextConfig):
-    """``root``: a folder with a ``.txt`` file per class, or a ``.tsv``, ``.csv`` or ``.txt`` file
-    of labels and sentences, perhaps as train, dev and test.
-
-    ``label_column``, ``text_column``: of a table whose columns are not clear; a name, or a number
-    from 1.
-    """
+    """Your own sentences with labels; a label is a class."""
 
     files_can_change = True
-    root: str | None = None
-    label_column: str | None = None
-    text_column: str | None = None
+    root: str | None = option(
+        None,
+        "Folder with a .txt file per class, or a .tsv, .csv or .txt file with labels.",
+        null=_NEEDED,
+    )
+    label_column: str | None = option(
+        None, "Column of the labels in a table: a name, or a number from 1.", null=_FOUND
+    )
+    text_column: str | None = option(
+        None, "Column of the sentences in a table: a name, or a number from 1.", null=_FOUND
+    )
     encoding: str = _encoding()
 
 
 @dataclass
 class LabelledDocumentsConfig(WordsConfig):
-    """Labelled documents, and unlabelled ones whose sentences are the similar points.
+    """Your own labelled documents, beside unlabelled ones that training reads.
 
-    ``review``: "mean" makes a labelled document the mean of its sentences' features; "whole" makes
-    it one sentence of at most ``max_review_words`` words. ``min_sentences``: shorter unlabelled
-    documents are dropped. ``dev_fraction`` of the unlabelled documents give the dev loss;
-    ``train_fraction`` counts the others.
+    Similar points are sentences of an unlabelled document. ``dev_fraction`` of these documents give
+    the dev loss; ``train_fraction`` counts the others.
     """
 
     files_can_change = True
-    root: str | None = None
-    review: str = option("mean", choices=("mean", "whole"))
-    max_review_words: int = option(400, least=1, most=10_000)
-    min_sentences: int = option(2, least=1)
+    root: str | None = option(
+        None,
+        "Folder or archive of train/<class>/*.txt, test/<class>/*.txt and unsup/*.txt.",
+        null=_NEEDED,
+    )
+    review: str = option(
+        "mean",
+        "A labelled document is the mean of its sentences' features, or one whole sentence.",
+        choices=("mean", "whole"),
+    )
+    max_review_words: int = option(
+        400,
+        "Longest document that review=whole reads; the rest is cut off.",
+        unit="words",
+        least=1,
+        most=10_000,
+    )
+    min_sentences: int = option(
+        2,
+        "Sentences that an unlabelled document needs; shorter ones are left out.",
+        unit="sentences",
+        least=1,
+    )
     encoding: str = _encoding()
 
     def most_classes(self) -> int | None:
@@ -242,9 +217,14 @@ class LabelledDocumentsConfig(WordsConfig):
 
 @dataclass
 class IMDbConfig(LabelledDocumentsConfig):
-    """``root``: the folder that holds ``aclImdb/``, or an archive of it."""
+    """IMDb: 50,000 film reviews with a sentiment, beside 50,000 that training reads."""
 
-    root: str | None = option(None, changes_result=False)  # published: see CIFAR100Config
+    root: str | None = option(  # published: see CIFAR100Config
+        None,
+        "Folder that holds aclImdb/, or an archive of it.",
+        null=_FETCHED,
+        changes_result=False,
+    )
 
 
 _OWN = {

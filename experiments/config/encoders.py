@@ -10,15 +10,15 @@ from typing import Any
 from omegaconf import MISSING
 
 from crl.experiments.config.choices import Choices
-from crl.experiments.config.option import Choice, option
+from crl.experiments.config.option import Choice, changed, option
 
 
 @dataclass
 class EncoderConfig:
-    """The options of every encoder. ``dimension``: the number of its outputs."""
+    """The options of every encoder."""
 
     name: str = MISSING
-    dimension: int = option(100, least=1)
+    dimension: int = option(100, "How many features a point gets.", unit="features", least=1)
 
     @property
     def title(self) -> str:
@@ -38,35 +38,55 @@ class EncoderConfig:
 class VGG16Config(EncoderConfig):
     """VGG-16, the paper's encoder of CIFAR-100."""
 
-    batch_norm: bool = True
-    dropout: float = option(0.0, least=0, below=1)
+    batch_norm: bool = option(True, "Batch norm after every convolution.")
+    dropout: float = option(
+        0.0, "Share of the inputs of the last layer that training drops.", least=0, below=1
+    )
 
 
 @dataclass
 class SmallCNNConfig(EncoderConfig):
-    """``width``: channels of the first convolution."""
+    """Four convolutions and a linear layer, which a CPU trains in minutes."""
 
-    width: int = option(32, least=1)
+    width: int = option(
+        32,
+        "Width of the first convolution; the last is four times as wide.",
+        unit="channels",
+        least=1,
+    )
 
 
 @dataclass
 class FrozenEncoderConfig(EncoderConfig):
-    """``dimension``: 0 for whatever the encoder has."""
+    """An encoder that has a number of features of its own."""
 
-    dimension: int = option(0, least=0)
+    dimension: int = option(
+        0, "Leave this as it is: the encoder decides how many features a point gets.", least=0
+    )
+
+
+@dataclass
+class IdentityConfig(FrozenEncoderConfig):
+    """Features of another program, as they are."""
 
 
 @dataclass
 class TorchvisionConfig(FrozenEncoderConfig):
-    """A torchvision classifier without its last layer.
+    """A torchvision classifier without its last layer: encoder=torchvision:MODEL."""
 
-    ``weights``: "random", "download" (torchvision's default weights) or a file of weights.
-    ``image_size``: pixels a side that images are resized to.
-    """
-
-    model: str = "resnet18"
-    weights: str = "download"
-    image_size: int = option(224, least=8, most=1024)
+    dimension: int = option(
+        0,
+        "Features of a linear layer that is put on top; zero adds none.",
+        unit="features",
+        least=0,
+    )
+    model: str = option("resnet18", "Name of the model in torchvision, such as vit_b_16.")
+    weights: str = option(
+        "download", "Where the weights come from: download, random, or a .pt or .safetensors file."
+    )
+    image_size: int = option(
+        224, "Height and width that images are resized to.", unit="pixels", least=8, most=1024
+    )
 
     @property
     def title(self) -> str:
@@ -80,12 +100,9 @@ class TorchvisionConfig(FrozenEncoderConfig):
 
 @dataclass
 class InstalledConfig(FrozenEncoderConfig):
-    """An encoder that an installed package offers in the entry-point group ``crl.encoders``.
+    """An encoder that an installed package offers: encoder=installed:NAME."""
 
-    ``model``: its name.
-    """
-
-    model: str = ""
+    model: str = option("", "Name of the entry point in the group crl.encoders.")
 
     @property
     def title(self) -> str:
@@ -95,18 +112,28 @@ class InstalledConfig(FrozenEncoderConfig):
 
 @dataclass
 class SentenceEncoderConfig(EncoderConfig):
-    """``embedding``: where word vectors come from.
+    """The options of every encoder of sentences."""
 
-    "glove" reads ``glove_path``; "corpus" learns them from the co-occurrences of the training
-    split; "learned" trains them with the encoder.
-    """
-
-    dimension: int = option(300, least=1)
-    embedding: str = option("corpus", choices=("corpus", "glove", "learned"))
-    embedding_dim: int = option(300, least=1)
-    glove_path: str | None = None
-    frozen: bool = True
-    dropout: float = option(0.0, least=0, below=1)
+    dimension: int = changed(EncoderConfig, "dimension", 300)
+    embedding: str = option(
+        "corpus",
+        "Word vectors: learned first, on the training text; read from a file; or trained along.",
+        choices=("corpus", "glove", "learned"),
+    )
+    embedding_dim: int = option(
+        300, "Length of a word vector; a file of vectors has its own.", unit="numbers", least=1
+    )
+    glove_path: str | None = option(
+        None,
+        "Text file of word vectors of GloVe, word2vec or fastText; may be packed by gzip.",
+        null="embedding=glove needs one",
+    )
+    frozen: bool = option(
+        True, "Keep the word vectors as they are; learned ones are always trained."
+    )
+    dropout: float = option(
+        0.0, "Share of the mean vector's numbers that training drops.", least=0, below=1
+    )
 
     def files(self) -> dict[str, str]:
         """The file of word vectors, if they come from one."""
@@ -123,10 +150,19 @@ class SentenceEncoderConfig(EncoderConfig):
 
 @dataclass
 class GRUConfig(SentenceEncoderConfig):
-    """The paper's encoder of text."""
+    """A recurrent network that reads word by word, the paper's encoder of text."""
 
-    bidirectional: bool = True
-    dropout: float = option(0.3, least=0, below=1)
+    bidirectional: bool = option(
+        True, "Read sentences from both ends; each direction gives half of the features."
+    )
+    dropout: float = option(
+        0.3, "Share of the word vectors' numbers that training drops.", least=0, below=1
+    )
+
+
+@dataclass
+class BagOfWordsConfig(SentenceEncoderConfig):
+    """The mean of a sentence's word vectors, then a linear layer."""
 
 
 _OWN = {
@@ -136,11 +172,9 @@ _OWN = {
         TorchvisionConfig, "crl.encoders.torchvision_model:TorchvisionModel", "images"
     ),
     "installed": Choice(InstalledConfig, "crl.encoders.installed:Installed", "images"),
-    "identity": Choice(FrozenEncoderConfig, "crl.encoders.identity:Identity", "features"),
+    "identity": Choice(IdentityConfig, "crl.encoders.identity:Identity", "features"),
     "gru": Choice(GRUConfig, "crl.encoders.gru:GRUEncoder", "sentences"),
-    "bag_of_words": Choice(
-        SentenceEncoderConfig, "crl.encoders.bag_of_words:BagOfWords", "sentences"
-    ),
+    "bag_of_words": Choice(BagOfWordsConfig, "crl.encoders.bag_of_words:BagOfWords", "sentences"),
 }
 
 ENCODERS = Choices(

@@ -16,15 +16,27 @@ from crl.experiments.config.option import Choice, option
 class ObjectiveConfig:
     """The options of every objective.
 
-    ``contrastive`` minimises the unsupervised loss ``L_un`` of this ``loss``, ``block_size`` (b)
-    and ``negatives`` (k). For the other objectives that loss is only measured.
+    ``contrastive`` minimises the unsupervised loss ``L_un`` of this ``loss``, ``block_size`` and
+    ``negatives``. For the other objectives that loss is only measured.
     """
 
     name: str = MISSING
-    loss: str = option("logistic", choices=("logistic", "hinge"))
-    block_size: int = option(2, least=1)
-    negatives: int = option(4, least=1)
-    negative_source: str = option("pooled", choices=("pooled", "fresh"))
+    loss: str = option(
+        "logistic",
+        "Loss of a tuple: an anchor, the points similar to it, and its negatives.",
+        choices=("logistic", "hinge"),
+    )
+    block_size: int = option(
+        2, "How many similar points are averaged into one positive or negative (b).", least=1
+    )
+    negatives: int = option(
+        4, "How many random negatives each anchor is told apart from (k).", least=1
+    )
+    negative_source: str = option(
+        "pooled",
+        "Negatives are taken from other tuples of the batch, or drawn fresh for each tuple.",
+        choices=("pooled", "fresh"),
+    )
 
     trains = True
     reads_labels = False
@@ -42,28 +54,31 @@ class ObjectiveConfig:
 
 @dataclass
 class ContrastiveConfig(ObjectiveConfig):
-    """The paper's objective.
+    """The paper's objective: similar points score higher than negatives."""
 
-    ``collisions=false`` draws no negative of the anchor's class; the paper's theory is about
-    collisions. ``normalize`` scales features to length 1; the paper does not.
-    """
-
-    collisions: bool = True
-    normalize: bool = False
+    collisions: bool = option(
+        True, "Negatives may have the anchor's own class by chance; the theory is about that."
+    )
+    normalize: bool = option(False, "Scale features to length 1, which the paper does not.")
 
     minimises_unsupervised_loss = True
 
 
 @dataclass
 class QuickThoughtsConfig(ObjectiveConfig):
-    """``encoders``: with 2, a second encoder reads the candidates; features of both are joined."""
+    """Quick Thoughts: similar points are picked out of the whole batch."""
 
-    encoders: int = option(1, least=1, most=2)
+    encoders: int = option(
+        1,
+        "Of two encoders, the second reads the candidates; the features of both are joined.",
+        least=1,
+        most=2,
+    )
 
 
 @dataclass
 class SupervisedConfig(ObjectiveConfig):
-    """The supervised baseline.
+    """The supervised baseline: a softmax layer on the encoder predicts labels.
 
     It trains on as many points a step as the other objectives encode with pooled negatives.
     """

@@ -1,15 +1,18 @@
 """An option with its bounds, and a choice with its options. Imports no torch."""
 
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import Any
 
 
 def option(
     default: Any,
-    line: str = "",
+    line: str,
     *,
+    unit: str = "",
+    null: str = "",
     least: float | None = None,
     most: float | None = None,
     above: float | None = None,
@@ -19,25 +22,53 @@ def option(
     changes_result: bool = True,
     new: bool = False,
 ) -> Any:
-    """A field with bounds: inclusive (least, most) or exclusive (above, below).
+    """A field with a line of help, and bounds: inclusive (least, most), exclusive (above, below).
 
-    ``line``: what the option does, for help. The bounds of a list hold for each item. ``package``:
-    the package that the option needs. ``changes_result``: False if no number can depend on the
-    option. ``new``: True if runs are named as before the option came while it has its default,
-    which does what was done then.
+    ``line``: what the option does, one sentence of at most 90 characters; help adds the value, the
+    ``unit``, the bounds, the choices and what ``null`` means. The bounds of a list hold for each
+    item. ``package``: the package that the option needs. ``changes_result``: False if no number can
+    depend on the option. ``new``: True if runs are named as before the option came while it has its
+    default, which does what was done then.
     """
-    metadata: dict[str, Any] = {
-        "line": line,
-        "least": least,
-        "most": most,
-        "above": above,
-        "below": below,
-        "choices": choices,
-    }
+    metadata: dict[str, Any] = {"line": line, "unit": unit, "null": null}
+    metadata |= {"least": least, "most": most, "above": above, "below": below, "choices": choices}
     metadata |= {"package": package, "changes_result": changes_result, "new": new}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def changed(options: type, name: str, default: Any) -> Any:
+    """The option of this name of a parent class, with another default."""
+    (spec,) = (spec for spec in fields(options) if spec.name == name)
+    return field(default=default, metadata=spec.metadata)
+
+
+# Bound -> whether a value keeps it, and how it is said.
+_BOUNDS: dict[str, tuple[Callable[[Any, float], bool], str]] = {
+    "least": (operator.ge, "at least"),
+    "above": (operator.gt, "above"),
+    "most": (operator.le, "at most"),
+    "below": (operator.lt, "below"),
+}
+
+
+def is_within(value: Any, metadata: Mapping[str, Any]) -> bool:
+    """Return whether a single value keeps the bounds of an option."""
+    return all(
+        is_kept(value, metadata[kind])
+        for kind, (is_kept, _) in _BOUNDS.items()
+        if metadata.get(kind) is not None
+    )
+
+
+def bounds_in_words(metadata: Mapping[str, Any]) -> str:
+    """The bounds of an option, such as "above 0 and at most 1"; empty if it has none."""
+    return " and ".join(
+        f"{words} {metadata[kind]:g}"
+        for kind, (_, words) in _BOUNDS.items()
+        if metadata.get(kind) is not None
+    )
 
 
 @dataclass(frozen=True)

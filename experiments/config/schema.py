@@ -16,71 +16,142 @@ from crl.experiments.config.choices import Choices
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, EncoderConfig
 from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
-from crl.experiments.config.option import Choice, option
+from crl.experiments.config.option import Choice, changed, option
 
 
 @dataclass
 class OptimizerConfig:
-    """``lr``: the learning rate after a linear warm-up; the schedule may lower it afterwards.
-
-    ``warmup``: the share of the steps that the warm-up takes. ``momentum``: of SGD.
-    """
+    """The options of every optimiser."""
 
     name: str = MISSING
-    lr: float = option(1e-3, above=0)
-    weight_decay: float = option(1e-2, least=0)
-    momentum: float = option(0.9, least=0, below=1)
-    warmup: float = option(0.05, least=0, below=1)
-    schedule: str = option("cosine", choices=("cosine", "constant"))
+    lr: float = option(
+        1e-3, "Learning rate after the warm-up; the schedule may lower it later.", above=0
+    )
+    weight_decay: float = option(
+        1e-2, "How strongly each step pulls the weights towards zero; biases are spared.", least=0
+    )
+    momentum: float = option(0.9, "Momentum of SGD; AdamW takes none.", least=0, below=1)
+    warmup: float = option(
+        0.05,
+        "Share of the steps, at the start, in which the learning rate rises.",
+        least=0,
+        below=1,
+    )
+    schedule: str = option(
+        "cosine",
+        "Learning rate after the warm-up: it falls along half a cosine, or stays constant.",
+        choices=("cosine", "constant"),
+    )
+
+
+@dataclass
+class AdamWConfig(OptimizerConfig):
+    """AdamW: a step size of its own for every weight."""
 
 
 @dataclass
 class SGDConfig(OptimizerConfig):
     """SGD with Nesterov momentum."""
 
-    lr: float = option(0.1, above=0)
-    weight_decay: float = option(5e-4, least=0)
+    lr: float = changed(OptimizerConfig, "lr", 0.1)
+    weight_decay: float = changed(OptimizerConfig, "weight_decay", 5e-4)
 
 
 @dataclass
 class TrainingConfig:
-    """``batch_size``: tuples a step.
+    """How long training takes, and what it notes down."""
 
-    Every ``dev_every`` steps the dev loss is measured; the encoder with the lowest one is kept.
-    Every ``curve_every`` steps (null: never) metrics.jsonl gets the unsupervised train and test
-    loss and the supervised loss. ``checkpoint_seconds``: seconds between two checkpoints.
-    """
-
-    steps: int = option(600, least=1)
-    batch_size: int = option(128, least=2)
-    dev_every: int = option(100, least=1)
-    curve_every: int | None = option(None, least=1)
-    clip_norm: float | None = option(None, above=0)
-    log_every: int = option(20, least=1)
-    checkpoint_seconds: float = option(60.0, least=0, changes_result=False)
+    steps: int = option(
+        600, "Length of training; every step draws new tuples.", unit="steps", least=1
+    )
+    batch_size: int = option(
+        128,
+        "Tuples in a step; a tuple is an anchor with its similar points and negatives.",
+        unit="tuples",
+        least=2,
+    )
+    dev_every: int = option(
+        100,
+        "How often the loss on dev points is measured; the encoder with the lowest is kept.",
+        unit="steps",
+        least=1,
+    )
+    curve_every: int | None = option(
+        None,
+        "How often the losses on train and test points are noted, for curves of the losses.",
+        unit="steps",
+        null="never",
+        least=1,
+    )
+    clip_norm: float | None = option(
+        None,
+        "Largest norm of a gradient; a larger one is scaled down to it.",
+        null="no limit",
+        above=0,
+    )
+    log_every: int = option(
+        20,
+        "How often metrics.jsonl gets a line: loss, learning rate, speed.",
+        unit="steps",
+        least=1,
+    )
+    checkpoint_seconds: float = option(
+        60.0,
+        "Time between two checkpoints; an interrupted run goes on from the last one.",
+        unit="seconds",
+        least=0,
+        changes_result=False,
+    )
 
 
 @dataclass
 class EvaluationConfig:
-    """``ks``: AVG-k. ``tops``: TOP-R. ``shots``: labelled points per class of mu-5.
+    """How the features are scored."""
 
-    ``redraws``: how often these points are drawn anew. ``label_fraction``: fit the classifiers once
-    more on that share of every class's labels (null: no). ``attentive``: fit a cross-attention
-    probe too, if the encoder has tokens. ``map``: how the report draws features. ``l2``: penalties
-    of the linear classifier; the dev points choose one. ``linear_steps``: the fewest steps that the
-    linear classifier is trained for. ``batch_size``: points encoded at once.
-    """
-
-    ks: list[int] = option([2, 5], least=2)
-    tops: list[int] = option([1, 5], least=1)
-    shots: int = option(5, least=1)
-    redraws: int = option(5, least=1)
-    label_fraction: float | None = option(None, above=0, below=1)
-    attentive: bool = False
-    map: str = option("pca", choices=("pca", "tsne", "umap", "none"))
-    linear_steps: int = option(1000, least=1)
-    l2: list[float] = option([1e-4, 1e-3, 1e-2], least=0)
-    batch_size: int = option(1000, least=1, changes_result=False)
+    ks: list[int] = option(
+        [2, 5], "AVG-k, the accuracy over all tasks of k classes, for each of these k.", least=2
+    )
+    tops: list[int] = option(
+        [1, 5],
+        "TOP-R, the share of points whose class is among the R best scores, for each of these R.",
+        least=1,
+    )
+    shots: int = option(
+        5, "Labelled points per class of the classifier mu-5.", unit="points", least=1
+    )
+    redraws: int = option(
+        5, "How often the points of mu-5 are drawn anew; the accuracies are averaged.", least=1
+    )
+    label_fraction: float | None = option(
+        None,
+        "Fit the classifiers once more, on this share of every class's labels.",
+        null="off",
+        above=0,
+        below=1,
+    )
+    attentive: bool = option(
+        False, "Fit a probe with cross-attention too; the encoder must have tokens."
+    )
+    map: str = option(
+        "pca",
+        "How the report draws the features in two dimensions.",
+        choices=("pca", "tsne", "umap", "none"),
+    )
+    linear_steps: int = option(
+        1000, "Shortest training of the linear classifier TR.", unit="steps", least=1
+    )
+    l2: list[float] = option(
+        [1e-4, 1e-3, 1e-2],
+        "Penalties that the linear classifier TR tries; labels of dev points choose one.",
+        least=0,
+    )
+    batch_size: int = option(
+        1000,
+        "Points encoded at once; fewer need less memory.",
+        unit="points",
+        least=1,
+        changes_result=False,
+    )
 
     # No option: those of ks and tops that are defaults, which fit_tasks() may change.
     untyped = tuple[str, ...]()
@@ -88,34 +159,68 @@ class EvaluationConfig:
 
 @dataclass
 class RuntimeConfig:
-    """The devices, speed and trackers of a run.
+    """The devices, speed and trackers of a run."""
 
-    ``precision``: "bf16" is mixed precision, for devices that have it. ``compile``: torch.compile
-    of the encoder in training; it needs a C++ compiler and minutes at the start. ``devices``: the
-    number of processes that train one run together; results are equal up to the order of sums.
-    ``threads``: CPU threads (null: all). ``tensorboard``, ``wandb`` (PROJECT or ENTITY/PROJECT) and
-    ``mlflow`` (tracking URI): where the lines of metrics.jsonl go as well.
-    """
-
-    device: str = option("auto", choices=("auto", "cpu", "cuda"), changes_result=False)
-    precision: str = option("float32", choices=("float32", "bf16"))
-    compile: bool = False
-    devices: int = option(1, least=1, changes_result=False)
-    threads: int | None = option(None, least=1, changes_result=False)
-    channels_last: bool = option(True, changes_result=False)
-    progress: bool = option(True, changes_result=False)
-    tensorboard: bool = option(False, package="tensorboard", changes_result=False)
-    wandb: str | None = option(None, package="wandb", changes_result=False)
-    mlflow: str | None = option(None, package="mlflow", changes_result=False)
+    device: str = option(
+        "auto",
+        "Where to compute; auto takes a CUDA device if there is one.",
+        choices=("auto", "cpu", "cuda"),
+        changes_result=False,
+    )
+    precision: str = option(
+        "float32",
+        "Numbers of training; bf16 is mixed precision, for devices that have it.",
+        choices=("float32", "bf16"),
+    )
+    compile: bool = option(
+        False, "Compile the encoder for training; needs a C++ compiler, and minutes at the start."
+    )
+    devices: int = option(
+        1,
+        "Processes that train the run together; results are equal up to the order of sums.",
+        unit="processes",
+        least=1,
+        changes_result=False,
+    )
+    threads: int | None = option(
+        None,
+        "Threads on the CPU.",
+        unit="threads",
+        null="one per core",
+        least=1,
+        changes_result=False,
+    )
+    channels_last: bool = option(
+        True,
+        "Keep images channels last in memory, which is faster on most devices.",
+        changes_result=False,
+    )
+    progress: bool = option(True, "Show a progress bar.", changes_result=False)
+    tensorboard: bool = option(
+        False,
+        "Write the lines of metrics.jsonl for TensorBoard too, into the run folder.",
+        package="tensorboard",
+        changes_result=False,
+    )
+    wandb: str | None = option(
+        None,
+        "Send the lines of metrics.jsonl to Weights & Biases too: PROJECT or ENTITY/PROJECT.",
+        null="off",
+        package="wandb",
+        changes_result=False,
+    )
+    mlflow: str | None = option(
+        None,
+        "Send the lines of metrics.jsonl to MLflow too, at this tracking URI.",
+        null="off",
+        package="mlflow",
+        changes_result=False,
+    )
 
 
 @dataclass
 class Config:
-    """A whole run.
-
-    ``run_dir``: the run folder, instead of the one below ``output_dir``. ``force``: start a
-    finished or interrupted run over.
-    """
+    """Which run it is, and where it goes."""
 
     dataset: DatasetConfig = MISSING
     encoder: EncoderConfig = MISSING
@@ -124,16 +229,26 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
-    seed: int = option(0, least=0, changes_result=False)
-    run_dir: str | None = option(None, changes_result=False)
-    output_dir: str = option("outputs", changes_result=False)
-    force: bool = option(False, changes_result=False)
+    seed: int = option(
+        0,
+        "Seed of every draw of the run, such as weights and tuples, but not of the data.",
+        least=0,
+        changes_result=False,
+    )
+    run_dir: str | None = option(
+        None,
+        "Folder of this run.",
+        null="below output_dir, with a name made of the options",
+        changes_result=False,
+    )
+    output_dir: str = option("outputs", "Folder of all runs.", changes_result=False)
+    force: bool = option(False, "Start a finished or interrupted run over.", changes_result=False)
 
 
 OPTIMIZERS = Choices(
     "optimizer",
     {"": OptimizerConfig},
-    {"adamw": Choice(OptimizerConfig), "sgd": Choice(SGDConfig)},
+    {"adamw": Choice(AdamWConfig), "sgd": Choice(SGDConfig)},
 )
 
 # Groups without choices.

@@ -319,7 +319,14 @@ def test_evaluate_reads_text_in_the_words_of_training(documents: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["train", "dataset=imdb", "encoder=gru", "--help", "encoder"],
+        ["evaluate", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = f"""
@@ -332,18 +339,4 @@ assert "torch" not in sys.modules
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("crl")
-
-
-def test_train_help_names_every_choice_and_option() -> None:
-    text = command_line("train", "--help").stdout
-    for name in (
-        "glyphs",
-        "wiki3029",
-        "bag_of_words",
-        "table1_cifar100",
-        "objective.negatives",
-        "run_dir",
-        "runtime.device",
-    ):
-        assert name in text
+    assert "crl" in done.stdout

@@ -10,7 +10,6 @@ from crl.experiments.config.checks import check_config
 from crl.experiments.config.compose import compose_config, load_config, to_yaml
 from crl.experiments.config.datasets import DATASETS, ImagesConfig
 from crl.experiments.config.encoders import ENCODERS, EncoderConfig
-from crl.experiments.config.help import option_lines
 from crl.experiments.config.identity import (
     config_hash,
     evaluation_of,
@@ -21,7 +20,7 @@ from crl.experiments.config.identity import (
 from crl.experiments.config.messages import CONFIG_DIR, choices
 from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
 from crl.experiments.config.option import Choice
-from crl.experiments.config.schema import GROUPS, SECTIONS, Config
+from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.errors import ConfigError
 from crl.losses.contrastive import LOSSES
 
@@ -196,14 +195,6 @@ def test_points_of_a_tuple_are_those_that_its_sampler_draws() -> None:
 
             sampler = choice.load()(options, 4, 3).sampler(torch.tensor([0, 4, 9, 12]))
             assert sampler.points_per_tuple == options.points_per_tuple, (name, source)
-
-
-def test_help_lists_every_option_of_every_schema() -> None:
-    text = "\n".join(option_lines())
-    schemas = [(group, c.options) for group, entries in GROUPS.items() for c in entries.values()]
-    for group, schema in [*schemas, *SECTIONS.items()]:
-        for spec in fields(schema):
-            assert spec.name == "name" or f"{group}.{spec.name}=" in text, (group, spec.name)
 
 
 def test_check_names_the_bounds() -> None:
