@@ -55,6 +55,8 @@ def test_the_documented_package_trains(
         return done.stdout
 
     chosen = ["dataset=digits", "objective=triplet"]
+    shown = crl("train", *chosen, "objective.margin=2", "--help")
+    assert "objective.margin=2.0" in shown and "How much farther" in shown
     table = crl("train", "-m", *chosen, "objective.margin=0.5,2", "encoder.width=16", *TINY)
     assert "objective.margin" in table and "TR" in table
     results = [json.loads(path.read_bytes()) for path in tmp_path.rglob("result.json")]
