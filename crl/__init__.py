@@ -6,6 +6,8 @@ It knows no data set, no file and no configuration. Import what you need from it
 - ``from crl.losses.pooled import pooled_contrastive_loss``
 - ``from crl.scoring.task_accuracy import average_k_way_accuracy, ranks``
 - ``from crl.theory.bounds import theory_report``
+
+Packages with data sets, encoders and objectives of their own import from ``crl.extending``.
 """
 
 import sys

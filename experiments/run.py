@@ -14,6 +14,7 @@ from crl.experiments.config.identity import (
     run_name,
     run_path,
 )
+from crl.experiments.config.installed import packages_of
 from crl.experiments.config.schema import Config
 from crl.experiments.config.tasks import fit_tasks
 from crl.experiments.errors import ConfigError
@@ -78,7 +79,7 @@ def run(config: Config, command: list[str], say: Say, ranks: Ranks = ALONE) -> d
         if folder.replaced.exists():
             say(f"{folder.replaced} keeps the complete run until the new one is complete")
         with Trackers(config, folder.path, run_name(config), say) as trackers:
-            about = _environment(fabric, config.runtime.precision, prepared, command)
+            about = _environment(config, fabric, prepared, command)
             if fabric.is_global_zero:
                 folder.write_environment(about)
             say(f"run folder: {folder.path}")
@@ -161,9 +162,12 @@ def _scored_again(
 
 
 def _environment(
-    fabric: Fabric, precision: str, prepared: Prepared, command: list[str]
+    config: Config, fabric: Fabric, prepared: Prepared, command: list[str]
 ) -> dict[str, Any]:
+    precision = config.runtime.precision
     about = environment(fabric.device, precision, prepared.fingerprint, command)
+    if packages := packages_of(config):
+        about["packages"] = packages
     return about | ({"devices": fabric.world_size} if fabric.world_size > 1 else {})
 
 

@@ -64,6 +64,11 @@ def _built(point: EntryPoint) -> nn.Module:
         raise ValueError(
             f"model: {point.value} cannot be imported ({first_line(error)})"
         ) from error
+    if not callable(target):  # such as a Choice with options
+        raise ValueError(
+            f"model: {point.value} is a {type(target).__name__}, which nothing can call; where it "
+            f"has options of its own, choose encoder={point.name}"
+        )
     try:
         module = target()
     except (Exception, SystemExit) as error:

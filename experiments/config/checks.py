@@ -13,6 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig
+from crl.experiments.config.installed import check_answers
 from crl.experiments.config.messages import choices
 from crl.experiments.config.option import bounds_in_words, is_within
 from crl.experiments.config.paths import expanded
@@ -56,6 +57,7 @@ def check_config(config: Config) -> None:
     for group in GROUPS:
         options = getattr(config, group)
         _check_name(group, options.name, type(options))
+    check_answers(config)
     _check_points(config)
     _check_imbalance(config.dataset)
     _check_objective(config)
@@ -148,7 +150,7 @@ def _check_name(group: str, name: str, options: type | None) -> None:
 def _check_points(config: Config) -> None:
     reads, holds = ENCODERS[config.encoder.name].points, DATASETS[config.dataset.name].points
     if reads != holds:
-        fitting = ", ".join(name for name, entry in ENCODERS.items() if entry.points == holds)
+        fitting = ", ".join(n for n, entry in ENCODERS.known().items() if entry.points == holds)
         raise ConfigError(
             f"encoder={config.encoder.name} reads {reads}, but dataset={config.dataset.name} holds "
             f"{holds}; choose encoder={fitting}"

@@ -25,6 +25,7 @@ from crl.experiments.config.checks import (
     check_options,
     check_paths,
 )
+from crl.experiments.config.installed import check_offered, check_own, register_installed
 from crl.experiments.config.messages import (
     CONFIG_DIR,
     check_importing,
@@ -56,7 +57,9 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
     _register()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            yield GlobalHydra.instance().config_loader()
+            loader = GlobalHydra.instance().config_loader()
+            register_installed(loader, overrides)
+            yield loader
     except RecursionError as error:
         raise ConfigError("an option is nested too deeply") from error
     except (HydraException, OmegaConfBaseException, ValueError, RecognitionException) as error:
@@ -67,7 +70,7 @@ def _register() -> None:
     """Tell Hydra the schema, the options of every choice, and the presets."""
     _store("", "schema", Config)
     for group, choices in GROUPS.items():
-        for name, choice in choices.items():
+        for name, choice in choices.own.items():
             # A file in configs/ takes the options from the group of schemas and adds to them.
             has_file = (CONFIG_DIR / group / f"{name}.yaml").exists()
             _store(f"schema/{group}" if has_file else group, name, choice.options)
@@ -86,6 +89,7 @@ def _store(group: str, name: str, options: type) -> None:
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose the configuration that the command line describes. Raises ConfigError."""
     config, given = _composed(overrides, typed)
+    check_own(config)
     choose_precision(config)
     check_config(config)
     check_paths(config)
@@ -146,7 +150,9 @@ def typed(config: DictConfig) -> Config:
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a run folder's configuration and lay overrides over it. Raises ConfigError."""
     try:
-        config = _stored_config(read_plain_yaml(path), overrides)
+        stored = read_plain_yaml(path)
+        check_offered(path.parent, stored)
+        config = _stored_config(stored, overrides)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; is {path.parent} a run folder?") from error
     except (OmegaConfBaseException, *_UNEXPECTED, ValueError, RecursionError) as error:
@@ -167,7 +173,7 @@ def _stored_config(options: Mapping[str, Any], overrides: Sequence[str]) -> Conf
     for group, choices in GROUPS.items():
         chosen = options.get(group)
         name = chosen.get("name") if isinstance(chosen, dict) else None
-        if name not in choices:
+        if not isinstance(name, str) or name not in choices:
             raise ValueError(f"{group}.name: {name} is no choice; there are {', '.join(choices)}")
         config[group] = OmegaConf.structured(choices[name].options)
     OmegaConf.set_struct(config, True)

@@ -12,8 +12,9 @@ from typing import Any
 
 from crl.data.files.cache import expand_user
 from crl.data.files.class_folders import count_classes
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.dataset_kinds import (
-    DatasetConfig,  # noqa: F401  for whoever adds a data set
+    DatasetConfig,
     ImagesConfig,
     LabelledConfig,
     TextConfig,
@@ -226,7 +227,7 @@ class IMDbConfig(LabelledDocumentsConfig):
     )
 
 
-DATASETS = {
+_OWN = {
     "glyphs": Choice(GlyphsConfig, "crl.data.datasets.glyphs:load_glyphs", "images"),
     "docstrings": Choice(
         DocstringsConfig, "crl.data.datasets.docstrings:load_docstrings", "sentences"
@@ -251,3 +252,10 @@ DATASETS = {
         "sentences",
     ),
 }
+
+DATASETS = Choices(
+    "dataset",
+    dict.fromkeys(("images", "sentences", "features"), DatasetConfig),
+    _OWN,
+    "crl.datasets",
+)

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.option import Choice, changed, option
 
 
@@ -164,7 +165,7 @@ class BagOfWordsConfig(SentenceEncoderConfig):
     """The mean of a sentence's word vectors, then a linear layer."""
 
 
-ENCODERS = {
+_OWN = {
     "vgg16": Choice(VGG16Config, "crl.encoders.vgg16:VGG16", "images"),
     "small_cnn": Choice(SmallCNNConfig, "crl.encoders.small_cnn:SmallCNN", "images"),
     "torchvision": Choice(
@@ -175,3 +176,10 @@ ENCODERS = {
     "gru": Choice(GRUConfig, "crl.encoders.gru:GRUEncoder", "sentences"),
     "bag_of_words": Choice(BagOfWordsConfig, "crl.encoders.bag_of_words:BagOfWords", "sentences"),
 }
+
+ENCODERS = Choices(
+    "encoder",
+    {"images": EncoderConfig, "sentences": SentenceEncoderConfig, "features": EncoderConfig},
+    _OWN,
+    "crl.encoders",
+)

@@ -52,9 +52,11 @@ def group_lines(config: DictConfig, width: int) -> Iterator[str]:
     """Give a line for each group and each of its choices; ``*`` marks the chosen ones."""
     for group, entries in GROUPS.items():
         yield from _columns(f"{group}=CHOICE", _MEANINGS[group], width)
-        for name, choice in entries.items():
+        known = entries.known()
+        for name in entries:
             mark = "*" if name == config[group].name else " "
-            yield from _columns(f"  {mark} {name}", _about(choice), width)
+            of = _about(known[name]) if name in known else f"Of {entries.package(name)}."
+            yield from _columns(f"  {mark} {name}", of, width)
         yield ""
     yield from _columns("experiment=NAME", _MEANINGS["experiment"], width)
     names = ", ".join(choices("experiment"))
@@ -116,12 +118,13 @@ def _group(group: str, config: DictConfig) -> Iterator[_Block]:
 
     Those that an earlier choice has in the same way are only named.
     """
-    blocks = _choices(group, GROUPS[group], config)
+    names = [name for name in GROUPS[group] if GROUPS[group].options_of(name)]
+    blocks = _choices(group, names, config)
     shared = [row for row in blocks[0].rows if all(row in block.rows for block in blocks)]
     text = f"{_MEANINGS[group]} * marks what is chosen here. Options of every choice:"
     yield _Block(f"{group}=CHOICE", text, shared)
     seen: list[_Row] = []
-    for name, block in zip(GROUPS[group], blocks, strict=True):
+    for name, block in zip(names, blocks, strict=True):
         mark = " *" if name == config[group].name else ""
         rows = [row for row in block.rows if row not in shared]
         again = ", ".join(row.name for row in rows if row in seen)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.option import Choice, option
 
 
@@ -92,7 +93,7 @@ class FrozenConfig(ObjectiveConfig):
     trains = False
 
 
-OBJECTIVES = {
+_OWN = {
     "contrastive": Choice(ContrastiveConfig, "crl.experiments.training.objectives:Contrastive"),
     "quick_thoughts": Choice(
         QuickThoughtsConfig, "crl.experiments.training.objectives:QuickThoughts"
@@ -100,3 +101,5 @@ OBJECTIVES = {
     "supervised": Choice(SupervisedConfig, "crl.experiments.training.objectives:Supervised"),
     "frozen": Choice(FrozenConfig),
 }
+
+OBJECTIVES = Choices("objective", {"": ObjectiveConfig}, _OWN, "crl.objectives")

@@ -76,15 +76,20 @@ class Choice:
     """A choice of a group, such as a data set, behind its name on the command line.
 
     ``options``: the dataclass of its options, which states their defaults. ``target``: the class or
-    function behind it, as ``package.module:name``; it is imported when a run uses it. ``points``:
-    what a data set holds or an encoder reads ("images", "sentences" or "features").
+    function behind it, or its ``package.module:name``, which is imported when a run uses it.
+    ``points``: what a data set holds or an encoder reads ("images", "sentences" or "features").
+    ``defaults``: what an installed data set changes elsewhere, by names as on the command line:
+    ``{"encoder": "gru", "training.steps": 300}``.
     """
 
     options: type
-    target: str = ""
+    target: str | Callable[..., Any] = ""
     points: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Import the target."""
+        """Return the target; import it first if it is only named."""
+        if callable(self.target):
+            return self.target
         module, _, name = self.target.partition(":")
         return getattr(import_module(module), name)

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from crl.experiments.config.choices import Choices
 from crl.experiments.config.datasets import DATASETS, DatasetConfig
 from crl.experiments.config.encoders import ENCODERS, EncoderConfig
 from crl.experiments.config.objectives import OBJECTIVES, ObjectiveConfig
@@ -244,7 +245,11 @@ class Config:
     force: bool = option(False, "Start a finished or interrupted run over.", changes_result=False)
 
 
-OPTIMIZERS = {"adamw": Choice(AdamWConfig), "sgd": Choice(SGDConfig)}
+OPTIMIZERS = Choices(
+    "optimizer",
+    {"": OptimizerConfig},
+    {"adamw": Choice(AdamWConfig), "sgd": Choice(SGDConfig)},
+)
 
 # Groups without choices.
 SECTIONS: dict[str, type] = {
@@ -254,7 +259,7 @@ SECTIONS: dict[str, type] = {
 }
 
 # Group -> name on the command line -> choice.
-GROUPS: dict[str, dict[str, Choice]] = {
+GROUPS: dict[str, Choices] = {
     "dataset": DATASETS,
     "encoder": ENCODERS,
     "objective": OBJECTIVES,
@@ -263,12 +268,15 @@ GROUPS: dict[str, dict[str, Choice]] = {
 
 
 def options_by_name() -> "dict[str, tuple[Field[Any], list[str]]]":
-    """Full name of every option -> (its field, the choices of its group that have it)."""
+    """Full name of every option -> (its field, the choices of its group that have it).
+
+    Options of installed packages are there once their choice is chosen.
+    """
     options: dict[str, tuple[Field[Any], list[str]]] = {f.name: (f, []) for f in fields(Config)}
     for section, schema in SECTIONS.items():
         options |= {f"{section}.{spec.name}": (spec, []) for spec in fields(schema)}
     for group, choices in GROUPS.items():
-        for name, choice in choices.items():
+        for name, choice in choices.known().items():
             for spec in fields(choice.options):
                 options.setdefault(f"{group}.{spec.name}", (spec, []))[1].append(name)
     return options

@@ -27,6 +27,7 @@ from crl.data.files.atomic import (
     write_checked_json,
     write_json,
 )
+from crl.experiments.config.choices import ChoiceError
 from crl.experiments.config.compose import load_config, to_yaml
 from crl.experiments.config.identity import first_difference, is_same_run
 from crl.experiments.config.schema import Config
@@ -65,6 +66,8 @@ class RunFolder:
         """Raise ConfigError if the folder belongs to another configuration or seed."""
         try:
             stored = load_config(self.config)
+        except ChoiceError:  # of an installed package; the file is whole
+            raise
         except ConfigError as error:
             reason = str(error).removeprefix(f"{self.config}: ")
             raise ConfigError(

@@ -35,9 +35,9 @@ def result_options(config: dict[str, Any]) -> dict[str, Any]:
     """Return ``group.option`` -> value of every option that can change the result, but the seed."""
     without_effect = _WITHOUT_EFFECT.union(
         *(
-            _without_effect(group, choices[name].options)
+            _without_effect(group, options)
             for group, choices in GROUPS.items()
-            if (name := config.get(group, {}).get("name")) in choices
+            if (options := choices.options_of(config.get(group, {}).get("name")))
         )
     )
     return {

@@ -21,12 +21,20 @@ from crl.encoders.wrappers import EncoderPair, UnitLength
 from crl.experiments.config.checks import check_data
 from crl.experiments.config.datasets import DATASETS
 from crl.experiments.config.encoders import ENCODERS, SentenceEncoderConfig, TorchvisionConfig
+from crl.experiments.config.objectives import OBJECTIVES
 from crl.experiments.config.schema import Config
 from crl.experiments.errors import ConfigError
 from crl.experiments.evaluation.attentive import check_attentive
 from crl.experiments.runtime.console import Say
 from crl.experiments.runtime.memory import naming_memory, reading_data
 from crl.experiments.training.dry_run import check_encoder
+from crl.experiments.training.installed import (
+    blaming,
+    check_dataset,
+    check_modules,
+    check_objective,
+    check_restored,
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +67,20 @@ def prepare(config: Config, say: Say) -> Prepared:
     train = similar
     if config.objective.reads_labels:
         train, dev = dataset.train.fraction(config.dataset.train_fraction), dataset.dev
+    if config.objective.trains and config.objective.name not in OBJECTIVES.own:
+        check_objective(config, encoder, train, dev)
+        encoder.train()
     return Prepared(dataset, fingerprint, files, similar, train, dev, encoder)
 
 
 def load_data(config: Config, say: Say) -> tuple[Dataset, str]:
     """Return the data set and its fingerprint. Raises ConfigError or DataError."""
     options = config.dataset
-    dataset = DATASETS[options.name].load()(**options.loader_arguments())
+    with blaming(DATASETS, options.name):
+        dataset = DATASETS[options.name].load()(**options.loader_arguments())
+        if options.name not in DATASETS.own:
+            check_dataset(options.name, dataset)
+            dataset = replace(dataset, name=options.name)
     dataset = imbalanced(
         dataset, options.class_distribution, options.class_sizes, options.imbalance,
         options.minority_share, least=max(config.objective.block_size, config.evaluation.shots),
@@ -105,6 +120,9 @@ def make_encoder(config: Config, dataset: Dataset, train: Split, say: Say) -> nn
     for note in dict.fromkeys(notes):  # those of a pair of encoders once
         say(note)
     check_encoder(config, encoder, train, dataset.name)
+    if config.encoder.name not in ENCODERS.own:
+        with torch.random.fork_rng(devices=[]), blaming(ENCODERS, config.encoder.name):
+            check_restored(config, encoder, restore_encoder(config, encoder.state_dict()), train)
     return encoder.train()
 
 
@@ -127,12 +145,17 @@ def restore_encoder(config: Config, state: Mapping[str, Tensor]) -> nn.Module:
 def _encoder(config: Config, inputs: Mapping[str, Any]) -> nn.Module:
     """Build the encoder that the objective needs: one or a pair, of unit length or not."""
     torch.manual_seed(seed_of(config.seed, "weights", 0))
-    build = ENCODERS[config.encoder.name].load()
+    name = config.encoder.name
     arguments = config.encoder.arguments() | dict(inputs)
-    try:
-        encoders = [build(**arguments) for _ in range(config.objective.encoders)]
-    except ValueError as error:
-        raise ConfigError(f"encoder={config.encoder.name}: {error}") from error
+    with blaming(ENCODERS, name):
+        build = ENCODERS[name].load()
+        try:
+            encoders = [build(**arguments) for _ in range(config.objective.encoders)]
+        except ValueError as error:
+            if name not in ENCODERS.own:
+                raise
+            raise ConfigError(f"encoder={name}: {error}") from error
+        check_modules(name, encoders)
     encoder = encoders[0] if len(encoders) == 1 else EncoderPair(*encoders)
     if config.objective.normalize:
         encoder = UnitLength(encoder)

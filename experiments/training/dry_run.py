@@ -35,6 +35,9 @@ def check_encoder(config: Config, encoder: nn.Module, train: Split, dataset: str
         with torch.no_grad():
             width = features(training=False).shape[1]
             _check_tokens(config, encoder, points, name)
+        wanted = config.encoder.dimension * config.objective.encoders  # 0: whatever it has
+        if wanted not in (0, width):
+            raise ConfigError(f"{name} gives {width} features; encoder.dimension makes it {wanted}")
         if config.objective.trains:
             buffers = {key: value.clone() for key, value in encoder.named_buffers()}
             trained = features(training=True)

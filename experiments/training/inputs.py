@@ -68,7 +68,8 @@ class InputCheck:
         root = getattr(config.dataset, "root", None)
         if root is not None:
             return self._is_there(root)
-        return find(None, *_PUBLISHED.get(config.dataset.name, ())) is not None
+        names = _PUBLISHED.get(config.dataset.name)
+        return names is None or find(None, *names) is not None
 
     def _is_there(self, path: str) -> bool:
         there = expand_user(path).exists()
@@ -81,7 +82,7 @@ class InputCheck:
         if key not in self._fingerprints:
             self._fingerprints[key] = load_data(config, lambda line: None)[1]
         if stored not in (None, self._fingerprints[key]):
-            raise ConfigError(
-                f"dataset.root: the data in {getattr(config.dataset, 'root', None) or data_home()} "
-                f"have changed since this run read them; {_REMEDY}"
-            )
+            named = f"dataset={config.dataset.name}: its data"
+            if hasattr(config.dataset, "root"):
+                named = f"dataset.root: the data in {config.dataset.root or data_home()}"
+            raise ConfigError(f"{named} have changed since this run read them; {_REMEDY}")

@@ -161,13 +161,13 @@ def test_a_stored_configuration_loads_as_it_was(overrides: list[str], tmp_path: 
 
 def test_an_encoder_with_only_an_entry_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Choice(EncoderConfig, "crl.encoders.small_cnn:SmallCNN", "images")
-    monkeypatch.setitem(ENCODERS, "mine", mine)
+    monkeypatch.setitem(ENCODERS.own, "mine", mine)
     assert compose_config(["encoder=mine", "encoder.dimension=5"]).encoder.dimension == 5
     assert "mine" in choices("encoder")
 
 
 def test_a_data_set_with_only_an_entry_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DATASETS, "ours", Choice(ImagesConfig, "ours:load", "images"))
+    monkeypatch.setitem(DATASETS.own, "ours", Choice(ImagesConfig, "ours:load", "images"))
     config = compose_config(["dataset=ours", "dataset.augment=shift"])
     assert (config.dataset.name, config.dataset.augment) == ("ours", "shift")
 

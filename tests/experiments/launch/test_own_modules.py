@@ -31,10 +31,10 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ["torchrun", "--nproc-per-node=2", "--standalone", "--no-python", "crl", "train", *TRAIN],
         "modules",
     ),
-    # The plans of reproduce name their encoders, so this is without the user's.
+    # The plans of reproduce name encoders and objectives, so this is without the user's.
     "workers": (
         ["crl", "reproduce", "only=glyphs,fig2c", "seeds=1", "workers=1", "encoder.width=2",
-         *(option for option in TRAIN if not option.startswith("encoder"))],
+         *(option for option in TRAIN if not option.startswith(("encoder", "objective")))],
         "modules",
     ),
 }  # fmt: skip
