@@ -1,0 +1,118 @@
+"""The sweepers of Hydra: ``hydra/sweeper=NAME`` and ``hydra.sweeper.OPTION=VALUE``.
+
+``basic`` runs all combinations (:mod:`crl.experiments.launch.sweep`); with ``optuna``, Optuna
+chooses the values (:mod:`crl.experiments.launch.search`). Imports neither torch nor Optuna.
+"""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from crl.experiments.config.compose import hydra_started
+from crl.experiments.config.sweepers import (
+    BASIC,
+    OPTUNA,
+    PACKAGES,
+    SAMPLERS,
+    OptunaOptions,
+    is_sweeper_option,
+)
+from crl.experiments.errors import ConfigError
+from crl.experiments.metric_names import DEV_LOSS, is_dev_accuracy
+
+_SWEEPER, _SAMPLER = "hydra/sweeper", "hydra/sweeper/sampler"
+_OF_FILES = ("experiment", "hydra.searchpath")  # whose files may have options of a sweeper
+_DIRECTIONS = ("minimize", "maximize")
+
+
+class Sweeper(NamedTuple):
+    """``optuna``: its options, None for the basic sweeper. ``sampler``: a key of ``SAMPLERS``.
+
+    ``arguments``: the others of the command line.
+    """
+
+    optuna: OptunaOptions | None
+    sampler: str
+    arguments: list[str]
+
+
+def choose_sweeper(arguments: Sequence[str]) -> Sweeper:
+    """Return the sweeper that the arguments choose and set up.
+
+    Raises ConfigError for a sweeper or sampler that is unknown or not installed, and for options
+    that it does not take.
+    """
+    own = [argument for argument in arguments if is_sweeper_option(_name(argument))]
+    rest = [argument for argument in arguments if argument not in own]
+    files = [argument for argument in rest if _name(argument) in _OF_FILES]
+    basic = Sweeper(None, "", rest)
+    if not own and not files:
+        return basic
+    with hydra_started([*own, *files]) as loader:
+        for override in OverridesParser.create(loader).parse_overrides([*own, *files]):
+            if override.is_sweep_override():
+                if override.input_line in own:
+                    raise ConfigError(
+                        f"{override.input_line}: a sweeper and its options cannot be swept"
+                    )
+                files.remove(str(override.input_line))
+        for group, names in ((_SWEEPER, (BASIC, OPTUNA)), (_SAMPLER, tuple(SAMPLERS))):
+            _check_choice(group, names, own)
+        if not any(_name(argument) == _SWEEPER for argument in own) and not files:
+            raise ConfigError(f"{own[0]}: choose its sweeper with {_SWEEPER}={OPTUNA}")
+        config = loader.load_configuration("train", [*files, *own], RunMode.MULTIRUN)
+        choices = config.hydra.runtime.choices
+        name, sampler = choices[_SWEEPER], choices.get(_SAMPLER, "")
+        if name == BASIC:
+            others = [argument for argument in own if _name(argument) != _SWEEPER]
+            if others:
+                raise ConfigError(f"{others[0]}: no option of {_SWEEPER}={BASIC}; choose {OPTUNA}")
+            return basic
+        options = OmegaConf.to_object(config.hydra.sweeper)
+    # A configuration file may choose what no command line may.
+    _check_choice(_SWEEPER, (BASIC, OPTUNA), [f"{_SWEEPER}={name}"])
+    _check_choice(_SAMPLER, tuple(SAMPLERS), [f"{_SAMPLER}={sampler}"])
+    assert isinstance(options, OptunaOptions)
+    _check(options)
+    for package in PACKAGES.split():
+        if find_spec(package) is None:
+            raise ConfigError(f"{_SWEEPER}={OPTUNA}: not installed; pip install {PACKAGES}")
+    return Sweeper(options, sampler, rest)
+
+
+def _name(argument: str) -> str:
+    return argument.lstrip("+~").partition("=")[0]
+
+
+def _check_choice(group: str, names: Sequence[str], arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        key, _, value = argument.lstrip("+~").partition("=")
+        if key == group and value not in names:
+            raise ConfigError(
+                f"{argument}: no such {group.rpartition('/')[2]}; choose one of {', '.join(names)}"
+            )
+
+
+def _check(options: OptunaOptions) -> None:
+    for name in ("n_trials", "n_jobs"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"hydra.sweeper.{name}: {getattr(options, name)} is below 1")
+    metric, direction = options.metric, options.direction
+    if metric.startswith("test."):
+        raise ConfigError(
+            f"hydra.sweeper.metric={metric}: no label of the test points may choose anything; "
+            f"choose {DEV_LOSS}, or an accuracy on the dev points, such as dev.linear.top1"
+        )
+    if metric != DEV_LOSS and not is_dev_accuracy(metric):
+        raise ConfigError(
+            f"hydra.sweeper.metric={metric}: no metric that can choose a trial; "
+            f"choose {DEV_LOSS}, or an accuracy on the dev points, such as dev.linear.top1"
+        )
+    if direction not in (*_DIRECTIONS, None):
+        raise ConfigError(
+            f"hydra.sweeper.direction={direction}: choose one of {', '.join(_DIRECTIONS)}"
+        )
