@@ -63,14 +63,14 @@ class OptunaOptions:
     """
 
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}])
-    sampler: Any = MISSING
+    sampler: SamplerOptions = MISSING
     n_trials: int = 20
     n_jobs: int = 2
     metric: str = "dev.loss"
     direction: str | None = None
     storage: str | None = None
     study_name: str | None = None
-    params: dict[str, str] | None = None
+    params: Any = None  # a mapping; typed so, one on the command line could not replace it
 
 
 @cache

@@ -48,29 +48,23 @@ def choose_sweeper(arguments: Sequence[str]) -> Sweeper:
     """
     own = [argument for argument in arguments if is_sweeper_option(_name(argument))]
     rest = [argument for argument in arguments if argument not in own]
+    own = [argument.lstrip("+") for argument in own]  # no option can be added
     files = [argument for argument in rest if _name(argument) in _OF_FILES]
     basic = Sweeper(None, "", rest)
     if not own and not files:
         return basic
     with hydra_started([*own, *files]) as loader:
         for override in OverridesParser.create(loader).parse_overrides([*own, *files]):
+            line = str(override.input_line)
+            if override.is_sweep_override() and line in own:
+                raise ConfigError(f"{line}: a sweeper and its options cannot be swept")
             if override.is_sweep_override():
-                if override.input_line in own:
-                    raise ConfigError(
-                        f"{override.input_line}: a sweeper and its options cannot be swept"
-                    )
-                files.remove(str(override.input_line))
-        for group, names in ((_SWEEPER, (BASIC, OPTUNA)), (_SAMPLER, tuple(SAMPLERS))):
-            _check_choice(group, names, own)
-        if not any(_name(argument) == _SWEEPER for argument in own) and not files:
-            raise ConfigError(f"{own[0]}: choose its sweeper with {_SWEEPER}={OPTUNA}")
+                files.remove(line)
+        if _chosen(own, files) == BASIC:
+            return basic
         config = loader.load_configuration("train", [*files, *own], RunMode.MULTIRUN)
-        choices = config.hydra.runtime.choices
-        name, sampler = choices[_SWEEPER], choices.get(_SAMPLER, "")
+        name, sampler = (config.hydra.runtime.choices.get(key) for key in (_SWEEPER, _SAMPLER))
         if name == BASIC:
-            others = [argument for argument in own if _name(argument) != _SWEEPER]
-            if others:
-                raise ConfigError(f"{others[0]}: no option of {_SWEEPER}={BASIC}; choose {OPTUNA}")
             return basic
         options = OmegaConf.to_object(config.hydra.sweeper)
     # A configuration file may choose what no command line may.
@@ -88,6 +82,24 @@ def _name(argument: str) -> str:
     return argument.lstrip("+~").partition("=")[0]
 
 
+def _chosen(own: Sequence[str], files: Sequence[str]) -> str:
+    """Return the sweeper that the command line names; "" if only its files can.
+
+    Raises ConfigError for a choice that there is not, and for an option of a sweeper not chosen.
+    """
+    for group, names in ((_SWEEPER, (BASIC, OPTUNA)), (_SAMPLER, tuple(SAMPLERS))):
+        _check_choice(group, names, own)
+    names = [argument.partition("=")[2] for argument in own if _name(argument) == _SWEEPER]
+    others = [argument for argument in own if _name(argument) != _SWEEPER]
+    chosen = names[-1] if names else "" if files else BASIC
+    if others and chosen == BASIC:
+        raise ConfigError(f"{others[0]}: choose its sweeper with {_SWEEPER}={OPTUNA}")
+    for argument in others:
+        if _name(argument) == "hydra.sweeper.sampler":
+            raise ConfigError(f"{argument}: choose a sampler with {_SAMPLER}=NAME")
+    return chosen
+
+
 def _check_choice(group: str, names: Sequence[str], arguments: Sequence[str]) -> None:
     for argument in arguments:
         key, _, value = argument.lstrip("+~").partition("=")
@@ -102,6 +114,13 @@ def _check(options: OptunaOptions) -> None:
         if getattr(options, name) < 1:
             raise ConfigError(f"hydra.sweeper.{name}: {getattr(options, name)} is below 1")
     metric, direction = options.metric, options.direction
+    if not isinstance(options.params, dict | None) or any(
+        isinstance(value, dict) for value in (options.params or {}).values()
+    ):
+        raise ConfigError(
+            "hydra.sweeper.params: give the values of each option, "
+            "like {optimizer.lr: 'interval(0.001,0.1)'}"
+        )
     if metric.startswith("test."):
         raise ConfigError(
             f"hydra.sweeper.metric={metric}: no label of the test points may choose anything; "

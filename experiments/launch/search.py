@@ -53,7 +53,7 @@ def plan_search(sweeper: Sweeper, command: Sequence[str]) -> Search:
     options = sweeper.optuna
     assert options is not None
     launcher, arguments = launcher_options(sweeper.arguments)
-    space = search_space(arguments, options.params)
+    space = search_space(arguments, options.params or {})
     names = [axis.name for axis in space.axes]
     first, *others = [combination(space.overrides(edge), names) for edge in space.edges()]
     for other in others:

@@ -16,6 +16,7 @@ from optuna.distributions import (
 from crl.experiments.config.compose import hydra_started, plain
 from crl.experiments.config.messages import check_single
 from crl.experiments.config.quoting import with_quoted_paths
+from crl.experiments.config.schema import options_by_name
 from crl.experiments.errors import ConfigError
 
 
@@ -90,14 +91,14 @@ class SearchSpace:
         return values
 
 
-def search_space(overrides: Sequence[str], params: Mapping[str, str] | None) -> SearchSpace:
+def search_space(overrides: Sequence[str], params: Mapping[str, object]) -> SearchSpace:
     """Read the overrides of a command line, and the ``params`` that it does not name.
 
     Raises ConfigError for an override that no run takes, if a distribution has no value, and if
     nothing is swept.
     """
     named = {override.lstrip("+~").partition("=")[0] for override in overrides}
-    added = [f"{name}={value}" for name, value in (params or {}).items() if name not in named]
+    added = [f"{name}={value}" for name, value in params.items() if name not in named]
     given = [*added, *overrides]
     for override in given:
         check_single(override)
@@ -137,6 +138,9 @@ def _axis(parsed: Override) -> Axis:
 def _interval(parsed: Override, interval: IntervalSweep) -> Axis:
     low, high, log = interval.start, interval.end, "log" in interval.tags
     assert low is not None and high is not None
+    if isinstance(low, float) and _is_whole(parsed.key_or_group):
+        name, _, text = str(parsed.input_line).partition("=")
+        raise ConfigError(f"{name}={text}: whole numbers alone; write {name}='int({text})'")
     try:
         if isinstance(low, int) and isinstance(high, int):
             return _numbers(parsed, IntDistribution(low, high, log=log))
@@ -144,6 +148,13 @@ def _interval(parsed: Override, interval: IntervalSweep) -> Axis:
     except ValueError as error:
         right = "from low to high" + (", low above 0" if log else "")
         raise ConfigError(f"{parsed.input_line}: an interval goes {right}") from error
+
+
+def _is_whole(name: str) -> bool:
+    """Return whether the option is a whole number."""
+    options = options_by_name()
+    kind = str(options[name][0].type) if name in options else ""
+    return "int" in kind and "list" not in kind
 
 
 def _numbers(parsed: Override, distribution: IntDistribution | FloatDistribution) -> Axis:

@@ -226,12 +226,12 @@ def test_values_that_optuna_chooses_from() -> None:
     given = {
         "seed": ("range(1,7,2)", ("1", "5")),  # Hydra's range leaves out its end
         "training.steps": ("shuffle(choice(1,2,3))", ("1", "2", "3")),
-        "encoder.width": ("interval(2,8)", ("2", "8")),
-        "optimizer.lr": ("range(0.1,0.35,0.1)", ("0.1", "0.2", "0.3")),
+        "encoder.width": ("int(interval(2,8))", ("2", "8")),
+        "optimizer.lr": ("range(0.25,1,0.25)", ("0.25", "0.5", "0.75")),
         "evaluation.ks": ("[2],[2,5]", ("[2]", "[2,5]")),
         "optimizer.momentum": ("interval(0,0.5)", ("0.0", "0.5")),
     }
-    space = search_space([f"{name}={text}" for name, (text, _) in given.items()], None)
+    space = search_space([f"{name}={text}" for name, (text, _) in given.items()], {})
     assert {axis.name: axis.edges for axis in space.axes} == {
         name: edges for name, (_, edges) in given.items()
     }
@@ -245,7 +245,7 @@ def test_values_that_optuna_chooses_from() -> None:
         (["-m", *OPTUNA, "seed=3"], "no option has several values"),
         (["-m", "hydra/sweeper=ax", *SWEPT], "basic, optuna"),
         (["-m", "hydra/sweeper=basic,optuna", *SWEPT], "cannot be swept"),
-        (["-m", "hydra/sweeper=basic", "hydra.sweeper.n_trials=3", "seed=0,1"], "choose optuna"),
+        (["-m", "hydra/sweeper=basic", "hydra.sweeper.n_trials=3", "seed=0,1"], "=optuna"),
         (["-m", "hydra.sweeper.n_trials=3", "seed=0,1"], "hydra/sweeper=optuna"),
         (["-m", *OPTUNA, "hydra.sweeper.n_trials=0", *SWEPT], "n_trials: 0 is below 1"),
         (["-m", *OPTUNA, "hydra.sweeper.n_jobs=-1", *SWEPT], "n_jobs: -1 is below 1"),
@@ -268,7 +268,7 @@ def test_values_that_optuna_chooses_from() -> None:
         (["-m", *OPTUNA, "optimizer.lr=interval(2,1)"], "from low to high"),
         (["-m", *OPTUNA, "optimizer.lr=tag(log,interval(0,1))"], "above 0"),
         (["-m", *OPTUNA, "optimizer.lr=interval(0.0,1.0)"], "optimizer.lr"),
-        (["-m", *OPTUNA, "encoder.width=interval(2.5,8.5)"], "encoder.width=2.5"),
+        (["-m", *OPTUNA, "encoder.width=interval(2,8)"], "int(interval(2,8))"),
         (["-m", *OPTUNA, "encoder=interval(1,2)"], "encoder: no choice"),
         (["-m", *OPTUNA, "seed=range(3,0)"], "no value"),
         (["-m", *OPTUNA, "encoder=small_cnn,gru"], "reads sentences"),
