@@ -34,8 +34,8 @@ run follows the other. Two launchers start several at once:
   hydra/launcher=joblib           on the cores of this machine (hydra.launcher.n_jobs=4 limits the
                                   number; needs pip install hydra-joblib-launcher)
   hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
-With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, intervals too
-('optimizer.lr=interval(1e-4,1e-1)'); the lowest dev loss is best (pip install optuna cmaes).
+With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, n_jobs=2 at once,
+by the lowest dev loss; 'optimizer.lr=interval(1e-4,1e-1)' works then (pip install optuna cmaes).
 
 Groups (GROUP=CHOICE; a data set brings its own encoder, sizes and steps)
 {groups}

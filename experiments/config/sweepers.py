@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import MISSING
 
 BASIC, OPTUNA = "basic", "optuna"
-PACKAGES = "optuna cmaes"  # what pip installs for it
+PACKAGES = ("optuna", "cmaes")  # what it imports
 
 
 @dataclass
@@ -62,7 +62,7 @@ class OptunaOptions:
     line, such as ``{optimizer.lr: "interval(0.001, 0.1)"}``.
     """
 
-    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}])
+    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"sampler": "tpe"}])
     sampler: SamplerOptions = MISSING
     n_trials: int = 20
     n_jobs: int = 2

@@ -72,9 +72,8 @@ def choose_sweeper(arguments: Sequence[str]) -> Sweeper:
     _check_choice(_SAMPLER, tuple(SAMPLERS), [f"{_SAMPLER}={sampler}"])
     assert isinstance(options, OptunaOptions)
     _check(options)
-    for package in PACKAGES.split():
-        if find_spec(package) is None:
-            raise ConfigError(f"{_SWEEPER}={OPTUNA}: not installed; pip install {PACKAGES}")
+    if any(find_spec(package) is None for package in PACKAGES):
+        raise ConfigError(f"{_SWEEPER}={OPTUNA}: not installed; pip install {' '.join(PACKAGES)}")
     return Sweeper(options, sampler, rest)
 
 
@@ -89,9 +88,9 @@ def _chosen(own: Sequence[str], files: Sequence[str]) -> str:
     """
     for group, names in ((_SWEEPER, (BASIC, OPTUNA)), (_SAMPLER, tuple(SAMPLERS))):
         _check_choice(group, names, own)
-    names = [argument.partition("=")[2] for argument in own if _name(argument) == _SWEEPER]
+    given = [argument.partition("=")[2] for argument in own if _name(argument) == _SWEEPER]
     others = [argument for argument in own if _name(argument) != _SWEEPER]
-    chosen = names[-1] if names else "" if files else BASIC
+    chosen = given[-1] if given else "" if files else BASIC
     if others and chosen == BASIC:
         raise ConfigError(f"{others[0]}: choose its sweeper with {_SWEEPER}={OPTUNA}")
     for argument in others:

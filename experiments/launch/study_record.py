@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from crl.experiments.errors import ConfigError, one_line
@@ -19,7 +20,7 @@ class StudyRecord:
         self,
         url: str | None,
         name: str,
-        direction: str,
+        direction: StudyDirection,
         distributions: Mapping[str, BaseDistribution],
     ) -> None:
         """Open or make the study.
@@ -35,7 +36,7 @@ class StudyRecord:
             self._study = optuna.create_study(
                 storage=url, study_name=name, direction=direction, load_if_exists=True
             )
-            other = self._study.direction.name.lower() != direction or any(
+            other = self._study.direction != direction or any(
                 trial.distributions != distributions for trial in self._study.trials
             )
         except Exception as error:  # of a driver, of SQLAlchemy or of Optuna

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, GridSampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from crl.data.files.atomic import write_json
@@ -65,7 +66,7 @@ def run_search(search: Search, say: Say) -> Found:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options, batch_size = search.options, min(search.options.n_jobs, search.trials)
     launcher = choose_launcher(search.launcher, search.folder, batch_size, say)
-    direction = "minimize" if search.minimize else "maximize"
+    direction = StudyDirection.MINIMIZE if search.minimize else StudyDirection.MAXIMIZE
     sampler = _sampler(search)
     study = optuna.create_study(sampler=sampler, direction=direction)
     study_name = options.study_name or f"crl-{search.folder.name}"
@@ -96,7 +97,7 @@ def run_search(search: Search, say: Say) -> Found:
                 best = trial
             if trial.value is not None:
                 so_far = ", the best so far" if trial is best else ""
-                say(f"{trial.title}: {options.metric} {trial.value:.6g}{so_far}")
+                say(f"trial {trial.number}: {options.metric} {trial.value:.6g}{so_far}")
         write_json(search.folder / TRIALS, _as_json(search, trials, best))
         record.add(study.trials)
     return Found(trials, best, manifest)

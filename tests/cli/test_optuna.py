@@ -54,6 +54,7 @@ def six(crl: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_the_best_trial_is_the_one_with_the_lowest_dev_loss(six: tuple[Path, str, str]) -> None:
     output, printed, said = six
     stored = trials_of(output)
+    assert (stored["sampler"]["name"], stored["sampler"]["n_startup_trials"]) == ("tpe", 2)
     (home,) = output.glob("sweeps/*")
     losses = {}
     for trial in stored["trials"]:
@@ -218,6 +219,51 @@ def test_params_of_the_sweeper_are_swept_too_and_the_command_line_wins() -> None
         "optimizer.lr": ("0.1", "0.2"),
         "encoder.width": ("4", "5"),
     }
+
+
+def test_the_folder_is_named_after_what_decides_the_proposals() -> None:
+    from crl.experiments.launch.hydra_sweepers import choose_sweeper
+    from crl.experiments.launch.search import plan_search
+
+    def folder(*options: str) -> Path:
+        return plan_search(choose_sweeper([*OPTUNA, "encoder.width=2,3", *options]), []).folder
+
+    same = folder("hydra.sweeper.n_trials=7", "runtime.threads=1", "hydra/launcher=joblib")
+    others = [
+        "hydra.sweeper.sampler.seed=1",
+        "hydra.sweeper.n_jobs=3",
+        "training.steps=3",
+        "seed=1",
+    ]
+    assert same == folder()
+    assert len({folder(), *map(folder, others)}) == 1 + len(others)
+
+
+def test_an_experiment_of_ones_own_may_bring_the_sweeper(tmp_path: Path) -> None:
+    """Hydra's users keep such files; what they name is looked up, never imported."""
+    from crl.experiments.errors import ConfigError
+    from crl.experiments.launch.hydra_sweepers import choose_sweeper
+
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.parent.mkdir()
+    text = """# @package _global_
+defaults:
+  - override /hydra/sweeper: optuna
+hydra:
+  sweeper:
+    n_trials: 3
+    sampler: {seed: 5}
+    params: {encoder.width: "2,3", seed: 4}
+"""
+    mine.write_text(text)
+    files = ["experiment=mine", f"hydra.searchpath=['file://{tmp_path}']"]
+    options = choose_sweeper(files).optuna
+    assert options is not None
+    assert (options.n_trials, options.sampler.seed) == (3, 5)
+    assert options.params == {"encoder.width": "2,3", "seed": 4}
+    mine.write_text(text.replace("{seed: 5}", "{_target_: os.system}"))
+    with pytest.raises(ConfigError, match="experiment/mine|_target_"):
+        choose_sweeper(files)
 
 
 def test_values_that_optuna_chooses_from() -> None:
