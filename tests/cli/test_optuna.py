@@ -138,15 +138,16 @@ def test_two_at_a_time_are_the_trials_of_one_after_another(
 ) -> None:
     """The launcher changes no proposal: results are told in the order of the trials."""
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    done = crl.run(*SIX, *launcher, f"output_dir={tmp_path}")
+    four = [argument.replace("n_trials=6", "n_trials=4") for argument in SIX]
+    done = crl.run(*four, *launcher, f"output_dir={tmp_path}")
     assert done.code == 0, done.err
     keys = ("number", "values", "metric")
     one, two = (
         [[trial[key] for key in keys] for trial in trials_of(output)["trials"]]
         for output in (six[0], tmp_path)
     )
-    assert one == two
-    assert len(re.findall(r"^\[\d/6\] trial \d", done.err, re.MULTILINE)) == 6
+    assert one[:4] == two
+    assert len(re.findall(r"^\[\d/4\] trial \d", done.err, re.MULTILINE)) == 4
 
 
 def test_a_failed_trial_is_named_and_the_others_go_on(
@@ -262,7 +263,7 @@ hydra:
     assert (options.n_trials, options.sampler.seed) == (3, 5)
     assert options.params == {"encoder.width": "2,3", "seed": 4}
     mine.write_text(text.replace("{seed: 5}", "{_target_: os.system}"))
-    with pytest.raises(ConfigError, match="experiment/mine|_target_"):
+    with pytest.raises(ConfigError, match=r"experiment/mine|_target_"):
         choose_sweeper(files)
 
 
