@@ -38,7 +38,7 @@ class Axis:
 
     def override(self, text: str) -> str:
         """The override with one value."""
-        return plain(f"{self.key}={text}")
+        return f"{self.key}={text}"
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,12 @@ def _axis(parsed: Override) -> Axis:
     if isinstance(numbers, range) and numbers.step > 0 and len(numbers):
         low, high = numbers[0], numbers[-1]
         return _numbers(parsed, IntDistribution(low, high, step=numbers.step))
-    texts = tuple(dict.fromkeys(parsed.sweep_string_iterator()))
+    key = parsed.get_key_element()
+    overrides = (plain(f"{key}={text}") for text in parsed.sweep_string_iterator())
+    texts = tuple(dict.fromkeys(override.partition("=")[2] for override in overrides))
     if not texts:
         raise ConfigError(f"{parsed.input_line}: there is no value in it")
-    return Axis(parsed.get_key_element(), CategoricalDistribution(texts), texts)
+    return Axis(key, CategoricalDistribution(texts), texts)
 
 
 def _interval(parsed: Override, interval: IntervalSweep) -> Axis:

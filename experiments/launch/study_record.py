@@ -7,7 +7,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from crl.experiments.errors import ConfigError, one_line
+from crl.experiments.errors import ConfigError, RunError, one_line
 
 
 class StudyRecord:
@@ -48,15 +48,25 @@ class StudyRecord:
             raise self._other_sweep()
 
     def add(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add the trials that the study lacks. Raises ConfigError if it holds those of another."""
+        """Add the trials that the study lacks.
+
+        Raises ConfigError if it holds those of another sweep, RunError if the database fails.
+        """
         if self._study is None:
             return
-        there = self._study.trials
-        for old, new in zip(there, trials, strict=False):
-            if old.params != new.params:
+        try:
+            there = self._study.trials
+            if any(old.params != new.params for old, new in zip(there, trials, strict=False)):
                 raise self._other_sweep()
-        for trial in trials[len(there) :]:
-            self._study.add_trial(trial)
+            for trial in trials[len(there) :]:
+                self._study.add_trial(trial)
+        except ConfigError:
+            raise
+        except Exception as error:  # as above
+            raise RunError(
+                f"hydra.sweeper.storage: the trials cannot be written ({one_line(error)}); "
+                "the same command goes on"
+            ) from error
 
     def _other_sweep(self) -> ConfigError:
         return ConfigError(

@@ -35,13 +35,14 @@ TRIALS = "trials.json"
 
 @dataclass
 class Trial:
-    """A proposal of Optuna's. ``combo``: its run, None if it cannot be composed.
+    """A proposal of Optuna's: ``values`` by option, and their run (None if they do not fit).
 
     Once it has ended, ``value`` is its metric, or ``error`` says in one line why it failed.
     """
 
     number: int
     title: str
+    values: dict[str, Any]
     combo: Combination | None = None
     value: float | None = None
     error: str | None = None
@@ -60,8 +61,8 @@ def run_search(search: Search, say: Say) -> Found:
     """Do the trials, batch by batch; one that fails stops no other.
 
     The manifest is written before each batch starts, and ``trials.json`` after it. Raises
-    ConfigError, with nothing written, for a launcher or a storage that cannot be used; and for a
-    damaged result, or one without the metric.
+    ConfigError, with nothing written, for a launcher or a storage that cannot be used; for a
+    damaged result, or one without the metric; and RunError if the storage fails on the way.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options, batch_size = search.options, min(search.options.n_jobs, search.trials)
@@ -121,12 +122,13 @@ def _sampler(search: Search) -> BaseSampler:
 def _trial(space: SearchSpace, number: int, values: dict[str, Any]) -> Trial:
     """The trial of these values; one that cannot be composed has failed."""
     shown = (f"{name}={_short(value)}" for name, value in values.items())
-    trial = Trial(number, f"trial {number}: {' '.join(shown)}")
+    trial = Trial(number, f"trial {number}: {' '.join(shown)}", values)
     try:
         combo = combination(space.overrides(values), list(values))
     except ConfigError as error:  # values that do not fit together
         trial.error = str(error)
         return trial
+    trial.values = values | combo.labels | ({"seed": combo.config.seed} if "seed" in values else {})
     trial.combo = combo._replace(run=replace(combo.run, title=trial.title))
     return trial
 
@@ -209,7 +211,7 @@ def _as_json(search: Search, trials: Sequence[Trial], best: Trial | None) -> dic
         "trials": [
             {
                 "number": trial.number,
-                "values": trial.combo.labels if trial.combo else None,
+                "values": trial.values,
                 "metric": trial.value,
                 "error": trial.error,
                 "run": trial.combo and os.path.relpath(trial.combo.run.folder.resolve(), home),

@@ -352,3 +352,20 @@ def test_planning_trials_needs_no_torch() -> None:
     code += "search.plan_search(choose_sweeper(['hydra/sweeper=optuna', 'seed=0,1']), [])\n"
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_database_that_fails_on_the_way_is_one_line(tmp_path: Path) -> None:
+    import optuna
+    from optuna.distributions import FloatDistribution
+    from optuna.study import StudyDirection
+
+    from crl.experiments.errors import RunError
+    from crl.experiments.launch.study_record import StudyRecord
+
+    file, space = tmp_path / "trials.db", {"optimizer.lr": FloatDistribution(0, 1)}
+    record = StudyRecord(f"sqlite:///{file}", "mine", StudyDirection.MINIMIZE, space)
+    study = optuna.create_study()
+    study.tell(study.ask(space), 0.5)
+    file.write_bytes(b"no database")
+    with pytest.raises(RunError, match="the same command goes on"):
+        record.add(study.trials)
