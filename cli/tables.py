@@ -7,12 +7,14 @@ from typing import Any
 from crl.cli.console import aligned, say
 from crl.experiments.config.identity import flat_options
 from crl.experiments.config.schema import Config
-from crl.experiments.metric_names import classifier_title, few_shot, metric_title
+from crl.experiments.metric_names import DEV_LOSS, classifier_title, few_shot, metric_title
 from crl.experiments.report.paper_numbers import table_1
 from crl.experiments.statistics import summarise
 from crl.experiments.storage.manifest import Manifest
 from crl.experiments.storage.results import Run, read_run, with_evaluation
 from crl.experiments.storage.subjects import told_apart
+
+_LONG = 10  # a sweep's table shortens a number of more characters, such as one that Optuna drew
 
 
 def show(config: Config, result: dict[str, Any]) -> None:
@@ -69,10 +71,11 @@ def summary(config: Config, result: dict[str, Any]) -> str:
     )
 
 
-def sweep_table(manifest: Manifest) -> str:
+def sweep_table(manifest: Manifest, chosen_by: str = "") -> str:
     """Return a row for each combination: mean ± standard deviation over its complete runs, in %.
 
-    Seeds that read different files have a row for each of these, with a column that says so.
+    ``chosen_by``: the metric that chooses the best one; it has the first column. Seeds that read
+    different files have a row for each of these, with a column that says so.
     """
     cells = [cell for study in manifest.studies for cell in study.cells]
     runs = told_apart(
@@ -86,15 +89,15 @@ def sweep_table(manifest: Manifest) -> str:
         ]
         for cell in cells
     ]
-    metrics = dict.fromkeys(
+    metrics = dict.fromkeys([chosen_by] if chosen_by else [])
+    metrics |= dict.fromkeys(
         name for same in finished for run in same for name in run.metrics if classifier_title(name)
     )
     files = any(run.variant for run in runs.values())
-    rows = [[*cells[0].labels, *["files"] * files, "n", *map(classifier_title, metrics)]]
+    titles = (classifier_title(name) or name for name in metrics)
+    rows = [[*cells[0].labels, *["files"] * files, "n", *titles]]
     for cell, same in zip(cells, finished, strict=True):
-        labels = [
-            value if isinstance(value, str) else json.dumps(value) for value in cell.labels.values()
-        ]
+        labels = [_label(value) for value in cell.labels.values()]
         for variant in dict.fromkeys(run.variant for run in same) or [""]:
             alike = [run for run in same if run.variant == variant]
             read = [variant[1:] or "-"] if files else []
@@ -103,9 +106,15 @@ def sweep_table(manifest: Manifest) -> str:
     return aligned(rows, gap="   ")
 
 
+def _label(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) and len(text) > _LONG else text
+
+
 def _mean_and_std(runs: Sequence[Run], metric: str) -> str:
-    values = [100 * run.metrics[metric] for run in runs if metric in run.metrics]
+    factor, digits = (1, 4) if metric == DEV_LOSS else (100, 1)
+    values = [factor * run.metrics[metric] for run in runs if metric in run.metrics]
     if not values:
         return "-"
     mean, std, _ = summarise(values)
-    return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
+    return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"

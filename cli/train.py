@@ -1,6 +1,12 @@
 """``crl train``: train an encoder, then evaluate it."""
 
+import shlex
+from typing import TYPE_CHECKING
+
 from crl.cli.console import line_width, say
+
+if TYPE_CHECKING:
+    from crl.experiments.launch.hydra_sweepers import Sweeper
 
 MULTIRUN = {"-m", "--multirun"}
 
@@ -28,6 +34,8 @@ run follows the other. Two launchers start several at once:
   hydra/launcher=joblib           on the cores of this machine (hydra.launcher.n_jobs=4 limits the
                                   number; needs pip install hydra-joblib-launcher)
   hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
+With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, n_jobs=2 at once,
+by the lowest dev loss; 'optimizer.lr=interval(1e-4,1e-1)' works then (pip install optuna cmaes).
 
 Hydra's flags: --cfg, --info, --config-dir, --config-name, --package, --resolve, --shell-completion
 
@@ -67,12 +75,14 @@ def _sweep(arguments: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
     from crl.cli.tables import sweep_table
     from crl.experiments.errors import RunError
+    from crl.experiments.launch.hydra_sweepers import choose_sweeper
     from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
-    sweep = plan_sweep(
-        [argument for argument in arguments if argument not in MULTIRUN],
-        ["crl", "train", *arguments],
-    )
+    command = ["crl", "train", *arguments]
+    sweeper = choose_sweeper([argument for argument in arguments if argument not in MULTIRUN])
+    if sweeper.optuna is not None:
+        return _search(sweeper, command)
+    sweep = plan_sweep(sweeper.arguments, command)
     failures = run_sweep(sweep, say)
     print(f"\n{sweep_table(sweep.manifest)}\n")
     print(f"accuracy, %: mean ± standard deviation over n runs; {sweep.folder}")
@@ -81,6 +91,35 @@ def _sweep(arguments: list[str]) -> None:
     if failures:
         raise RunError(
             f"{len(failures)} of {len(sweep.runs)} runs failed; the same command starts them again"
+        )
+
+
+def _search(sweeper: "Sweeper", command: list[str]) -> None:
+    """Run the trials that Optuna chooses; print their table and the best one.
+
+    Raises RunError at the end if a trial failed.
+    """
+    from crl.cli.tables import sweep_table
+    from crl.experiments.errors import RunError
+    from crl.experiments.launch.search import plan_search
+    from crl.experiments.launch.trials import run_search
+
+    search = plan_search(sweeper, command)
+    found = run_search(search, say)
+    metric, failed = search.options.metric, [trial for trial in found.trials if trial.error]
+    if found.manifest.studies:
+        print(f"\n{sweep_table(found.manifest, metric)}\n")
+        print(f"accuracy, %: mean ± standard deviation over n runs; {search.folder}")
+    if found.best is not None and found.best.combo is not None:
+        train = shlex.join(["crl", "train", *found.best.combo.run.overrides])
+        print(f"best of {len(found.trials)}: {found.best.title}: {metric} {found.best.value:.6g}")
+        print(f"its run: {train}")
+    for trial in failed:
+        say(f"failed: {trial.title}: {trial.error}")
+    if failed:
+        raise RunError(
+            f"{len(failed)} of {len(found.trials)} trials failed; "
+            "the same command starts them again"
         )
 
 

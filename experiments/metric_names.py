@@ -3,6 +3,8 @@
 import re
 
 AVG2 = "test.mean.avg2"
+DEV_LOSS = "dev.loss"
+_DEV_ACCURACY = re.compile(r"dev\.(mean|linear|attentive)\w*\.(avg|top)\d\w*")
 
 # The classifiers fitted on 10 % of the labels: key in the metrics -> printed name.
 TEN_PERCENT = {"linear10pct": "TR", "mean10pct": "μ"}
@@ -35,6 +37,11 @@ def metric_title(metric: str) -> str:
     """Return a metric's printed name: test.mean.avg2 -> AVG-2, top1_majority -> TOP-1 majority."""
     name = metric.rpartition(".")[2].replace("_", " ")
     return f"{name[:3].upper()}-{name[3:]}"
+
+
+def is_dev_accuracy(metric: str) -> bool:
+    """Return whether the metric is an accuracy on the dev points, such as dev.linear.top1."""
+    return _DEV_ACCURACY.fullmatch(metric) is not None
 
 
 def classifier_title(metric: str) -> str:

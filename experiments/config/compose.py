@@ -37,6 +37,7 @@ from crl.experiments.config.precision import choose_precision
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
+from crl.experiments.config.sweepers import register_sweepers
 from crl.experiments.config.tasks import check_tasks_early, mark_defaults
 from crl.experiments.errors import ConfigError
 
@@ -77,6 +78,7 @@ def _register() -> None:
     for group, table in (("rate", rates()), ("preset", presets())):
         for name, options in table.items():
             ConfigStore.instance().store(name, options, group, package="_global_")
+    register_sweepers()
 
 
 @cache
@@ -205,16 +207,17 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
                 continue
             if not parsed.is_discrete_sweep():
                 raise ConfigError(
-                    f"{parsed.input_line}: an interval has endless values; list some, like a,b,c"
+                    f"{parsed.input_line}: an interval has endless values; list some, like a,b,c, "
+                    "or add hydra/sweeper=optuna"
                 )
             key = parsed.get_key_element()
             swept[key.lstrip("+")] = None
-            axes.append([_plain(f"{key}={value}") for value in parsed.sweep_string_iterator()])
+            axes.append([plain(f"{key}={value}") for value in parsed.sweep_string_iterator()])
             if not axes[-1]:
                 raise ConfigError(f"{parsed.input_line}: there is no value in it")
     return list(swept), [list(chosen) for chosen in itertools.product(*axes)]
 
 
-def _plain(override: str) -> str:
+def plain(override: str) -> str:
     """Undo Hydra's escape of the colon in ``encoder=torchvision:resnet18``."""
     return override.replace("\\:", ":") if override.startswith("encoder=") else override

@@ -19,6 +19,7 @@ from omegaconf.errors import (
 from crl import configs
 from crl.experiments.config.quoting import PATHS, as_typed
 from crl.experiments.config.schema import GROUPS, options_by_name
+from crl.experiments.config.sweepers import is_sweeper_option, option_names
 from crl.experiments.errors import ConfigError
 
 CONFIG_DIR = Path(configs.__file__).parent
@@ -57,6 +58,8 @@ def check_single(override: str) -> None:
         raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
     if is_launcher_option(name):
         raise ConfigError(f"{override}: a launcher starts the runs of a sweep; add -m")
+    if is_sweeper_option(name):
+        raise ConfigError(f"{override}: a sweeper chooses the runs of a sweep; add -m")
     if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
         raise ConfigError(
             f"{override}: no such option; options are written OPTION=VALUE (crl train --help)"
@@ -132,6 +135,10 @@ def _unknown(name: str) -> str:
         return f"{name}: no option of this {name.partition('.')[0]}; only of {', '.join(owners)}"
     if is_launcher_option(name):
         return f"{name}: no such option; choose its launcher with hydra/launcher=NAME"
+    if name.startswith("hydra.sweeper.sampler."):
+        return f"{name}: no such option; choose its sampler with hydra/sweeper/sampler=NAME"
+    if is_sweeper_option(name):
+        return f"{name}: no such option of the sweeper; there are {', '.join(option_names())}"
     near = get_close_matches(name, list(options), 1, 0.5)
     return f"{name}: no such option; " + (
         f"did you mean {near[0]}?" if near else "see crl train --help"

@@ -50,19 +50,25 @@ class OneByOne:
 
 
 def launch(
-    runs: Sequence[RunSpec], launcher: Launcher, say: Say, complete: int = 0, bar: bool = True
+    runs: Sequence[RunSpec],
+    launcher: Launcher,
+    say: Say,
+    complete: int = 0,
+    bar: bool = True,
+    later: int = 0,
 ) -> dict[str, str]:
     """Do the runs; return {title: why it failed, in one line}, empty if all are complete.
 
-    ``complete``: how many others were complete before; they count as done. ``bar``: whether a
-    terminal shows one bar over all runs instead of a line for each run that ends.
+    ``complete``: how many others were complete before; they count as done. ``later``: how many
+    others follow. ``bar``: whether a terminal shows one bar over all runs instead of a line for
+    each run that ends.
     """
     if not runs:
         return {}
     failures = {}
     bar = bar and not isinstance(launcher, OneByOne)
     with (
-        ProgressBar(runs, complete, launcher.side_by_side, say, bar) as progress,
+        ProgressBar(runs, complete, launcher.side_by_side, say, bar, later) as progress,
         closing(_outcomes(launcher, runs, progress)) as outcomes,
     ):
         for number, error in outcomes:

@@ -43,9 +43,10 @@ class ProgressBar:
         side_by_side: int | None,
         say: Say,
         bar: bool,
+        later: int = 0,
     ) -> None:
         self._runs, self._side_by_side, self._say = runs, side_by_side, say
-        self._total = complete + len(runs)
+        self._later, self._total = later, complete + len(runs) + later
         self.left = set(range(len(runs)))
         # A folder may hold what an earlier start left; only what changes from here on counts.
         self._stamps = {
@@ -85,7 +86,7 @@ class ProgressBar:
                     self.ended(number, None)
             if not self._bar.disable:
                 shares = self._shares()
-                self._bar.n = self._total - len(self.left) + sum(shares.values())
+                self._bar.n = self._done() + sum(shares.values())
                 seconds = self.seconds_left()
                 left = "" if seconds is None else f"about {duration(seconds)} left"
                 self._bar.set_postfix_str(left, refresh=True)
@@ -105,7 +106,10 @@ class ProgressBar:
                         if (seconds := seconds_taken(run.result)) is not None:
                             self._taken.append((spec.kind, spec.points, seconds))
             if self._bar.disable:
-                self._say(f"[{self._total - len(self.left)}/{self._total}] {spec.title}: {outcome}")
+                self._say(f"[{self._done()}/{self._total}] {spec.title}: {outcome}")
+
+    def _done(self) -> int:
+        return self._total - self._later - len(self.left)
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are complete, None before any speed is known."""

@@ -42,7 +42,7 @@ class Sweep:
     bar: bool
 
 
-class _Combination(NamedTuple):
+class Combination(NamedTuple):
     """A run, the values of its swept options (the seed aside), and its configuration."""
 
     run: RunSpec
@@ -56,13 +56,11 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
     The sweep's folder, ``<output_dir>/sweeps/<hash8>``, is named after the set of its runs, so the
     same command finds it again. ``command`` is recorded.
     """
-    launcher = tuple(
-        argument for argument in arguments if is_launcher_option(argument.lstrip("+~"))
-    )
-    swept, combined = combinations([argument for argument in arguments if argument not in launcher])
-    combos: dict[object, _Combination] = {}  # a run that is named twice is done once
+    launcher, arguments = launcher_options(arguments)
+    swept, combined = combinations(arguments)
+    combos: dict[object, Combination] = {}  # a run that is named twice is done once
     for overrides in combined:
-        new = _combination(overrides, swept)
+        new = combination(overrides, swept)
         old = combos.setdefault(new.run.key, new)
         if old.labels != new.labels:
             raise ConfigError(
@@ -74,7 +72,7 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         raise ConfigError(
             "output_dir: a sweep has one; runs of different options have folders of their own in it"
         )
-    identity = json.dumps(sorted(_place(combo.run) for combo in combos.values()))
+    identity = json.dumps(sorted(place(combo.run) for combo in combos.values()))
     name = hashlib.sha256(identity.encode()).hexdigest()[:8]
     given = [argument for argument in arguments if argument.lstrip("+").partition("=")[0] in swept]
     return Sweep(
@@ -82,18 +80,28 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
         launcher=launcher,
         folder=expanded(config.output_dir) / "sweeps" / name,
         manifest=Manifest(
-            " ".join(["sweep", *given]), tuple(command), _studies(list(combos.values()))
+            " ".join(["sweep", *given]), tuple(command), studies_of(list(combos.values()))
         ),
         force=config.force,
         bar=config.runtime.progress,
     )
 
 
-def _place(run: RunSpec) -> str:
+def launcher_options(arguments: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return (the options of the launcher, the other arguments)."""
+    launcher = tuple(
+        argument for argument in arguments if is_launcher_option(argument.lstrip("+~"))
+    )
+    return launcher, [argument for argument in arguments if argument not in launcher]
+
+
+def place(run: RunSpec) -> str:
+    """Return the run's folder below ``runs/``, with the hash of its evaluation."""
     return "/".join([*run.folder.parts[-2:], str(run.evaluation)])
 
 
-def _combination(overrides: list[str], swept: list[str]) -> _Combination:
+def combination(overrides: list[str], swept: Sequence[str]) -> Combination:
+    """Compose the run of these overrides. Raises ConfigError if no sweep can have it."""
     config = compose_config(overrides)
     if config.run_dir is not None:
         raise ConfigError(
@@ -107,7 +115,7 @@ def _combination(overrides: list[str], swept: list[str]) -> _Combination:
     }
     labels = {name: _label(name, values[name], config) for name in swept if name != "seed"}
     title = " ".join(f"{name}={values[name]}" for name in swept) or f"seed={config.seed}"
-    return _Combination(RunSpec.of(config, overrides, title), labels, config)
+    return Combination(RunSpec.of(config, overrides, title), labels, config)
 
 
 def _label(name: str, text: str, config: Config) -> Any:
@@ -118,9 +126,9 @@ def _label(name: str, text: str, config: Config) -> Any:
     return flat_options(config).get(name, text)
 
 
-def _studies(combos: Sequence[_Combination]) -> tuple[Study, ...]:
+def studies_of(combos: Sequence[Combination]) -> tuple[Study, ...]:
     """One study for each data set; the seeds of one combination are a cell."""
-    cells: dict[str, dict[str, list[_Combination]]] = {}
+    cells: dict[str, dict[str, list[Combination]]] = {}
     for combo in combos:
         of_dataset = cells.setdefault(combo.config.dataset.name, {})
         of_dataset.setdefault(json.dumps(combo.labels), []).append(combo)

@@ -277,7 +277,6 @@ def test_a_failed_run_is_named_and_the_others_go_on(
         (["-m", "seed=range(3,0)"], "no value"),
         (["-m", "--steps", "3"], "OPTION=VALUE"),
         (["-m", "seed=0,1", "hydra.sweep.dir=x"], "no such option"),
-        (["-m", "seed=0,1", "hydra/sweeper=basic"], "no such option"),
         (["-m", "seed=0,1", "hydra/launcher=fork"], "basic, joblib"),
         (["-m", "seed=0,1", "hydra/launcher=basic,joblib"], "cannot be swept"),
         (["-m", "seed=0,1", "hydra.launcher.n_jobs=2"], "hydra/launcher=NAME"),
