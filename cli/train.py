@@ -2,8 +2,6 @@
 
 from crl.cli.console import say
 
-MULTIRUN = {"-m", "--multirun"}
-
 USAGE = """crl train [-m] [GROUP=CHOICE ...] [OPTION=VALUE ...]
 
 Trains an encoder without labels (objective=contrastive) or with labels (objective=supervised), then
@@ -29,6 +27,17 @@ run follows the other. Two launchers start several at once:
                                   number; needs pip install hydra-joblib-launcher)
   hydra/launcher=submitit_slurm   as jobs of a cluster (docs/scaling.md)
 
+Flags of Hydra (they print something instead of training)
+  --cfg job|hydra|all       the configuration of a run; --package training only that part of it;
+                            --resolve without references
+  --info [defaults|defaults-tree|config|searchpath|plugins|all]   how it is composed
+  --shell-completion install=bash|zsh|fish   a script; in bash: eval "$(crl train -sc install=bash)"
+and that say where configuration files of your own are:
+  --config-dir FOLDER       FOLDER/experiment/mine.yaml holds what differs from the defaults, below
+                            a first line "# @package _global_"; choose it with experiment=mine
+  --config-name NAME        FOLDER/NAME.yaml instead of train.yaml; it begins with
+                            defaults: [train, _self_]
+
 Groups (GROUP=CHOICE; a data set brings its own encoder, sizes and steps)
 {groups}
 
@@ -38,30 +47,36 @@ Options (OPTION=VALUE; shown with the schema's default, which a data set may cha
 
 
 def run(arguments: list[str]) -> None:
-    """Run the configuration that the arguments describe and print its table; with -m, a sweep."""
-    if MULTIRUN & set(arguments):
-        return _sweep(arguments)
+    """Run the configuration that the arguments describe and print its table; with -m, a sweep.
+
+    A flag such as ``--cfg`` prints something instead.
+    """
+    from crl.cli.flag_answers import answer
+    from crl.cli.hydra_flags import read_arguments
+
+    given, command = read_arguments(arguments), ["crl", "train", *arguments]
+    if answer(given):
+        return
+    if given.multirun:
+        return _sweep(given.overrides, command)
     from crl.experiments.config.compose import compose_config
 
-    config = compose_config(arguments)  # before the slow import of torch: errors come at once
+    config = compose_config(given.overrides)  # before the slow import of torch: errors come at once
 
     from crl.cli.tables import show
     from crl.experiments.launch.multi_device import run_on_devices
 
-    result = run_on_devices(config, ["crl", "train", *arguments], say)
+    result = run_on_devices(config, command, say)
     show(config, result)
 
 
-def _sweep(arguments: list[str]) -> None:
+def _sweep(overrides: list[str], command: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
     from crl.cli.tables import sweep_table
     from crl.experiments.errors import RunError
     from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
-    sweep = plan_sweep(
-        [argument for argument in arguments if argument not in MULTIRUN],
-        ["crl", "train", *arguments],
-    )
+    sweep = plan_sweep(overrides, command)
     failures = run_sweep(sweep, say)
     print(f"\n{sweep_table(sweep.manifest)}\n")
     print(f"accuracy, %: mean ± standard deviation over n runs; {sweep.folder}")

@@ -44,7 +44,9 @@ def crl(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ForkServer]":
     from processes import ForkServer
 
     server = ForkServer(tmp_path_factory.mktemp("logs"))
-    with server.process:  # closes its pipes too: an open file is a warning to whichever test is last
+    with (
+        server.process
+    ):  # closes its pipes too: an open file is a warning to whichever test is last
         yield server
         server.process.kill()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from antlr4.error.Errors import RecognitionException
 from hydra import compose, initialize_config_dir
@@ -13,9 +13,15 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from crl.data.files.untrusted import read_plain_yaml
 from crl.experiments.config.checks import (
@@ -24,12 +30,15 @@ from crl.experiments.config.checks import (
     check_installed,
     check_paths,
 )
-from crl.experiments.config.messages import (
+from crl.experiments.config.messages import check_importing, check_override, check_single, explain
+from crl.experiments.config.own_files import (
     CONFIG_DIR,
-    check_importing,
-    check_override,
-    check_single,
-    explain,
+    NO_FILES,
+    OwnFiles,
+    OwnFolder,
+    OwnSearchPath,
+    is_place,
+    options_of,
 )
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
@@ -39,11 +48,13 @@ from crl.experiments.errors import ConfigError
 
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
+# What OmegaConf raises for ${...}, without the name of the option.
+_REFERENCE = (InterpolationResolutionError, GrammarParseError)
 
 
 @contextmanager
-def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
-    """Start Hydra with the configuration files and the schema; give its loader.
+def hydra_started(overrides: Sequence[str], own: OwnFiles = NO_FILES) -> Iterator[ConfigLoader]:
+    """Start Hydra with the schema and with crl's files and the user's own; give its loader.
 
     Raises ConfigError if Hydra rejects an override.
     """
@@ -51,16 +62,19 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
         check_importing(override)
     _register()
     try:
+        OwnSearchPath.folders = own.folders
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     except RecursionError as error:
         raise ConfigError("an option is nested too deeply") from error
     except (HydraException, OmegaConfBaseException, ValueError, RecognitionException) as error:
-        raise ConfigError(explain(error, overrides)) from error
+        raise ConfigError(explain(error, overrides, own)) from error
 
 
 def _register() -> None:
-    """Tell Hydra the schema, the options of every choice, and the presets."""
+    """Tell Hydra the schema, the options of every choice, presets, and how to read own files."""
+    for plugin in (OwnFolder, OwnSearchPath):
+        Plugins.instance().register(plugin)
     _store("", "schema", Config)
     for group, choices in GROUPS.items():
         for name, choice in choices.items():
@@ -79,25 +93,68 @@ def _store(group: str, name: str, options: type) -> None:
     ConfigStore.instance().store(name, node, group or None)
 
 
-def compose_config(overrides: Sequence[str]) -> Config:
-    """Compose the configuration that the command line describes. Raises ConfigError."""
+class Start(NamedTuple):
+    """What Hydra composes: ``overrides`` are as it can read them. ``parsed``: what they say."""
+
+    own: OwnFiles
+    overrides: list[str]
+    parsed: list[Override]
+
+    def composed(self) -> DictConfig:
+        """Compose the configuration. Raises ConfigError if a primary file leaves out the schema."""
+        config = compose(self.own.primary, self.overrides)
+        if OmegaConf.get_type(config) is not Config:
+            file = self.own.file(self.own.primary)
+            raise ConfigError(f"{file}: train is missing in it; write defaults: [train, _self_]")
+        return config
+
+    def named(self, error: ConfigError) -> ConfigError:
+        """The error, with the file of the user's that has set the option that it is about."""
+        option = str(error).partition(":")[0]
+        chosen = {o.key_or_group: o.value() for o in self.parsed if not o.is_sweep_override()}
+        names = chosen.get("experiment")
+        experiments = [f"experiment/{n}" for n in (names if isinstance(names, list) else [names])]
+        for file in filter(None, map(self.own.file, [*reversed(experiments), self.own.primary])):
+            found = options_of(file)
+            is_reference = isinstance(error.__cause__, _REFERENCE) and "${" in str(found)
+            if (option in found and option not in chosen) or is_reference:
+                return ConfigError(f"{file}: {error}")
+        return error
+
+
+@contextmanager
+def composing(overrides: Sequence[str]) -> Iterator[Start]:
+    """Start Hydra for the command line, whose overrides are checked one by one.
+
+    Raises ConfigError, also in place of what Hydra and OmegaConf raise meanwhile.
+    """
     for given in overrides:
         check_single(given)
-    overrides = list(for_hydra(overrides))
-    with hydra_started(overrides) as loader:
-        try:
-            parsed = OverridesParser.create(loader).parse_overrides(overrides)
-            for override in parsed:
-                check_override(override)
-            config = typed(compose("train", overrides))
-        except _UNEXPECTED as error:
-            why = str(error).split("\n")[0]
-            raise ConfigError(
-                f"{' '.join(overrides)}: these options cannot be put together ({why})"
-            ) from error
-    check_config(config)
-    check_paths(config)
-    mark_defaults(config, {override.key_or_group for override in parsed})
+    own = OwnFiles.of(overrides)
+    overrides = list(for_hydra([given for given in overrides if not is_place(given)]))
+    start = Start(own, overrides, [])
+    try:
+        with hydra_started(overrides, own) as loader:
+            start.parsed.extend(OverridesParser.create(loader).parse_overrides(overrides))
+            for override in start.parsed:
+                check_override(override, own)
+            yield start
+    except ConfigError as error:
+        raise start.named(error) from error
+    except _UNEXPECTED as error:
+        why = str(error).split("\n")[0]
+        raise ConfigError(
+            f"{' '.join(overrides)}: these options cannot be put together ({why})"
+        ) from error
+
+
+def compose_config(overrides: Sequence[str]) -> Config:
+    """Compose the configuration that the command line describes. Raises ConfigError."""
+    with composing(overrides) as start:
+        config = typed(start.composed())
+        check_config(config)
+        check_paths(config)
+    mark_defaults(config, {override.key_or_group for override in start.parsed})
     check_tasks_early(config)
     check_installed(config)  # a stored configuration is only read, so nothing need be installed
     return config
@@ -160,7 +217,8 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """
     for override in overrides:
         check_single(override)
-    overrides = list(with_quoted_paths(overrides))
+    places = OwnFiles.of(overrides).overrides()
+    overrides = [*places, *with_quoted_paths([o for o in overrides if not is_place(o)])]
     with hydra_started(overrides) as loader:
         swept: dict[str, None] = {}
         axes: list[list[str]] = []
