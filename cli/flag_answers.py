@@ -36,13 +36,13 @@ def answer(arguments: TrainArguments) -> bool:
 def _show_config(arguments: TrainArguments) -> None:
     """Print the configuration of each run; say it if a run would be refused."""
     from crl.experiments.config.compose import compose_config
-    from crl.experiments.config.messages import is_launcher_option
+    from crl.experiments.config.messages import is_of_sweep
     from crl.experiments.config.show import config_text
 
     flags = arguments.flags
-    launcher = [o for o in arguments.overrides if is_launcher_option(o.lstrip("+~"))]
+    of_sweep = list(filter(is_of_sweep, arguments.overrides))
     runs = _runs(arguments)
-    texts = [config_text(run, flags.cfg, flags.package, flags.resolve, launcher) for run in runs]
+    texts = [config_text(run, flags.cfg, flags.package, flags.resolve, of_sweep) for run in runs]
     print("---\n".join(texts), end="")
     for run in runs:
         try:
@@ -56,7 +56,6 @@ def _runs(arguments: TrainArguments) -> list[list[str]]:
     if not arguments.multirun:
         return [arguments.overrides]
     from crl.experiments.config.compose import combinations
-    from crl.experiments.config.messages import is_launcher_option
+    from crl.experiments.config.messages import is_of_sweep
 
-    overrides = [o for o in arguments.overrides if not is_launcher_option(o.lstrip("+~"))]
-    return combinations(overrides)[1]
+    return combinations([o for o in arguments.overrides if not is_of_sweep(o)])[1]

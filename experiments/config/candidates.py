@@ -8,13 +8,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from crl.experiments.config.compose import composing, hydra_started
 from crl.experiments.config.identity import flat_options
-from crl.experiments.config.messages import choices, is_launcher_option
+from crl.experiments.config.messages import choices, is_of_sweep
 from crl.experiments.config.own_files import OwnFiles, is_place
 from crl.experiments.config.quoting import PATHS
 from crl.experiments.config.schema import GROUPS, options_by_name
 from crl.experiments.errors import ConfigError
 
-_LAUNCHER = "hydra/launcher"
+_OF_SWEEP = ("hydra/launcher",)
 
 
 def candidates(word: str, before: Sequence[str], sweeps: bool = False) -> list[str]:
@@ -30,7 +30,7 @@ def candidates(word: str, before: Sequence[str], sweeps: bool = False) -> list[s
 def _names(word: str, before: Sequence[str], sweeps: bool) -> Iterator[str]:
     yield from (f"{group}=" for group in (*GROUPS, "experiment"))
     if sweeps:
-        yield f"{_LAUNCHER}="
+        yield from (f"{group}=" for group in _OF_SWEEP)
     for name in _current(before, sweeps):
         section, dot, _ = name.partition(".")
         if not name.endswith(".name"):
@@ -46,9 +46,9 @@ def _values(word: str, before: Sequence[str], sweeps: bool) -> Iterator[str]:
 def _values_of(name: str, before: Sequence[str], sweeps: bool) -> list[str]:
     if name in GROUPS or name == "experiment":
         return choices(name, _own(before))
-    if name == _LAUNCHER:
+    if sweeps and name in _OF_SWEEP:
         with hydra_started([]) as loader:
-            return list(loader.get_group_options(_LAUNCHER))
+            return list(loader.get_group_options(name))
     options = options_by_name()
     if name not in options or name in PATHS:  # the shell completes paths
         return []
@@ -63,7 +63,7 @@ def _values_of(name: str, before: Sequence[str], sweeps: bool) -> list[str]:
 
 def _current(before: Sequence[str], sweeps: bool) -> dict[str, Any]:
     """The options of the chosen groups, and their values; all options if these do not compose."""
-    single = [o for o in before if not (sweeps and ("," in o or is_launcher_option(o)))]
+    single = [o for o in before if not (sweeps and ("," in o or is_of_sweep(o)))]
     for overrides in (single, [o for o in single if o.startswith("dataset=") or is_place(o)], []):
         try:
             with composing(overrides) as start:

@@ -39,6 +39,11 @@ def is_launcher_option(name: str) -> bool:
     return name.startswith(("hydra/launcher", "hydra.launcher."))
 
 
+def is_of_sweep(override: str) -> bool:
+    """Return whether the override sets up a sweep, not its runs."""
+    return is_launcher_option(override.lstrip("+~"))
+
+
 def check_importing(override: str) -> None:
     """Raise ConfigError for an override that Hydra accepts but users may not give."""
     if _TARGET.search(override):

@@ -38,7 +38,7 @@ PRIMARY = "train"
 _FOLDERS, _NAME = "hydra.searchpath", "hydra.job.config_name"
 _SCHEME = "folder"
 # In a defaults list, or as a package or key.
-_HYDRA = re.compile(r"((override|optional)\s+)*/?hydra([/.@]|$)")
+_HYDRA = re.compile(r"((override|optional)\s+)*/?hydra(?![/.]sweeper\b)([/.@]|$)")
 _RESERVED = {*GROUPS, *INTERNAL, PRIMARY}  # a file of such a name or in such a folder is not read
 
 
@@ -114,16 +114,25 @@ class OwnFiles(NamedTuple):
 
     def check_choice(self, group: str, name: str) -> None:
         """Raise ConfigError for a choice that a file of the user's claims but cannot decide."""
-        file = self.file(f"{group}/{name}")
+        file, ours = self.file(f"{group}/{name}"), CONFIG_DIR / group / f"{name}.yaml"
         if file is None:
+            if group not in GROUPS and not ours.exists():
+                self._check_place(group, name)
             return
         if group in GROUPS:
             raise ConfigError(
                 f"{file}: a file of your own is an experiment; put it into the folder experiment/ "
                 f"and choose experiment={file.stem}"
             )
-        if (CONFIG_DIR / group / f"{name}.yaml").exists():
+        if ours.exists():
             raise ConfigError(f"{file}: crl has {group}={name} already; rename the file")
+
+    def _check_place(self, group: str, name: str) -> None:
+        """Raise ConfigError for a file beside the folder of its group, or that ends in .yml."""
+        for folder in self.folders:
+            for file in (folder / f"{name}.yaml", folder / group / f"{name}.yml"):
+                if _is_file(file):
+                    raise ConfigError(f"{file}: name it {folder / group / name}.yaml")
 
 
 NO_FILES = OwnFiles()
@@ -266,9 +275,14 @@ def _check(config: DictConfig, package: str | None, config_path: str) -> None:
         raise ConfigError("_target_: no such option; nothing is imported by name")
     if not isinstance(options.get("defaults", []), list):
         raise ConfigError("defaults: a list is expected, like [override /encoder: gru]")
-    names = (*map(str, options), package or "", *_defaults(options))
+    of_hydra = options.get("hydra", {})
+    names = [f"hydra.{key}" for key in of_hydra] if isinstance(of_hydra, dict) else ["hydra"]
+    names += [*(str(key) for key in options if key != "hydra"), package or "", *_defaults(options)]
     if any(_HYDRA.match(name) for name in names):
-        raise ConfigError("hydra: what belongs to Hydra is set on the command line")
+        raise ConfigError(
+            "hydra: a file may hold hydra.sweeper; what else belongs to Hydra is set on the "
+            "command line"
+        )
     for group in (*GROUPS, *SECTIONS):
         if not isinstance(options.get(group, {}), dict) and package == "_global_":
             choose = f"; a choice is written defaults: [override /{group}: {options[group]}]"

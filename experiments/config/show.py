@@ -24,20 +24,20 @@ def config_text(
     kind: str,
     package: str | None = None,
     resolve: bool = False,
-    launcher: Sequence[str] = (),
+    of_sweep: Sequence[str] = (),
 ) -> str:
     """Return the configuration (``kind``: job, hydra or all) as Hydra prints it.
 
-    It is that of a run; Hydra's part also holds the options of a launcher. Raises ConfigError.
+    It is that of a run; Hydra's part also holds ``of_sweep``. Raises ConfigError.
     """
-    for override in launcher:
+    for override in of_sweep:
         check_importing(override)
     with composing(overrides) as start:
         start.composed()
         return _printed(
             lambda hydra: hydra.show_cfg(
                 config_name=start.own.primary,
-                overrides=[*start.overrides, *launcher],
+                overrides=[*start.overrides, *of_sweep],
                 cfg_type=kind,
                 package=package,
                 resolve=resolve,

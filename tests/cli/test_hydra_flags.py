@@ -41,7 +41,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
-    file = folder / f"{name}.yaml"
+    file = folder / (name if name.endswith(".yml") else f"{name}.yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     return file
@@ -311,6 +311,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a deep target": (_experiment("evaluation: {ks: [{_target_: os.mkdir}]}"), "nothing is"),
     "hydra": (_experiment("hydra: {launcher: {n_jobs: 2}}"), "on the command line"),
     "a launcher": (_experiment("defaults: [{override /hydra/launcher: joblib}]"), "command line"),
+    "hydra's value": (_experiment("hydra: 1"), "on the command line"),
     "hydra's package": ("# @package hydra.callbacks\nx: {a: 1}\n", "on the command line"),
     "no package": ("training: {steps: 3}\n", "# @package _global_"),
     "no choice": (_experiment("defaults: [{override /dataset: none_such}]"), "choose one of"),
@@ -350,6 +351,8 @@ def test_a_bad_file_is_named_in_one_line(name: str, own: Path, capsys: Captured)
     [
         ("experiment/table1_cifar100", ["experiment=table1_cifar100"], "rename the file"),
         ("dataset/tiny", ["dataset=tiny"], "experiment=tiny"),
+        ("experiment/short.yml", ["experiment=short"], "experiment/short.yaml"),
+        ("beside", ["experiment=beside"], "experiment/beside.yaml"),
         ("dataset/glyphs", ["dataset=glyphs"], "experiment=glyphs"),
         ("train", ["--config-name=train"], "rename it"),
         ("schema", ["--config-name=schema"], "rename it"),
