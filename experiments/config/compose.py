@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -35,11 +35,10 @@ from crl.experiments.config.own_files import (
     CONFIG_DIR,
     NO_FILES,
     OwnFiles,
-    OwnFolder,
-    OwnSearchPath,
     is_place,
     options_of,
 )
+from crl.experiments.config.own_folder import OwnFolder, OwnSearchPath
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
 from crl.experiments.config.schema import GROUPS, Config
@@ -50,6 +49,8 @@ from crl.experiments.errors import ConfigError
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
 # What OmegaConf raises for ${...}, without the name of the option.
 _REFERENCE = (InterpolationResolutionError, GrammarParseError)
+# What Hydra raises for lists of defaults that do not fit together.
+_DEFAULTS = (ConfigCompositionException, RecursionError)
 
 
 @contextmanager
@@ -111,13 +112,18 @@ class Start(NamedTuple):
     def named(self, error: ConfigError) -> ConfigError:
         """The error, with the file of the user's that has set the option that it is about."""
         option = str(error).partition(":")[0]
+        if any(option.startswith(f"{folder}/") for folder in self.own.folders):
+            return error
         chosen = {o.key_or_group: o.value() for o in self.parsed if not o.is_sweep_override()}
         names = chosen.get("experiment")
         experiments = [f"experiment/{n}" for n in (names if isinstance(names, list) else [names])]
         for file in filter(None, map(self.own.file, [*reversed(experiments), self.own.primary])):
             found = options_of(file)
             is_reference = isinstance(error.__cause__, _REFERENCE) and "${" in str(found)
-            if (option in found and option not in chosen) or is_reference:
+            is_defaults = isinstance(error.__cause__, _DEFAULTS) and not any(
+                override.partition("=")[0] in str(error) for override in self.overrides
+            )
+            if (option in found and option not in chosen) or is_reference or is_defaults:
                 return ConfigError(f"{file}: {error}")
         return error
 

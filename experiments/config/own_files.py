@@ -6,40 +6,30 @@ too. Imports no torch.
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-import yaml
 from antlr4.error.Errors import RecognitionException
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
-from hydra.plugins.config_source import ConfigResult, ConfigSource
-from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from crl import configs
-from crl.data.files.untrusted import read_plain_text, read_plain_yaml
+from crl.data.files.untrusted import read_plain_yaml
 from crl.experiments.config.identity import flat_options
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.quoting import quoted
-from crl.experiments.config.schema import GROUPS, SECTIONS
+from crl.experiments.config.schema import GROUPS
 from crl.experiments.errors import ConfigError
 
 CONFIG_DIR = Path(configs.__file__).parent
 INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that users do not choose
-PRIMARY = "train"
+PRIMARY = "train"  # the file in configs/ that Hydra begins with
+RESERVED = {*GROUPS, *INTERNAL, PRIMARY}  # an own file or folder of such a name is not read
+SCHEME = "folder"  # of own folders on Hydra's search path
 
 _FOLDERS, _NAME = "hydra.searchpath", "hydra.job.config_name"
-_SCHEME = "folder"
-# In a defaults list, or as a package or key.
-_HYDRA = re.compile(r"((override|optional)\s+)*/?hydra(?![/.]sweeper\b)([/.@]|$)")
-_RESERVED = {*GROUPS, *INTERNAL, PRIMARY}  # a file of such a name or in such a folder is not read
 
 
 def is_place(override: str) -> bool:
@@ -88,7 +78,7 @@ class OwnFiles(NamedTuple):
                 if where
                 else f"{flag}: {name}.yaml is looked for in --config-dir FOLDER; give that too"
             )
-        if Path(name).parts[0] in _RESERVED:
+        if Path(name).parts[0] in RESERVED:
             raise ConfigError(f"{file}: crl uses the name {Path(name).parts[0]} itself; rename it")
         return name
 
@@ -105,12 +95,12 @@ class OwnFiles(NamedTuple):
         for folder in self.folders:
             for file in sorted((folder / group).rglob("*.yaml")):
                 name = file.relative_to(folder / group).with_suffix("")
-                if not any(part.startswith(".") for part in name.parts):
+                if is_file(file) and not any(part.startswith(".") for part in name.parts):
                     yield name.as_posix()
 
     def file(self, name: str) -> Path | None:
         """The user's file of a configuration such as ``experiment/mine``, if there is one."""
-        return next((f for d in self.folders if _is_file(f := d / f"{name}.yaml")), None)
+        return next((f for d in self.folders if is_file(f := d / f"{name}.yaml")), None)
 
     def check_choice(self, group: str, name: str) -> None:
         """Raise ConfigError for a choice that a file of the user's claims but cannot decide."""
@@ -131,7 +121,7 @@ class OwnFiles(NamedTuple):
         """Raise ConfigError for a file beside the folder of its group, or that ends in .yml."""
         for folder in self.folders:
             for file in (folder / f"{name}.yaml", folder / group / f"{name}.yml"):
-                if _is_file(file):
+                if is_file(file):
                     raise ConfigError(f"{file}: name it {folder / group / name}.yaml")
 
 
@@ -156,7 +146,7 @@ def _read(override: str) -> tuple[str, Any]:
 def _folder(name: str, text: object) -> Path:
     """The folder that a text such as ``file://FOLDER`` names. Raises ConfigError."""
     scheme, _, place = str(text).rpartition("://")
-    if scheme not in ("", "file", _SCHEME):
+    if scheme not in ("", "file", SCHEME):
         raise ConfigError(f"{name}: {text}: only folders are searched, as FOLDER or file://FOLDER")
     try:
         folder = expanded(place)
@@ -171,7 +161,8 @@ def _folder(name: str, text: object) -> Path:
     return Path(os.path.abspath(folder))  # noqa: PTH100 (keeps links, and drops ..)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; no name is too odd to ask."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -187,125 +178,12 @@ def options_of(file: Path) -> dict[str, Any]:
         options = read_plain_yaml(file, references=True)
     except (OSError, ValueError):
         return {}
-    groups = (name.split("/")[-1] for name in _defaults(options))
+    groups = (name.split("/")[-1] for name in defaults_of(options))
     return dict.fromkeys(groups) | flat_options(options)
 
 
-class OwnSearchPath(SearchPathPlugin):
-    """Adds the user's folders to Hydra's search path.
-
-    ``hydra.searchpath`` itself would not do: Hydra looks for the primary file before it reads that.
-    """
-
-    folders: ClassVar[tuple[Path, ...]] = ()
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add the folders, behind ``configs/``."""
-        for folder in self.folders:
-            search_path.append("command-line", f"{_SCHEME}://{folder}")
-
-
-class OwnFolder(ConfigSource):
-    """How Hydra reads a folder of the user's.
-
-    A file there is plain YAML of options. It imports nothing, sets up nothing of Hydra's, and takes
-    no name of crl's.
-    """
-
-    @staticmethod
-    def scheme() -> str:
-        """The beginning of such a place on Hydra's search path."""
-        return _SCHEME
-
-    def _place(self, config_path: str) -> Path | None:
-        first = config_path.partition("/")[0]
-        return None if first in _RESERVED else Path(self.path) / config_path
-
-    def available(self) -> bool:
-        """Return whether the folder is there."""
-        return Path(self.path).is_dir()
-
-    def is_group(self, config_path: str) -> bool:
-        """Return whether the folder has this group."""
-        place = self._place(config_path)
-        return place is not None and place.is_dir()
-
-    def is_config(self, config_path: str) -> bool:
-        """Return whether the folder has this file."""
-        place = self._place(config_path.removesuffix(".yaml"))
-        return place is not None and _is_file(place.with_name(f"{place.name}.yaml"))
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """The names of files and groups in a group."""
-        found: list[str] = []
-        for entry in sorted((Path(self.path) / config_path).iterdir()):
-            path = f"{config_path}/{entry.name}".removeprefix("/")
-            self._list_add_result(found, path, entry.name, results_filter)
-        return found
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Read a file. Raises ConfigError that names it."""
-        file = Path(self.path) / self._normalize_file_name(config_path)
-        try:
-            config = OwnFolder._options(file)
-            header = self._get_header_dict(read_plain_text(file).removeprefix("\ufeff")[:512])
-            _check(config, header["package"], config_path)
-        except ConfigError as error:
-            raise ConfigError(f"{file}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{file}: not UTF-8; save it as UTF-8") from error
-        except OSError as error:
-            raise ConfigError(f"{file}: {error.strerror}") from error
-        except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-            raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
-        return ConfigResult(self.provider, f"{_SCHEME}://{self.path}", config, header)
-
-    @staticmethod
-    def _options(file: Path) -> DictConfig:
-        read_plain_yaml(file, references=True)  # else a few lines could fill the memory
-        config = OmegaConf.load(file)  # which reads 1e-3 as a number
-        assert isinstance(config, DictConfig)
-        return config
-
-
-def _check(config: DictConfig, package: str | None, config_path: str) -> None:
-    """Raise ConfigError for what a file of the user's may not hold."""
-    options: Any = OmegaConf.to_container(config)
-    if "_target_" in _keys(options):
-        raise ConfigError("_target_: no such option; nothing is imported by name")
-    if not isinstance(options.get("defaults", []), list):
-        raise ConfigError("defaults: a list is expected, like [override /encoder: gru]")
-    of_hydra = options.get("hydra", {})
-    names = [f"hydra.{key}" for key in of_hydra] if isinstance(of_hydra, dict) else ["hydra"]
-    names += [*(str(key) for key in options if key != "hydra"), package or "", *_defaults(options)]
-    if any(_HYDRA.match(name) for name in names):
-        raise ConfigError(
-            "hydra: a file may hold hydra.sweeper; what else belongs to Hydra is set on the "
-            "command line"
-        )
-    for group in (*GROUPS, *SECTIONS):
-        if not isinstance(options.get(group, {}), dict) and package == "_global_":
-            choose = f"; a choice is written defaults: [override /{group}: {options[group]}]"
-            raise ConfigError(
-                f"{group}: options are expected, like {group}: {{name: value}}"
-                + choose * (group in GROUPS)
-            )
-    if package is None and config_path.startswith("experiment/"):
-        raise ConfigError("its first line must be # @package _global_")
-
-
-def _defaults(options: dict[str, Any]) -> list[str]:
-    """The entries of a defaults list, without the choices: ``override /dataset``."""
+def defaults_of(options: dict[str, Any]) -> list[str]:
+    """The entries of a file's defaults list, without the choices: ``override /dataset``."""
     defaults = options.get("defaults")
     entries = defaults if isinstance(defaults, list) else []
     return [str(next(iter(e), "") if isinstance(e, dict) else e) for e in entries]
-
-
-def _keys(options: Any) -> Iterator[object]:
-    """Every key of a nested mapping."""
-    if isinstance(options, dict):
-        yield from options
-        options = list(options.values())
-    if isinstance(options, list):
-        for item in options:
-            yield from _keys(item)

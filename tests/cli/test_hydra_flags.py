@@ -255,13 +255,16 @@ def test_several_folders_are_searched_in_their_order(own: Path, capsys: Captured
 
 
 def test_an_own_primary_file_begins_the_configuration(own: Path, capsys: Captured) -> None:
-    write(own, "start", "defaults: [train, override dataset: docstrings, _self_]\nseed: 4\n")
     write(own, "start", "defaults:\n- train\n- override dataset: docstrings\n- _self_\nseed: 4\n")
     given = [f"--config-dir={own}", "--config-name", "start.yaml"]
     found = yaml.safe_load(printed(capsys, *given, "--cfg", "job", "--resolve"))
     same = yaml.safe_load(to_yaml(compose_config(["dataset=docstrings", "seed=4"])))
     assert found == same
     assert "start" in printed(capsys, *given, "--info", "defaults-tree")
+    write(own, "common", "trainig: {steps: 3}\n")
+    write(own, "start", "defaults: [train, common, _self_]\n")
+    line = refused(capsys, f"--config-dir={own}", "--config-name=start")
+    assert line == f"crl: {own}/common.yaml: trainig: no such option; did you mean training?"
     write(own, "empty", "seed: 1\n")
     line = refused(capsys, f"--config-dir={own}", "--config-name=empty")
     assert f"{own}/empty.yaml" in line and "defaults: [train, _self_]" in line
@@ -317,6 +320,9 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "no choice": (_experiment("defaults: [{override /dataset: none_such}]"), "choose one of"),
     "no such file": (_experiment("defaults: [nothing]"), "experiment/nothing"),
     "no defaults": (_experiment("defaults: {a: 1}"), "defaults: a list is expected"),
+    "odd defaults": (_experiment("defaults: [[1]]"), "defaults: a list is expected"),
+    "defaults without an end": (_experiment("defaults: [bad]"), "nested too deeply"),
+    "two data sets": (_experiment("defaults: [/schema/dataset@dataset: imdb]"), "Multiple values"),
     "no YAML": (_experiment("training: ["), "line 3"),
     "twice": (_experiment("seed: 1\nseed: 2"), "duplicate key seed"),
     "no mapping": (_experiment("- 1"), "no mapping"),
