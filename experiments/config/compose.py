@@ -223,11 +223,11 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """
     for override in overrides:
         check_single(override)
-    places = OwnFiles.of(overrides).overrides()
-    overrides = [*places, *with_quoted_paths([o for o in overrides if not is_place(o)])]
-    with hydra_started(overrides) as loader:
+    own = OwnFiles.of(overrides)
+    overrides = list(with_quoted_paths([given for given in overrides if not is_place(given)]))
+    with hydra_started(overrides, own) as loader:
         swept: dict[str, None] = {}
-        axes: list[list[str]] = []
+        axes: list[list[str]] = [[place] for place in own.overrides()]
         for parsed in OverridesParser.create(loader).parse_overrides(overrides):
             if not parsed.is_sweep_override():
                 axes.append([str(parsed.input_line)])
