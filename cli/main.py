@@ -66,7 +66,9 @@ def _dispatch(arguments: list[str]) -> int:
         return 2
     command = import_module(f"crl.cli.{verb}")
     if {"-h", "--help"} & set(rest):
-        print(command.USAGE if verb != "train" else command.help_text())
+        if verb == "train":  # its help reads the other arguments
+            return _exit_code(command.show_help, verb, rest)
+        print(command.USAGE)
         return 0
     return _exit_code(command.run, verb, rest)
 

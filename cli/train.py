@@ -88,8 +88,11 @@ def _sweep(overrides: list[str], command: list[str]) -> None:
         )
 
 
-def help_text() -> str:
-    """Return what ``crl train --help`` prints, with the choices and options that exist."""
+def show_help(arguments: list[str]) -> None:
+    """Print the choices and options that exist, with those of own files. Raises ConfigError."""
+    from crl.cli.hydra_flags import read_arguments
     from crl.experiments.config.help import group_lines, option_lines
+    from crl.experiments.config.own_files import OwnFiles
 
-    return USAGE.format(groups="\n".join(group_lines()), options="\n".join(option_lines()))
+    groups = group_lines(OwnFiles.of(read_arguments(arguments).overrides))
+    print(USAGE.format(groups="\n".join(groups), options="\n".join(option_lines())))

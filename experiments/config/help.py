@@ -7,6 +7,7 @@ from typing import Any
 
 from crl.experiments.config.encoders import ENCODERS
 from crl.experiments.config.messages import choices
+from crl.experiments.config.own_files import NO_FILES, OwnFiles
 from crl.experiments.config.schema import GROUPS, options_by_name
 
 _ORDER = (
@@ -14,7 +15,7 @@ _ORDER = (
 )  # fmt: skip
 
 
-def group_lines() -> Iterator[str]:
+def group_lines(own: OwnFiles = NO_FILES) -> Iterator[str]:
     """Give two lines for each group: its choices, and what it decides."""
     readers: dict[str, list[str]] = {}
     for name, choice in ENCODERS.items():
@@ -27,7 +28,7 @@ def group_lines() -> Iterator[str]:
         "experiment": "the paper's settings; a file holds what differs from the defaults",
     }
     for group, meaning in meanings.items():
-        yield f"  {group}={'|'.join(choices(group))}"
+        yield f"  {group}={'|'.join(choices(group, own))}"
         yield f"      {meaning}"
 
 

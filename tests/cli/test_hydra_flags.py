@@ -241,6 +241,12 @@ def test_the_command_line_wins_and_experiments_can_be_laid_over_each_other(
     assert found["runtime"]["threads"] == 1
 
 
+def test_help_names_own_experiments(own: Path, capsys: Captured) -> None:
+    write(own, "experiment/zebra", TINY)
+    assert "zebra" in printed(capsys, "--help", "--config-dir", str(own))
+    assert "no such folder" in refused(capsys, "--config-dir=/nowhere/at/all", "-h")
+
+
 def test_several_folders_are_searched_in_their_order(own: Path, capsys: Captured) -> None:
     other = write(own.parent / "other", "experiment/mine", "# @package _global_\nseed: 1\n")
     write(own.parent / "other", "experiment/theirs", "# @package _global_\nseed: 2\n")
