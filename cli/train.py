@@ -1,14 +1,15 @@
 """``crl train``: train an encoder, then evaluate it."""
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crl.cli.console import line_width, say
+from crl.cli.flag_answers import answer, runs_of
+from crl.cli.hydra_flags import read_arguments
 
 if TYPE_CHECKING:
     from crl.experiments.launch.hydra_sweepers import Sweeper
-
-MULTIRUN = {"-m", "--multirun"}
 
 USAGE = """crl train [-m] [GROUP=CHOICE ...] [OPTION=VALUE ...]
 
@@ -37,7 +38,16 @@ run follows the other. Two launchers start several at once:
 With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, n_jobs=2 at once,
 by the lowest dev loss; 'optimizer.lr=interval(1e-4,1e-1)' works then (pip install optuna cmaes).
 
-Hydra's flags: --cfg, --info, --config-dir, --config-name, --package, --resolve, --shell-completion
+Flags of Hydra (they print something instead of training)
+  --cfg job|hydra|all       the configuration of a run; --package training only that part of it;
+                            --resolve without references
+  --info [defaults|defaults-tree|config|searchpath|plugins|all]   how it is composed
+  --shell-completion install=bash|zsh|fish   a script; in bash: eval "$(crl train -sc install=bash)"
+and that say where configuration files of your own are:
+  --config-dir FOLDER       FOLDER/experiment/mine.yaml holds what differs from the defaults, below
+                            a first line "# @package _global_"; choose it with experiment=mine
+  --config-name NAME        FOLDER/NAME.yaml instead of train.yaml; it begins with
+                            defaults: [train, _self_]
 
 More help
   crl train dataset=imdb --help       the options of these choices, with the values they then have
@@ -53,33 +63,37 @@ Groups (a data set brings an encoder, sizes and steps along; * marks what is cho
 """
 
 _OPTIONS = "Options (OPTION=VALUE; each is shown with the value that it has here)"
-_HELP = {"-h", "--help"}
 
 
 def run(arguments: list[str]) -> None:
-    """Run the configuration that the arguments describe and print its table; with -m, a sweep."""
-    if MULTIRUN & set(arguments):
-        return _sweep(arguments)
+    """Run the configuration that the arguments describe and print its table; with -m, a sweep.
+
+    A flag such as ``--cfg`` prints something instead.
+    """
+    given, command = read_arguments(arguments), ["crl", "train", *arguments]
+    if answer(given):
+        return
+    if given.multirun:
+        return _sweep(given.overrides, command)
     from crl.experiments.config.compose import compose_config
 
-    config = compose_config(arguments)  # before the slow import of torch: errors come at once
+    config = compose_config(given.overrides)  # before the slow import of torch: errors come at once
 
     from crl.cli.tables import show
     from crl.experiments.launch.multi_device import run_on_devices
 
-    result = run_on_devices(config, ["crl", "train", *arguments], say)
+    result = run_on_devices(config, command, say)
     show(config, result)
 
 
-def _sweep(arguments: list[str]) -> None:
+def _sweep(overrides: list[str], command: list[str]) -> None:
     """Run all combinations and print their table. Raises RunError at the end if a run failed."""
     from crl.cli.tables import sweep_table
     from crl.experiments.errors import RunError
     from crl.experiments.launch.hydra_sweepers import choose_sweeper
     from crl.experiments.launch.sweep import plan_sweep, run_sweep
 
-    command = ["crl", "train", *arguments]
-    sweeper = choose_sweeper([argument for argument in arguments if argument not in MULTIRUN])
+    sweeper = choose_sweeper(overrides)
     if sweeper.optuna is not None:
         return _search(sweeper, command)
     sweep = plan_sweep(sweeper.arguments, command)
@@ -129,23 +143,23 @@ def show_help(arguments: list[str]) -> None:
     These are overrides, whose configuration is shown, and names of groups, sections or options,
     which are shown alone. Raises ConfigError for a wrong one.
     """
-    from crl.experiments.config.compose import combinations, compose_for_help
+    from crl.experiments.config.compose import compose_for_help
     from crl.experiments.config.help import group_lines, option_lines, topic_lines
-    from crl.experiments.config.messages import is_launcher_option
+    from crl.experiments.config.own_files import OwnFiles, is_place
 
-    given = [argument for argument in arguments if argument not in _HELP | MULTIRUN]
-    topics = [argument for argument in given if argument[:1].isalpha() and "=" not in argument]
-    overrides = [argument for argument in given if argument not in topics]
-    if MULTIRUN & set(arguments):  # the first run of the sweep
-        overrides = [o for o in overrides if not is_launcher_option(o.lstrip("+~"))]
-        overrides = combinations(overrides)[1][0]
+    given = read_arguments(arguments)
+    topics = [word for word in given.overrides if word[:1].isalpha() and "=" not in word]
+    given = replace(given, overrides=[word for word in given.overrides if word not in topics])
+    overrides = runs_of(given)[0]
+    own = OwnFiles.of(overrides)
     config, width = compose_for_help(overrides), line_width()
     if topics:
-        blocks = ["\n".join(topic_lines(topic, config, width)) for topic in topics]
+        blocks = ["\n".join(topic_lines(topic, config, width, own)) for topic in topics]
         print("\n\n".join(blocks))
         return
     options = "\n".join([_OPTIONS, "", *option_lines(config, width)])
-    if overrides:
-        print(f"{options}\n\nOther choices: crl train --help GROUP. Everything: crl train --help")
+    if all(map(is_place, overrides)):
+        groups = "\n".join(group_lines(config, width, own))
+        print(USAGE.format(groups=groups, options=options))
     else:
-        print(USAGE.format(groups="\n".join(group_lines(config, width)), options=options))
+        print(f"{options}\n\nOther choices: crl train --help GROUP. Everything: crl train --help")

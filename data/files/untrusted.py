@@ -36,12 +36,12 @@ def read_plain_json(path: Path) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def read_plain_yaml(path: Path) -> dict[str, Any]:
+def read_plain_yaml(path: Path, references: bool = False) -> dict[str, Any]:
     """Return the mapping of plain types in a YAML file. Raises OSError, and ValueError.
 
     ValueError also refuses three things: aliases, since a few lines of them can fill the memory;
-    deep nesting, which overflows libyaml's stack; and interpolations, which OmegaConf would resolve
-    from the environment of this process.
+    deep nesting, which overflows libyaml's stack; and, unless ``references``, interpolations, which
+    OmegaConf would resolve from the environment of this process.
     """
     text = read_plain_text(path)
     try:
@@ -56,6 +56,6 @@ def read_plain_yaml(path: Path) -> dict[str, Any]:
         raise ValueError(" ".join(str(error).split())) from error
     if not isinstance(options, dict):
         raise ValueError("no mapping of options")
-    if "${" in json.dumps(options, default=str, skipkeys=True):
+    if not references and "${" in json.dumps(options, default=str, skipkeys=True):
         raise ValueError("an interpolation (${...}) in it")
     return options

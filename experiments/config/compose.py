@@ -1,11 +1,11 @@
 """Composing a configuration with Hydra, and reading a stored one."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from antlr4.error.Errors import RecognitionException
 from hydra import compose, initialize_config_dir
@@ -13,9 +13,15 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from crl.data.files.untrusted import read_plain_yaml
 from crl.experiments.config.checks import (
@@ -26,13 +32,15 @@ from crl.experiments.config.checks import (
     check_paths,
 )
 from crl.experiments.config.installed import check_offered, check_own, register_installed
-from crl.experiments.config.messages import (
+from crl.experiments.config.messages import check_importing, check_override, check_single, explain
+from crl.experiments.config.own_files import (
     CONFIG_DIR,
-    check_importing,
-    check_override,
-    check_single,
-    explain,
+    NO_FILES,
+    OwnFiles,
+    is_place,
+    options_of,
 )
+from crl.experiments.config.own_folder import OwnFolder, OwnSearchPath
 from crl.experiments.config.precision import choose_precision
 from crl.experiments.config.presets import presets, rates
 from crl.experiments.config.quoting import as_yaml, for_hydra, with_quoted_paths
@@ -41,15 +49,17 @@ from crl.experiments.config.sweepers import register_sweepers
 from crl.experiments.config.tasks import check_tasks_early, mark_defaults
 from crl.experiments.errors import ConfigError
 
-Composed = TypeVar("Composed")
-
 # Errors of Hydra and OmegaConf for values and combinations that they do not expect.
 _UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
+# What OmegaConf raises for ${...}, without the name of the option.
+_REFERENCE = (InterpolationResolutionError, GrammarParseError)
+# What Hydra raises for lists of defaults that do not fit together.
+_DEFAULTS = (ConfigCompositionException, RecursionError)
 
 
 @contextmanager
-def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
-    """Start Hydra with the configuration files and the schema; give its loader.
+def hydra_started(overrides: Sequence[str], own: OwnFiles = NO_FILES) -> Iterator[ConfigLoader]:
+    """Start Hydra with the schema and with crl's files and the user's own; give its loader.
 
     Raises ConfigError if Hydra rejects an override.
     """
@@ -57,18 +67,21 @@ def hydra_started(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
         check_importing(override)
     _register()
     try:
+        OwnSearchPath.folders = own.folders
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
-            register_installed(loader, overrides)
+            register_installed(loader, overrides, own.primary)
             yield loader
     except RecursionError as error:
         raise ConfigError("an option is nested too deeply") from error
     except (HydraException, OmegaConfBaseException, ValueError, RecognitionException) as error:
-        raise ConfigError(explain(error, overrides)) from error
+        raise ConfigError(explain(error, overrides, own)) from error
 
 
 def _register() -> None:
-    """Tell Hydra the schema, the options of every choice, and the presets."""
+    """Tell Hydra the schema, the options of every choice, presets, and how to read own files."""
+    for plugin in (OwnFolder, OwnSearchPath):
+        Plugins.instance().register(plugin)
     _store("", "schema", Config)
     for group, choices in GROUPS.items():
         for name, choice in choices.own.items():
@@ -88,14 +101,75 @@ def _store(group: str, name: str, options: type) -> None:
     ConfigStore.instance().store(name, node, group or None)
 
 
+class Start(NamedTuple):
+    """What Hydra composes: ``overrides`` are as it can read them. ``parsed``: what they say."""
+
+    own: OwnFiles
+    overrides: list[str]
+    parsed: list[Override]
+
+    def composed(self) -> DictConfig:
+        """Compose the configuration. Raises ConfigError if a primary file leaves out the schema."""
+        config = compose(self.own.primary, self.overrides)
+        if OmegaConf.get_type(config) is not Config:
+            file = self.own.file(self.own.primary)
+            raise ConfigError(f"{file}: train is missing in it; write defaults: [train, _self_]")
+        return config
+
+    def named(self, error: ConfigError) -> ConfigError:
+        """The error, with the file of the user's that has set the option that it is about."""
+        option = str(error).partition(":")[0]
+        if any(option.startswith(f"{folder}/") for folder in self.own.folders):
+            return error
+        chosen = {o.key_or_group: o.value() for o in self.parsed if not o.is_sweep_override()}
+        names = chosen.get("experiment")
+        experiments = [f"experiment/{n}" for n in (names if isinstance(names, list) else [names])]
+        for file in filter(None, map(self.own.file, [*reversed(experiments), self.own.primary])):
+            found = options_of(file)
+            is_reference = isinstance(error.__cause__, _REFERENCE) and "${" in str(found)
+            is_defaults = isinstance(error.__cause__, _DEFAULTS) and not any(
+                override.partition("=")[0] in str(error) for override in self.overrides
+            )
+            if (option in found and option not in chosen) or is_reference or is_defaults:
+                return ConfigError(f"{file}: {error}")
+        return error
+
+
+@contextmanager
+def composing(overrides: Sequence[str]) -> Iterator[Start]:
+    """Start Hydra for the command line, whose overrides are checked one by one.
+
+    Raises ConfigError, also in place of what Hydra and OmegaConf raise meanwhile.
+    """
+    for given in overrides:
+        check_single(given)
+    own = OwnFiles.of(overrides)
+    overrides = list(for_hydra([given for given in overrides if not is_place(given)]))
+    start = Start(own, overrides, [])
+    try:
+        with hydra_started(overrides, own) as loader:
+            start.parsed.extend(OverridesParser.create(loader).parse_overrides(overrides))
+            for override in start.parsed:
+                check_override(override, own)
+            yield start
+    except ConfigError as error:
+        raise start.named(error) from error
+    except _UNEXPECTED as error:
+        why = str(error).split("\n")[0]
+        raise ConfigError(
+            f"{' '.join(overrides)}: these options cannot be put together ({why})"
+        ) from error
+
+
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose the configuration that the command line describes. Raises ConfigError."""
-    config, given = _composed(overrides, typed)
-    check_own(config)
-    choose_precision(config)
-    check_config(config)
-    check_paths(config)
-    mark_defaults(config, given)
+    with composing(overrides) as start:
+        config = typed(start.composed())
+        check_own(config)
+        choose_precision(config)
+        check_config(config)
+        check_paths(config)
+    mark_defaults(config, {override.key_or_group for override in start.parsed})
     check_tasks_early(config)
     check_installed(config)  # a stored configuration is only read, so nothing need be installed
     return config
@@ -107,34 +181,11 @@ def compose_for_help(overrides: Sequence[str]) -> DictConfig:
     No file is looked for, no package need be installed, and an option may be missing. Raises
     ConfigError for an override of no option, or with a value out of bounds.
     """
-
-    def checked(config: DictConfig) -> DictConfig:
+    with composing(overrides) as start:
+        config = start.composed()
         OmegaConf.resolve(config)
         check_options(config)
-        return config
-
-    return _composed(overrides, checked)[0]
-
-
-def _composed(
-    overrides: Sequence[str], read: Callable[[DictConfig], Composed]
-) -> tuple[Composed, set[str]]:
-    """(what ``read`` makes of the composed configuration, the names that the overrides give)."""
-    for given in overrides:
-        check_single(given)
-    overrides = list(for_hydra(overrides))
-    with hydra_started(overrides) as loader:
-        try:
-            parsed = OverridesParser.create(loader).parse_overrides(overrides)
-            for override in parsed:
-                check_override(override)
-            names = {override.key_or_group for override in parsed}
-            return read(compose("train", overrides)), names
-        except _UNEXPECTED as error:
-            why = str(error).split("\n")[0]
-            raise ConfigError(
-                f"{' '.join(overrides)}: these options cannot be put together ({why})"
-            ) from error
+    return config
 
 
 def typed(config: DictConfig) -> Config:
@@ -197,10 +248,11 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """
     for override in overrides:
         check_single(override)
-    overrides = list(with_quoted_paths(overrides))
-    with hydra_started(overrides) as loader:
+    own = OwnFiles.of(overrides)
+    overrides = list(with_quoted_paths([given for given in overrides if not is_place(given)]))
+    with hydra_started(overrides, own) as loader:
         swept: dict[str, None] = {}
-        axes: list[list[str]] = []
+        axes: list[list[str]] = [[place] for place in own.overrides()]
         for parsed in OverridesParser.create(loader).parse_overrides(overrides):
             if not parsed.is_sweep_override():
                 axes.append([str(parsed.input_line)])

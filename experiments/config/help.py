@@ -14,8 +14,9 @@ from omegaconf import MISSING, DictConfig
 
 from crl.experiments.config.checks import composed_options
 from crl.experiments.config.compose import compose_for_help
-from crl.experiments.config.messages import CONFIG_DIR, choices
+from crl.experiments.config.messages import choices
 from crl.experiments.config.option import Choice, bounds_in_words
+from crl.experiments.config.own_files import CONFIG_DIR, NO_FILES, OwnFiles
 from crl.experiments.config.quoting import quoted
 from crl.experiments.config.schema import GROUPS, SECTIONS, Config, options_by_name
 from crl.experiments.errors import ConfigError
@@ -48,7 +49,7 @@ class _Block(NamedTuple):
     rows: list[_Row]
 
 
-def group_lines(config: DictConfig, width: int) -> Iterator[str]:
+def group_lines(config: DictConfig, width: int, own: OwnFiles = NO_FILES) -> Iterator[str]:
     """Give a line for each group and each of its choices; ``*`` marks the chosen ones."""
     for group, entries in GROUPS.items():
         yield from _columns(f"{group}=CHOICE", _MEANINGS[group], width)
@@ -59,7 +60,7 @@ def group_lines(config: DictConfig, width: int) -> Iterator[str]:
             yield from _columns(f"  {mark} {name}", of, width)
         yield ""
     yield from _columns("experiment=NAME", _MEANINGS["experiment"], width)
-    names = ", ".join(choices("experiment"))
+    names = ", ".join(choices("experiment", own))
     yield from textwrap.wrap(names, width, initial_indent="    ", subsequent_indent="    ")
 
 
@@ -68,10 +69,12 @@ def option_lines(config: DictConfig, width: int) -> Iterator[str]:
     return _shown(_blocks(config), width)
 
 
-def topic_lines(topic: str, config: DictConfig, width: int) -> Iterator[str]:
+def topic_lines(
+    topic: str, config: DictConfig, width: int, own: OwnFiles = NO_FILES
+) -> Iterator[str]:
     """Give the lines on a group, a section or an option. Raises ConfigError for any other topic."""
     if topic == "experiment":
-        return _shown([_experiments()], width)
+        return _shown([_experiments(own)], width)
     if topic in GROUPS:
         return _shown(list(_group(topic, config)), width)
     blocks, group = _blocks(config), topic.partition(".")[0]
@@ -154,17 +157,18 @@ def _only(option: str, blocks: Sequence[_Block]) -> list[_Block]:
     return [block for block in found if block.rows]
 
 
-def _experiments() -> _Block:
-    rows = [_Row(name, "", _first_comment(name)) for name in choices("experiment")]
+def _experiments(own: OwnFiles) -> _Block:
+    rows = [_Row(name, "", _first_comment(name, own)) for name in choices("experiment", own)]
     return _Block("experiment=NAME", _MEANINGS["experiment"], rows)
 
 
-def _first_comment(experiment: str) -> str:
-    """The first sentence of the comment in an experiment's file."""
-    file = CONFIG_DIR / "experiment" / f"{experiment}.yaml"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+def _first_comment(experiment: str, own: OwnFiles) -> str:
+    """The first sentence of the comment in an experiment's file; "" if it has none."""
+    name = f"experiment/{experiment}"
+    file = own.file(name) or CONFIG_DIR / f"{name}.yaml"
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     comment = [line[1:].strip() for line in lines if line.startswith("# ") and "@" not in line]
-    return " ".join(comment).split(". ")[0].rstrip(".") + "."
+    return " ".join(comment).split(". ")[0].rstrip(".") + "." if comment else ""
 
 
 def _rows(config: DictConfig, prefix: str = "") -> list[_Row]:

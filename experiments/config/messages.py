@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 from antlr4.error.Errors import RecognitionException
 from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
+from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -16,28 +15,35 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from crl import configs
+from crl.experiments.config.own_files import CONFIG_DIR, INTERNAL, NO_FILES, OwnFiles, is_place
 from crl.experiments.config.quoting import PATHS, as_typed
 from crl.experiments.config.schema import GROUPS, options_by_name
 from crl.experiments.config.sweepers import is_sweeper_option, option_names
 from crl.experiments.errors import ConfigError
 
-CONFIG_DIR = Path(configs.__file__).parent
 # As a key, which Hydra would import; not inside a value, like that of a path.
 _TARGET = re.compile(r"""(^[+~]*|[.{,@'"\s])_target_['"]?\s*([=:@]|$)""")
-_INTERNAL = ("rate", "preset", "hydra", "schema", "config")  # groups that users do not choose
+# What Hydra says first of a file that does not fit.
+_IN_FILE = re.compile(r"In '([^']+)': ")
 
 
-def choices(group: str) -> list[str]:
-    """The names that can stand behind ``group=`` on the command line."""
+def choices(group: str, own: OwnFiles = NO_FILES) -> list[str]:
+    """The names that can stand behind ``group=`` on the command line, with those of own files."""
     if group in GROUPS:
         return sorted(GROUPS[group])
-    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+    ours = {path.stem for path in (CONFIG_DIR / group).glob("*.yaml")}
+    return sorted(ours.union(own.names(group)))
 
 
 def is_launcher_option(name: str) -> bool:
     """Return whether the option chooses or sets up the launcher of a sweep."""
     return name.startswith(("hydra/launcher", "hydra.launcher."))
+
+
+def is_of_sweep(override: str) -> bool:
+    """Return whether the override sets up a sweep, not its runs."""
+    name = override.lstrip("+~")
+    return is_launcher_option(name) or is_sweeper_option(name)
 
 
 def check_importing(override: str) -> None:
@@ -49,7 +55,9 @@ def check_importing(override: str) -> None:
 def check_single(override: str) -> None:
     """Raise ConfigError for an override that no single run takes."""
     name = override.lstrip("+~").partition("=")[0]
-    if name in _INTERNAL:
+    if is_place(override):
+        return
+    if name in INTERNAL:
         raise ConfigError(
             f"{override}: {name} follows from the data set, the encoder and the optimiser; "
             "choose those"
@@ -66,8 +74,10 @@ def check_single(override: str) -> None:
         )
 
 
-def check_override(override: Override) -> None:
+def check_override(override: Override, own: OwnFiles) -> None:
     """Raise ConfigError for an override of no option, or with a value of another kind."""
+    if is_place(str(override.input_line)):
+        return
     name, value = override.key_or_group, override.value()
     if override.is_sweep_override():
         one = "put a list into [ ]"
@@ -78,9 +88,10 @@ def check_override(override: Override) -> None:
         return
     if name in (*GROUPS, "experiment"):
         for choice in value if isinstance(value, list) and name == "experiment" else [value]:
-            if choice not in (*choices(name), None):
+            own.check_choice(name, str(choice))
+            if choice not in (*(known := choices(name, own)), None):
                 raise ConfigError(
-                    f"{name}: no choice {str(choice)!r}; choose one of {', '.join(choices(name))}"
+                    f"{name}: no choice {str(choice)!r}; choose one of {', '.join(known)}"
                 )
         return
     options = options_by_name()
@@ -91,8 +102,10 @@ def check_override(override: Override) -> None:
         raise ConfigError(f"{override.input_line}: a list is expected, like [2] or [2,5]")
 
 
-def explain(error: BaseException, overrides: Sequence[str]) -> str:
-    """Say in one line what Hydra or OmegaConf raised, and name the override."""
+def explain(error: BaseException, overrides: Sequence[str], own: OwnFiles = NO_FILES) -> str:
+    """Say in one line what Hydra or OmegaConf raised, and name the override or the file."""
+    if in_file := _IN_FILE.match(str(error)):
+        return _of_file(in_file[1], error, own)
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
         return _unknown(str(cause.full_key))
@@ -105,12 +118,25 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException | RecognitionException):
         return _unreadable(error, overrides)
     message = f"{error} {error.__cause__}"
-    if "is not a ListConfig" in message:
-        where = next((o for o in overrides if o in message), "a value")
-        return f"{where}: a list is expected, like [2] or [2,5]"
     where = getattr(error, "override", None) or next((o for o in overrides if o in message), "")
+    where = where or getattr(cause, "full_key", None) or ""
+    if "is not a ListConfig" in message:
+        return f"{where or 'a value'}: a list is expected, like [2] or [2,5]"
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     return first if not where or where in first else f"{where}: {first}"
+
+
+def _of_file(name: str, error: BaseException, own: OwnFiles) -> str:
+    """Return the message on what Hydra says about a configuration file."""
+    why = " ".join(_IN_FILE.sub("", str(error)).split())
+    if isinstance(error, MissingConfigException):
+        group, _, missing = str(error.missing_cfg_file).rpartition("/")
+        if error.options:
+            return f"{group}: no choice {missing!r}; choose one of {', '.join(error.options)}"
+        why = f"there is no {error.missing_cfg_file}.yaml"
+    elif isinstance(error.__context__, OmegaConfBaseException):
+        why = explain(error.__context__, ())
+    return f"{own.file(name) or f'{name}.yaml'}: {why}"
 
 
 def _unreadable(error: BaseException, overrides: Sequence[str]) -> str:

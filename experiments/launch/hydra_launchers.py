@@ -7,6 +7,7 @@ Imports no torch.
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks  # HydraContext needs it; no public class fits
@@ -19,6 +20,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, read_write
 
 from crl.experiments.config.compose import hydra_started
+from crl.experiments.config.own_files import OwnFiles, is_place
 from crl.experiments.config.quoting import for_hydra, quoted
 from crl.experiments.errors import ConfigError, one_line
 from crl.experiments.launch.launch import Launcher, OneByOne, Outcome, do_run_for_launcher
@@ -54,18 +56,20 @@ def choose_launcher(options: Sequence[str], folder: Path, runs: int, say: Say) -
     """
     if not options:
         return OneByOne()
-    with hydra_started(options) as loader:
+    own = OwnFiles.of(options)
+    options = [option for option in options if not is_place(option)]
+    with hydra_started(options, own) as loader:
         name = _chosen_name(options, loader)
         place = f"hydra.sweep.dir={quoted(folder)}"
         overrides = [*_SUBMITIT.get(name, []), *options, place, *_QUIET]
-        config = loader.load_configuration("train", overrides, RunMode.MULTIRUN)
+        config = loader.load_configuration(own.primary, overrides, RunMode.MULTIRUN)
         if name == _BASIC:
             return OneByOne()
         if name in _SUBMITIT:
             from crl.experiments.launch.slurm import SubmititJobs  # submitit may not be installed
 
             return SubmititJobs(name, config.hydra.launcher, say)
-        launcher = HydraLauncher(name, config, loader, runs)
+        launcher = HydraLauncher(name, config, loader, runs, own)
         if launcher.side_by_side == 1:  # joblib would do them in this process too
             return OneByOne(launcher.threads)
         return launcher
@@ -90,19 +94,24 @@ def _chosen_name(options: Sequence[str], loader: ConfigLoader) -> str:
 class HydraLauncher:
     """A launcher of Hydra's. It reports the outcomes when all runs have ended."""
 
-    def __init__(self, name: str, config: DictConfig, loader: ConfigLoader, runs: int) -> None:
+    def __init__(
+        self, name: str, config: DictConfig, loader: ConfigLoader, runs: int, own: OwnFiles
+    ) -> None:
         self._name = name
         self.side_by_side, self.threads = _share_cores(config, runs)
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
-            task_function=_task_of_child if name == _JOBLIB else _task,
+            task_function=partial(_task_of_child if name == _JOBLIB else _task, own),
             config=config,
         )
 
     def outcomes(self, runs: Sequence[RunSpec]) -> Generator[Outcome]:
         """Do the runs."""
         overrides = [
-            list(for_hydra(run.with_threads(self.threads).overrides))  # no shorthand
+            # No shorthand; where own files are, Hydra has been told.
+            list(
+                for_hydra([o for o in run.with_threads(self.threads).overrides if not is_place(o)])
+            )
             for run in runs
         ]
         with ExitStack() as around:
@@ -121,17 +130,21 @@ def _reason(job: JobReturn) -> str | None:
         return one_line(error)
 
 
-def _task(config: DictConfig) -> str | None:
+def _task(own: OwnFiles, config: DictConfig) -> str | None:
     """Do one run for Hydra; return why it failed, since an error would end all runs."""
-    return do_run_for_launcher(HydraConfig.get().overrides.task, lambda line: None)
+    return do_run_for_launcher(_overrides(own), lambda line: None)
 
 
-def _task_of_child(config: DictConfig) -> str | None:
+def _overrides(own: OwnFiles) -> list[str]:
+    """The overrides of the run that Hydra has composed, and where own files are."""
+    return [*own.overrides(), *HydraConfig.get().overrides.task]
+
+
+def _task_of_child(own: OwnFiles, config: DictConfig) -> str | None:
     """Do :func:`_task` in a child process, which does one run after another."""
     started()
     end_with_parent()
-    overrides = HydraConfig.get().overrides.task
-    return do_run_for_launcher(overrides, lambda line: None, worker_signals)
+    return do_run_for_launcher(_overrides(own), lambda line: None, worker_signals)
 
 
 def _share_cores(config: DictConfig, runs: int) -> tuple[int | None, int | None]:

@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from crl.experiments.config.compose import hydra_started
+from crl.experiments.config.own_files import NO_FILES, OwnFiles
 from crl.experiments.config.sweepers import (
     BASIC,
     OPTUNA,
@@ -25,7 +26,7 @@ from crl.experiments.errors import ConfigError
 from crl.experiments.metric_names import DEV_LOSS, is_dev_accuracy
 
 _SWEEPER, _SAMPLER = "hydra/sweeper", "hydra/sweeper/sampler"
-_OF_FILES = ("experiment", "hydra.searchpath")  # whose files may have options of a sweeper
+_OF_FILES = ("experiment",)  # whose files may have options of a sweeper
 _DIRECTIONS = ("minimize", "maximize")
 
 
@@ -50,19 +51,20 @@ def choose_sweeper(arguments: Sequence[str]) -> Sweeper:
     rest = [argument for argument in arguments if argument not in own]
     own = [argument.lstrip("+") for argument in own]  # no option can be added
     files = [argument for argument in rest if _name(argument) in _OF_FILES]
+    places = OwnFiles.of(rest)
     basic = Sweeper(None, "", rest)
-    if not own and not files:
+    if not own and not files and places == NO_FILES:
         return basic
-    with hydra_started([*own, *files]) as loader:
+    with hydra_started([*own, *files], places) as loader:
         for override in OverridesParser.create(loader).parse_overrides([*own, *files]):
             line = str(override.input_line)
             if override.is_sweep_override() and line in own:
                 raise ConfigError(f"{line}: a sweeper and its options cannot be swept")
             if override.is_sweep_override():
                 files.remove(line)
-        if _chosen(own, files) == BASIC:
+        if _chosen(own, bool(files) or places != NO_FILES) == BASIC:
             return basic
-        config = loader.load_configuration("train", [*files, *own], RunMode.MULTIRUN)
+        config = loader.load_configuration(places.primary, [*files, *own], RunMode.MULTIRUN)
         name, sampler = (config.hydra.runtime.choices.get(key) for key in (_SWEEPER, _SAMPLER))
         if name == BASIC:
             return basic
@@ -81,7 +83,7 @@ def _name(argument: str) -> str:
     return argument.lstrip("+~").partition("=")[0]
 
 
-def _chosen(own: Sequence[str], files: Sequence[str]) -> str:
+def _chosen(own: Sequence[str], files: bool) -> str:
     """Return the sweeper that the command line names; "" if only its files can.
 
     Raises ConfigError for a choice that there is not, and for an option of a sweeper not chosen.

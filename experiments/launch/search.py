@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from crl.experiments.config.own_files import OwnFiles
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.sweepers import OptunaOptions
 from crl.experiments.errors import ConfigError
@@ -90,7 +91,7 @@ def plan_search(sweeper: Sweeper, command: Sequence[str]) -> Search:
         sampler=sweeper.sampler,
         trials=trials,
         minimize=minimize,
-        launcher=launcher,
+        launcher=(*OwnFiles.of(arguments).overrides(), *launcher) if launcher else (),
         folder=expanded(first.config.output_dir) / "sweeps" / name,
         title=" ".join(["sweep", *given]),
         command=tuple(command),

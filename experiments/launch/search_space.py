@@ -15,6 +15,7 @@ from optuna.distributions import (
 
 from crl.experiments.config.compose import hydra_started, plain
 from crl.experiments.config.messages import check_single
+from crl.experiments.config.own_files import OwnFiles, is_place
 from crl.experiments.config.quoting import with_quoted_paths
 from crl.experiments.config.schema import options_by_name
 from crl.experiments.errors import ConfigError
@@ -102,14 +103,14 @@ def search_space(overrides: Sequence[str], params: Mapping[str, object]) -> Sear
     given = [*added, *overrides]
     for override in given:
         check_single(override)
-    given = list(with_quoted_paths(given))
-    with hydra_started(given) as loader:
-        space = SearchSpace(
-            tuple(
-                _axis(parsed) if parsed.is_sweep_override() else str(parsed.input_line)
-                for parsed in OverridesParser.create(loader).parse_overrides(given)
-            )
-        )
+    own = OwnFiles.of(given)
+    given = list(with_quoted_paths([override for override in given if not is_place(override)]))
+    with hydra_started(given, own) as loader:
+        parts = [
+            _axis(parsed) if parsed.is_sweep_override() else str(parsed.input_line)
+            for parsed in OverridesParser.create(loader).parse_overrides(given)
+        ]
+    space = SearchSpace((*own.overrides(), *parts))
     if not space.axes:
         raise ConfigError(
             "hydra/sweeper=optuna: no option has several values to choose from; "

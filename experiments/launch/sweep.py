@@ -15,6 +15,7 @@ from crl.experiments.config.checks import DEVICES_OF_A_SWEEP
 from crl.experiments.config.compose import combinations, compose_config
 from crl.experiments.config.identity import flat_options
 from crl.experiments.config.messages import is_launcher_option
+from crl.experiments.config.own_files import OwnFiles
 from crl.experiments.config.paths import expanded
 from crl.experiments.config.schema import GROUPS, Config
 from crl.experiments.errors import ConfigError
@@ -30,8 +31,8 @@ from crl.experiments.storage.manifest import SUFFIX, Cell, Manifest, Study, writ
 class Sweep:
     """The runs of a sweep, and its folder, which holds the manifest.
 
-    ``launcher``: the options of Hydra's launcher; ``force``: do complete runs again; ``bar``: show
-    one progress bar.
+    ``launcher``: the options of Hydra's launcher, and where own configuration files are; ``force``:
+    do complete runs again; ``bar``: show one progress bar.
     """
 
     runs: tuple[RunSpec, ...]
@@ -77,7 +78,7 @@ def plan_sweep(arguments: Sequence[str], command: Sequence[str]) -> Sweep:
     given = [argument for argument in arguments if argument.lstrip("+").partition("=")[0] in swept]
     return Sweep(
         runs=tuple(combo.run for combo in combos.values()),
-        launcher=launcher,
+        launcher=(*OwnFiles.of(arguments).overrides(), *launcher) if launcher else (),
         folder=expanded(config.output_dir) / "sweeps" / name,
         manifest=Manifest(
             " ".join(["sweep", *given]), tuple(command), studies_of(list(combos.values()))
