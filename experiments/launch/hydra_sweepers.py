@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from crl.experiments.config.compose import hydra_started
+from crl.experiments.config.compose import Start, hydra_started
 from crl.experiments.config.own_files import NO_FILES, OwnFiles
 from crl.experiments.config.sweepers import (
     BASIC,
@@ -51,32 +51,44 @@ def choose_sweeper(arguments: Sequence[str]) -> Sweeper:
     rest = [argument for argument in arguments if argument not in own]
     own = [argument.lstrip("+") for argument in own]  # no option can be added
     files = [argument for argument in rest if _name(argument) in _OF_FILES]
-    places = OwnFiles.of(rest)
-    basic = Sweeper(None, "", rest)
-    if not own and not files and places == NO_FILES:
+    basic, start = Sweeper(None, "", rest), Start(OwnFiles.of(rest), files, [])
+    if not own and not files and start.own == NO_FILES:
         return basic
-    with hydra_started([*own, *files], places) as loader:
-        for override in OverridesParser.create(loader).parse_overrides([*own, *files]):
+    try:
+        found = _configured(own, start)
+    except ConfigError as error:
+        raise start.named(error) from error
+    if found is None:
+        return basic
+    if any(find_spec(package) is None for package in PACKAGES):
+        raise ConfigError(f"{_SWEEPER}={OPTUNA}: not installed; pip install {' '.join(PACKAGES)}")
+    return found._replace(arguments=rest)
+
+
+def _configured(own: Sequence[str], start: Start) -> Sweeper | None:
+    """The sweeper that its overrides ``own`` and the user's files set up; None: the basic one."""
+    files = start.overrides
+    with hydra_started([*own, *files], start.own) as loader:
+        start.parsed.extend(OverridesParser.create(loader).parse_overrides([*own, *files]))
+        for override in start.parsed:
             line = str(override.input_line)
             if override.is_sweep_override() and line in own:
                 raise ConfigError(f"{line}: a sweeper and its options cannot be swept")
             if override.is_sweep_override():
                 files.remove(line)
-        if _chosen(own, bool(files) or places != NO_FILES) == BASIC:
-            return basic
-        config = loader.load_configuration(places.primary, [*files, *own], RunMode.MULTIRUN)
+        if _chosen(own, bool(files) or start.own != NO_FILES) == BASIC:
+            return None
+        config = loader.load_configuration(start.own.primary, [*files, *own], RunMode.MULTIRUN)
         name, sampler = (config.hydra.runtime.choices.get(key) for key in (_SWEEPER, _SAMPLER))
         if name == BASIC:
-            return basic
+            return None
         options = OmegaConf.to_object(config.hydra.sweeper)
     # A configuration file may choose what no command line may.
     _check_choice(_SWEEPER, (BASIC, OPTUNA), [f"{_SWEEPER}={name}"])
     _check_choice(_SAMPLER, tuple(SAMPLERS), [f"{_SAMPLER}={sampler}"])
     assert isinstance(options, OptunaOptions)
     _check(options)
-    if any(find_spec(package) is None for package in PACKAGES):
-        raise ConfigError(f"{_SWEEPER}={OPTUNA}: not installed; pip install {' '.join(PACKAGES)}")
-    return Sweeper(options, sampler, rest)
+    return Sweeper(options, sampler, [])
 
 
 def _name(argument: str) -> str:

@@ -177,7 +177,7 @@ class _Theirs(DatasetConfig):
 def test_options_of_another_package_are_shown_even_without_a_line(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DATASETS, "theirs", Choice(_Theirs, "theirs:load", "images"))
+    monkeypatch.setitem(DATASETS.own, "theirs", Choice(_Theirs, "theirs:load", "images"))
     text = _help(capsys, "dataset=theirs", "--help")
     assert "\n  dataset.size=3\n" in text
     assert re.search(r"\n  dataset.place=\?\?\? +\[must be given\]\n", text)

@@ -70,7 +70,7 @@ def refused(capsys: Captured, *arguments: str) -> str:
     [
         [],
         ["dataset=imdb", "encoder=gru", "seed=3"],  # with a preset and a rate
-        ["experiment=quick_glyphs", "training.steps=7"],
+        ["experiment=quick_docstrings", "training.steps=7"],
         ["encoder=torchvision:resnet18", "objective=frozen"],
         ["dataset=image_folder", "dataset.root=ä b"],
         ["training.dev_every=${training.steps}"],

@@ -35,7 +35,7 @@ Captured = pytest.CaptureFixture[str]
         ("crl train -m objective.loss=hinge,l", ["objective.loss=hinge,logistic"]),
         ("crl train -m dataset=glyphs,imdb encoder=vg", ["encoder=vgg16"]),
         ("crl train -m hydra/launcher=b", ["hydra/launcher=basic"]),
-        ("crl train -m hyd", ["hydra/launcher="]),
+        ("crl train -m hyd", ["hydra/launcher=", "hydra/sweeper="]),
         ("crl train hyd", []),
         ("crl train pres", []),
         ("crl train --cfg ", ["job", "hydra", "all"]),
