@@ -1,8 +1,8 @@
 """Runs, a manifest and a report of the code at commit f117660 are read as they were read then.
 
 ``tests/fixtures/old_runs`` was made by ``crl train`` (glyphs) and ``crl train -m`` (class_ids, two
-seeds), ``tests/fixtures/old_report`` by ``crl report old_runs``. What the report has gained since is
-in it: the bars of claims, and commands. The rows of the paper's other settings are gone.
+seeds), ``tests/fixtures/old_report`` by ``crl report old_runs``. What the report has gained since
+is in it: the bars of claims, and commands. The rows of the paper's other settings are gone.
 """
 
 import json
