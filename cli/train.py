@@ -38,12 +38,12 @@ run follows the other. Two launchers start several at once:
 With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, n_jobs=2 at once,
 by the lowest dev loss; 'optimizer.lr=interval(1e-4,1e-1)' works then (pip install optuna cmaes).
 
-Flags of Hydra (they print something instead of training)
+Flags of Hydra that print something instead of training
   --cfg job|hydra|all       the configuration of a run; --package training only that part of it;
                             --resolve without references
   --info [defaults|defaults-tree|config|searchpath|plugins|all]   how it is composed
   --shell-completion install=bash|zsh|fish   a script; in bash: eval "$(crl train -sc install=bash)"
-and that say where configuration files of your own are:
+Flags of Hydra for configuration files of your own
   --config-dir FOLDER       FOLDER/experiment/mine.yaml holds what differs from the defaults, below
                             a first line "# @package _global_"; choose it with experiment=mine
   --config-name NAME        FOLDER/NAME.yaml instead of train.yaml; it begins with
