@@ -215,5 +215,19 @@ def test_the_help_of_a_verb_has_a_line_for_each_of_its_options(verb: str) -> Non
         assert re.search(r" {2,}\S.{10,}", row), start
 
 
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_fits_the_window_and_says_the_same(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    shown = {}
+    for width in (80, 100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main([*filter(None, [verb]), "--help"]) == 0
+        shown[width] = capsys.readouterr().out
+        wide = [line for line in shown[width].splitlines() if len(line) > width]
+        assert all(re.match(r" *crl \S+ ", line) for line in wide)  # a command stays on its line
+    assert shown[80].split() == shown[100].split()
+
+
 def _flat(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple) else [value]
