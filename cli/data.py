@@ -24,7 +24,8 @@ Needs a parser for wikitext: pip install mwparserfromhell
   sentences=200          sentences drawn from the article's sections; an article with fewer is
                          dropped
   seed=0                 seed of the draw
-  max_page_bytes=2097152 a page with more wikitext is dropped unread (2 MiB is Wikipedia's limit)
+  max_page_bytes=2097152
+                         a page with more wikitext is dropped unread (2 MiB is Wikipedia's limit)
 
 Examples
   crl data build-wiki simplewiki-latest-pages-articles.xml.bz2 wiki min_sections=3 sentences=50

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from crl.cli.console import print_in_any_encoding, say
+from crl.cli.console import fitted, line_width, print_in_any_encoding, say
 from crl.experiments.runtime.waiting import spin_briefly
 
 VERBS = {
@@ -36,7 +36,7 @@ Start here:
   crl train dataset=cifar100 seed=1   CIFAR-100 (downloaded on first use)
   crl train objective=supervised      the supervised baseline, scored by the same code
 
-crl VERB --help lists the options of a verb."""
+crl VERB --help explains the options of a verb."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     verb, *rest = arguments or ["--help"]
     if verb in ("-h", "--help", "help"):
-        print(HELP.format(verbs="\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())))
+        verbs = "\n".join(f"  {name:<11}{text}" for name, text in VERBS.items())
+        print(fitted(HELP.format(verbs=verbs), line_width()))
         return 0
     if verb == "--version":
         from importlib.metadata import version
@@ -70,7 +71,7 @@ def _dispatch(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(rest):
         if verb == "train":  # its help reads the other arguments
             return _exit_code(command.show_help, verb, rest)
-        print(command.USAGE)
+        print(fitted(command.USAGE, line_width()))
         return 0
     return _exit_code(command.run, verb, rest)
 

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crl.cli.console import line_width, say
+from crl.cli.console import fitted, line_width, say
 from crl.cli.flag_answers import answer, runs_of
 from crl.cli.hydra_flags import read_arguments
 
@@ -38,12 +38,15 @@ run follows the other. Two launchers start several at once:
 With hydra/sweeper=optuna, Optuna chooses hydra.sweeper.n_trials=20 combinations, n_jobs=2 at once,
 by the lowest dev loss; 'optimizer.lr=interval(1e-4,1e-1)' works then (pip install optuna cmaes).
 
-Flags of Hydra (they print something instead of training)
+Flags of Hydra that print something instead of training
   --cfg job|hydra|all       the configuration of a run; --package training only that part of it;
                             --resolve without references
-  --info [defaults|defaults-tree|config|searchpath|plugins|all]   how it is composed
-  --shell-completion install=bash|zsh|fish   a script; in bash: eval "$(crl train -sc install=bash)"
-and that say where configuration files of your own are:
+  --info [WHAT]             how it is composed; WHAT is defaults, defaults-tree, config, searchpath,
+                            plugins or all
+  --shell-completion install=SHELL
+                            a script for bash, zsh or fish; in bash:
+                            eval "$(crl train -sc install=bash)"
+Flags of Hydra for configuration files of your own
   --config-dir FOLDER       FOLDER/experiment/mine.yaml holds what differs from the defaults, below
                             a first line "# @package _global_"; choose it with experiment=mine
   --config-name NAME        FOLDER/NAME.yaml instead of train.yaml; it begins with
@@ -160,6 +163,6 @@ def show_help(arguments: list[str]) -> None:
     options = "\n".join([_OPTIONS, "", *option_lines(config, width)])
     if all(map(is_place, overrides)):
         groups = "\n".join(group_lines(config, width, own))
-        print(USAGE.format(groups=groups, options=options))
+        print(fitted(USAGE, width).format(groups=groups, options=options))
     else:
         print(f"{options}\n\nOther choices: crl train --help GROUP. Everything: crl train --help")

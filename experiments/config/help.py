@@ -6,7 +6,7 @@ Imports no torch.
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import Field
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -56,7 +56,7 @@ def group_lines(config: DictConfig, width: int, own: OwnFiles = NO_FILES) -> Ite
         known = entries.known()
         for name in entries:
             mark = "*" if name == config[group].name else " "
-            of = _about(known[name]) if name in known else f"Of {entries.package(name)}."
+            of = _about(known[name]) if name in known else f"Package {entries.package(name)}."
             yield from _columns(f"  {mark} {name}", of, width)
         yield ""
     yield from _columns("experiment=NAME", _MEANINGS["experiment"], width)
@@ -80,13 +80,19 @@ def topic_lines(
     blocks, group = _blocks(config), topic.partition(".")[0]
     if topic in (*SECTIONS, _RUN):
         return _shown([block for block in blocks if block.title == topic], width)
-    found = _only(topic, blocks)
-    if not found and topic in options_by_name() and not topic.endswith(".name"):
-        owners = options_by_name()[topic][1]  # other choices have it
-        found = _only(topic, _choices(group, owners, config))
+    found = _only(topic, blocks) or _only(topic, _choices(group, _owners(topic), config))
     if not found:
         raise ConfigError(_unknown(topic))
     return _shown(found, width)
+
+
+def _owners(option: str) -> list[str]:
+    """The choices that have an option, those of installed packages too."""
+    group, _, name = option.partition(".")
+    if group not in GROUPS or name == "name":
+        return []
+    options = ((choice, GROUPS[group].options_of(choice)) for choice in GROUPS[group])
+    return [choice for choice, of in options if of and name in {spec.name for spec in fields(of)}]
 
 
 def _unknown(topic: str) -> str:
@@ -95,7 +101,7 @@ def _unknown(topic: str) -> str:
             return f"--help {topic}: this is a choice; see crl train {group}={topic} --help"
     topics = [*_MEANINGS, *SECTIONS, _RUN]
     options = [name for name in options_by_name() if not name.endswith(".name")]
-    near = get_close_matches(topic, [*topics, *options], 1, 0.5)
+    near = get_close_matches(topic, [*topics, *options], 1)
     hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(topics)}"
     return f"--help {topic}: no such group or option; {hint}"
 

@@ -70,7 +70,7 @@ class QuickThoughtsConfig(ObjectiveConfig):
 
     encoders: int = option(
         1,
-        "Of two encoders, the second reads the candidates; the features of both are joined.",
+        "A second encoder, if any, reads the candidates; the features of both are joined.",
         least=1,
         most=2,
     )

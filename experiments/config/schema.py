@@ -72,7 +72,7 @@ class TrainingConfig:
     )
     dev_every: int = option(
         100,
-        "How often the loss on dev points is measured; the encoder with the lowest is kept.",
+        "How often the encoder is tried on dev points; the one that does best there is kept.",
         unit="steps",
         least=1,
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from crl.experiments.config.compose import compose_config, load_config
 from crl.experiments.config.identity import flat_options, identity
 from crl.experiments.config.messages import CONFIG_DIR, choices
+from crl.experiments.config.precision import AUTO, OPTION
 from crl.experiments.config.quoting import quoted
 from crl.experiments.config.schema import GROUPS, Config, EvaluationConfig
 from crl.experiments.errors import ConfigError
@@ -80,27 +81,32 @@ def _candidates(config: Config) -> Iterator[tuple[str, ...]]:
         if (value := flat_options(config).get(name)) is not None and value != _default(config, name)
     )
     data = config.dataset.name
-    for start in (f"dataset={data}", *(f"experiment={name}" for name in _experiments_on(data))):
-        base = _composed((start,))
+    for start in ((f"dataset={data}",), *_experiments_on(config)):
+        base = _composed(start)
         if not isinstance(base, Config):  # an experiment may need one of the paths
-            base = _composed((start, *paths))
+            base = _composed((*start, *paths))
         if isinstance(base, Config) and base.dataset.name != data:
             continue
         different = _other_choices(config, base)
-        overrides = (start, *different, *paths)
+        overrides = (*start, *different, *paths)
         base = _composed(overrides)
         if isinstance(base, Config):
             yield (*overrides, *_differences(_identity_options(base), config))
-        elif start == f"dataset={data}":
+        elif start == (f"dataset={data}",):
             yield (*overrides, *_differences({}, config))
 
 
-def _experiments_on(data: str) -> Iterator[str]:
-    """Yield the experiments whose name or file names the data set."""
+def _experiments_on(config: Config) -> Iterator[tuple[str, ...]]:
+    """Yield the experiments whose name or file names the data set.
+
+    One that leaves the precision to the machine has the run's beside it.
+    """
+    data = config.dataset.name
     for name in choices("experiment"):
         text = (CONFIG_DIR / "experiment" / f"{name}.yaml").read_text(encoding="utf-8")
         if data in name or f"/dataset: {data}\n" in text:
-            yield name
+            fixed = [f"{OPTION}={config.runtime.precision}"] * (f"precision: {AUTO}" in text)
+            yield (f"experiment={name}", *fixed)
 
 
 def _default(config: Config, name: str) -> Any:

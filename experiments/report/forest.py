@@ -141,7 +141,8 @@ def _scale(axes: Axes, panel: Panel) -> None:
     else:
         margin = 0.06 * (most - least) or 0.1
         axes.set(xlim=(least - margin, most + margin))
-        axes.locator_params(axis="x", nbins=6)
+        has_long_numbers = most - least < 0.01
+        axes.locator_params(axis="x", nbins=3 if has_long_numbers else 6)
     axes.set(ylim=(panel.rows_height, 0), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", labelsize=8)

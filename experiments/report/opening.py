@@ -96,8 +96,8 @@ def caution(report_data: ReportData) -> str:
         f"{same} of {len(groups)} configurations have the paper's data, encoder and length, as far "
         "as it states them; the others test its claims, not its figures."
         if same
-        else "No run has the paper's setting (data, encoder, length): its claims are tested here, "
-        "not its figures."
+        else "No run has the paper's setting (data, encoder, length): the paper's claims are "
+        "tested here, not its figures."
     )
     return (
         f"{setting} Intervals show how much seeds differ, not other data, and nothing corrects for "

@@ -154,7 +154,8 @@ def _sweeps_section(report_data: ReportData) -> Section:
         # A title names every swept value, a file's name has at most 255 bytes.
         name, note = f"{number}-{slug(title)[:100]}", "One row per combination of options."
         again = shlex.join(recorded)
-        tables.append(study_table(f"sweep-{name}", f"Sweep: {title}", note, cells, command=again))
+        heading = title[:1].upper() + title[1:]
+        tables.append(study_table(f"sweep-{name}", heading, note, cells, command=again))
         if figure := imbalance(f"imbalance-{name}", f"Imbalanced classes: {title}", cells):
             drawings.append(Shown(figure, (again,)))
     return Section("sweeps", "Sweeps", present(*tables), tuple(drawings), note=NO_VERDICT)
@@ -260,7 +261,7 @@ def _in_markdown(sections: Iterable[Section]) -> Iterator[str]:
         yield from map(markdown, section.tables)
         for figure, commands in section.figures:
             yield _image(figure)
-            yield f"Again: `{commands[0]}`" if len(commands) == 1 else ""
+            yield "Again: " * bool(commands) + "; ".join(f"`{command}`" for command in commands)
         yield _bullets(section.sentences)
         yield from map(markdown, section.folded)
 

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass, fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
+from installed_package import offer
 from omegaconf import MISSING
 
 from crl.cli.arguments import Option
@@ -92,6 +94,22 @@ def test_help_on_an_option_shows_it_alone(capsys: Capture) -> None:
         assert option.startswith(f"{name}=")
     text = _help(capsys, "--help", "dataset.image_size")  # glyphs have none
     assert text.startswith("dataset=image_folder ") and len(OPTION.findall(text)) == 1
+
+
+def test_help_finds_an_option_of_an_installed_choice_that_is_not_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    source = """
+@dataclass
+class ToldConfig(ObjectiveConfig):
+    leeway: float = option(1.0, "How much is let pass.", above=0)
+
+TOLD = Choice(ToldConfig, "told_parts:Told")
+"""
+    offer(tmp_path, monkeypatch, "told_package", {"objectives.told": "TOLD"}, source)
+    assert "Package told_package 1.0." in _help(capsys, "--help")
+    text = _help(capsys, "--help", "objective.leeway")
+    assert text.startswith("objective=told\n") and OPTION.findall(text) == ["objective.leeway=1.0"]
 
 
 def test_help_shows_unit_bounds_choices_and_what_null_means(capsys: Capture) -> None:
@@ -195,6 +213,20 @@ def test_the_help_of_a_verb_has_a_line_for_each_of_its_options(verb: str) -> Non
     for start in options:
         row = next(row for row in rows if re.match(rf"  (\S+ )*{re.escape(start)}", row))
         assert re.search(r" {2,}\S.{10,}", row), start
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_fits_the_window_and_says_the_same(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    shown = {}
+    for width in (80, 100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main([*filter(None, [verb]), "--help"]) == 0
+        shown[width] = capsys.readouterr().out
+        wide = [line for line in shown[width].splitlines() if len(line) > width]
+        assert all(re.match(r" *crl \S+ ", line) for line in wide)  # a command stays on its line
+    assert shown[80].split() == shown[100].split()
 
 
 def _flat(value: Any) -> list[Any]:

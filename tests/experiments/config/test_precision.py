@@ -7,6 +7,7 @@ import pytest
 from crl.experiments.config import precision
 from crl.experiments.config.compose import compose_config, load_config, to_yaml
 from crl.experiments.config.identity import run_name
+from crl.experiments.config.messages import choices
 from crl.experiments.launch.run_spec import RunSpec
 
 AUTO = ["runtime.precision=auto", "runtime.device=cpu"]
@@ -55,3 +56,15 @@ def test_a_stored_run_is_scored_with_the_precision_of_this_machine(
     stored = tmp_path / "config.yaml"
     stored.write_text(to_yaml(compose_config(["runtime.device=cpu"])))
     assert load_config(stored, AUTO).runtime.precision == "bf16"
+
+
+def test_only_the_glyphs_of_reproduce_leave_it_to_the_machine(flags: Path) -> None:
+    """Others that build on them keep their names and the numbers that were measured."""
+    chosen = {
+        name: compose_config([f"experiment={name}", "runtime.device=cpu"])
+        for name in choices("experiment")
+        if "glyphs" in name
+    }
+    in_bf16 = [name for name, config in chosen.items() if config.runtime.precision == "bf16"]
+    assert in_bf16 == ["quick_glyphs"]
+    assert run_name(chosen["imbalance_glyphs"]) == "glyphs-small_cnn-contrastive-17048c1e"

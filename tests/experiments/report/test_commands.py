@@ -14,7 +14,7 @@ from crl.experiments.config.identity import evaluation_of, run_name
 from crl.experiments.report.commands import study_command, train_command
 from crl.experiments.report.configurations import SeedGroup
 from crl.experiments.report.load_runs import load_report_data
-from crl.experiments.report.page import compose_report
+from crl.experiments.report.page import compose_report, markdown_report
 from crl.experiments.reproduction.scales import SCALES
 from crl.experiments.reproduction.studies import plan
 from crl.experiments.storage.manifest import Manifest, Study, write_manifest
@@ -41,8 +41,9 @@ def overrides_of(command: str) -> list[str]:
     ("overrides", "shortest"),
     [
         ([], ["dataset=glyphs"]),
-        (["experiment=quick_glyphs", "objective=supervised", "dataset.train_fraction=0.1"],
-         ["experiment=quick_glyphs", "objective=supervised", "dataset.train_fraction=0.1"]),
+        *((["experiment=quick_glyphs", precision, "objective=supervised", "optimizer.lr=0.1"],
+           ["experiment=quick_glyphs", precision, "objective=supervised", "optimizer.lr=0.1"])
+          for precision in ("runtime.precision=bf16", "runtime.precision=float32")),
         (["dataset=docstrings", "encoder=gru", "training.batch_size=32"],
          ["dataset=docstrings", "encoder=gru", "training.batch_size=32"]),
         (["optimizer=sgd", "objective=quick_thoughts", "evaluation.ks=[2,3,4]"],
@@ -121,6 +122,7 @@ def test_rows_and_figures_of_a_report_have_their_commands(tmp_path: Path) -> Non
              for shown in section.figures}  # fmt: skip
     assert shown["table2-glyphs"] == ("crl reproduce only=table2,glyphs",)
     assert shown["bounds-glyphs"] == ("crl reproduce only=table2,glyphs", loose)
+    assert f"Again: `crl reproduce only=table2,glyphs`; `{loose}`\n" in markdown_report(report)
 
 
 def test_a_manifest_that_two_commands_have_planned_keeps_them_apart(tmp_path: Path) -> None:

@@ -67,12 +67,14 @@ def test_the_papers_figures_stand_beside_runs_in_its_setting(tmp_path: Path) -> 
     assert intervals["3"].endswith("(2 seeds; paper −1.40)")
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "the paper&#39;s value" in page or "the paper's value" in page
+    assert "The paper's are from one run each." in page.replace("&#39;", "'")
 
 
 def test_a_short_run_with_the_papers_data_and_encoder_is_not_the_papers(tmp_path: Path) -> None:
     assert paper_rows(tmp_path, training__steps=600) == []
     page = (tmp_path / "out" / "tables" / "table1-cifar100.md").read_text(encoding="utf-8")
     assert "Here: 600 steps of 64 (the paper gives no length" in page
+    assert "from one run each" not in page
 
 
 def test_other_runs_are_told_apart_by_the_options_that_differ(tmp_path: Path) -> None:
