@@ -85,13 +85,13 @@ def topic_lines(
         owners = options_by_name()[topic][1]  # other choices have it
         found = _only(topic, _choices(group, owners, config))
     if not found:
-        raise ConfigError(_unknown(topic))
+        raise ConfigError(_unknown(topic, own))
     return _shown(found, width)
 
 
-def _unknown(topic: str) -> str:
+def _unknown(topic: str, own: OwnFiles) -> str:
     for group in (*GROUPS, "experiment"):
-        if topic in choices(group):
+        if topic in choices(group, own):
             return f"--help {topic}: this is a choice; see crl train {group}={topic} --help"
     topics = [*_MEANINGS, *SECTIONS, _RUN]
     options = [name for name in options_by_name() if not name.endswith(".name")]
