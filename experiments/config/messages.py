@@ -62,7 +62,9 @@ def check_single(override: str) -> None:
             f"{override}: {name} follows from the data set, the encoder and the optimiser; "
             "choose those"
         )
-    if name in GROUPS and (override[0] in "+~" or override.endswith("=null")):
+    if name in (*GROUPS, "experiment") and override.startswith("+"):
+        raise ConfigError(f"{override}: write {override.lstrip('+')}; no + is needed")
+    if name in GROUPS and (override.startswith("~") or override.endswith("=null")):
         raise ConfigError(f"{override}: write {name}=NAME, one of {', '.join(choices(name))}")
     if name == "experiment" and override.endswith("=null"):
         raise ConfigError(f"{override}: leave it out for no experiment")
