@@ -30,7 +30,19 @@ class FlagParser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise ConfigError."""
-        raise ConfigError(message.removeprefix("argument "))
+        flag, _, what = message.removeprefix("argument ").partition(": ")
+        if what.startswith("ignored explicit argument"):
+            raise ConfigError(f"{flag}: it takes no value")
+        known = next(
+            (f.known for f in self.flags if isinstance(f, _Once) and _names(f) == flag), ()
+        )
+        one_of = f"; choose one of {', '.join(known)}" if known else ""
+        raise ConfigError(f"{flag}: a value is missing{one_of}")
+
+
+def _names(flag: Action) -> str:
+    """The names of a flag as argparse writes them."""
+    return "/".join(flag.option_strings)
 
 
 class _Once(Action):

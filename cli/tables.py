@@ -51,6 +51,8 @@ def result_table(config: Config, result: dict[str, Any]) -> str:
 def summary(config: Config, result: dict[str, Any]) -> str:
     """Return the line above the table: data set, encoder, objective and time."""
     objective, data, training = config.objective, result["dataset"], config.training
+    # Not that of the configuration: a run may be scored again in another one.
+    precision = result.get("environment", {}).get("precision", "float32")
     start = (
         f"{data['name']} ({data['classes']} classes, "
         f"{data['train_points']} + {data['test_points']} points), "
@@ -67,7 +69,7 @@ def summary(config: Config, result: dict[str, Any]) -> str:
         f"{start}{config.encoder.name}, {objective.name}{details}, {training.steps} steps of "
         f"{training.batch_size}, seed {result['seed']}: "
         f"trained in {result['timing']['train_seconds']:.0f} s"
-        + (f" in {config.runtime.precision}" if config.runtime.precision != "float32" else "")
+        + (f" in {precision}" if precision != "float32" else "")
     )
 
 

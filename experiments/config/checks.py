@@ -108,7 +108,7 @@ def composed_options(
         if not prefix and spec.name in (*GROUPS, *SECTIONS):
             yield from composed_options(config[spec.name], f"{spec.name}.")
         elif spec.name != "name":
-            yield f"{prefix}{spec.name}", values[spec.name], spec
+            yield f"{prefix}{spec.name}", values.get(spec.name, MISSING), spec
 
 
 def _check_bounds(name: str, value: Any, spec: "Field[Any]") -> None:

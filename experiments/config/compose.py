@@ -32,7 +32,13 @@ from crl.experiments.config.checks import (
     check_paths,
 )
 from crl.experiments.config.installed import check_offered, check_own, register_installed
-from crl.experiments.config.messages import check_importing, check_override, check_single, explain
+from crl.experiments.config.messages import (
+    check_importing,
+    check_override,
+    check_single,
+    check_values,
+    explain,
+)
 from crl.experiments.config.own_files import (
     CONFIG_DIR,
     NO_FILES,
@@ -73,7 +79,9 @@ def hydra_started(overrides: Sequence[str], own: OwnFiles = NO_FILES) -> Iterato
             register_installed(loader, overrides, own.primary)
             yield loader
     except RecursionError as error:
-        raise ConfigError("an option is nested too deeply") from error
+        raise ConfigError(
+            "an option is nested too deeply, or a list of defaults leads back to itself"
+        ) from error
     except (HydraException, OmegaConfBaseException, ValueError, RecognitionException) as error:
         raise ConfigError(explain(error, overrides, own)) from error
 
@@ -262,6 +270,7 @@ def combinations(overrides: Sequence[str]) -> tuple[list[str], list[list[str]]]:
                     f"{parsed.input_line}: an interval has endless values; list some, like a,b,c, "
                     "or add hydra/sweeper=optuna"
                 )
+            check_values(parsed)
             key = parsed.get_key_element()
             swept[key.lstrip("+")] = None
             axes.append([plain(f"{key}={value}") for value in parsed.sweep_string_iterator()])

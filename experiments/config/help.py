@@ -82,7 +82,7 @@ def topic_lines(
         return _shown([block for block in blocks if block.title == topic], width)
     found = _only(topic, blocks) or _only(topic, _choices(group, _owners(topic), config))
     if not found:
-        raise ConfigError(_unknown(topic))
+        raise ConfigError(_unknown(topic, own))
     return _shown(found, width)
 
 
@@ -95,9 +95,9 @@ def _owners(option: str) -> list[str]:
     return [choice for choice, of in options if of and name in {spec.name for spec in fields(of)}]
 
 
-def _unknown(topic: str) -> str:
+def _unknown(topic: str, own: OwnFiles) -> str:
     for group in (*GROUPS, "experiment"):
-        if topic in choices(group):
+        if topic in choices(group, own):
             return f"--help {topic}: this is a choice; see crl train {group}={topic} --help"
     topics = [*_MEANINGS, *SECTIONS, _RUN]
     options = [name for name in options_by_name() if not name.endswith(".name")]

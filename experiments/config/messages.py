@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from antlr4.error.Errors import RecognitionException
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -62,15 +62,30 @@ def check_single(override: str) -> None:
             f"{override}: {name} follows from the data set, the encoder and the optimiser; "
             "choose those"
         )
-    if name in GROUPS and override.endswith("=null"):
-        raise ConfigError(f"{override}: choose one of {', '.join(choices(name))}")
+    if name in (*GROUPS, "experiment") and override.startswith("+"):
+        raise ConfigError(f"{override}: write {override.lstrip('+')}; no + is needed")
+    if name in GROUPS and (override.startswith("~") or override.endswith("=null")):
+        raise ConfigError(f"{override}: write {name}=NAME, one of {', '.join(choices(name))}")
+    if name == "experiment" and override.endswith("=null"):
+        raise ConfigError(f"{override}: leave it out for no experiment")
     if is_launcher_option(name):
         raise ConfigError(f"{override}: a launcher starts the runs of a sweep; add -m")
     if is_sweeper_option(name):
         raise ConfigError(f"{override}: a sweeper chooses the runs of a sweep; add -m")
-    if override.startswith("-") or name.startswith(("hydra.", "hydra/")):
+    is_written = name.strip() and ("=" in override or override.startswith("~"))
+    if override.startswith("-") or name.startswith(("hydra.", "hydra/")) or not is_written:
         raise ConfigError(
-            f"{override}: no such option; options are written OPTION=VALUE (crl train --help)"
+            f"{override or repr(override)}: no such option; options are written OPTION=VALUE "
+            "(crl train --help)"
+        )
+
+
+def check_values(override: Override) -> None:
+    """Raise ConfigError for values of a sweep that are sweeps themselves: ``1,range(3,5)``."""
+    values = override.value()
+    if isinstance(values, ChoiceSweep) and any(isinstance(value, Sweep) for value in values.list):
+        raise ConfigError(
+            f"{override.input_line}: a range or an interval cannot stand in a list of values"
         )
 
 
@@ -89,7 +104,10 @@ def check_override(override: Override, own: OwnFiles) -> None:
     if name in (*GROUPS, "experiment"):
         for choice in value if isinstance(value, list) and name == "experiment" else [value]:
             own.check_choice(name, str(choice))
-            if choice not in (*(known := choices(name, own)), None):
+            known = choices(name, own)
+            if str(choice) in known and not isinstance(choice, str):  # a file such as 2024.yaml
+                raise ConfigError(f"{override.input_line}: write {as_typed(name, str(choice))}")
+            if choice not in (*known, None):
                 raise ConfigError(
                     f"{name}: no choice {str(choice)!r}; choose one of {', '.join(known)}"
                 )
@@ -163,6 +181,8 @@ def _unknown(name: str) -> str:
         return f"{name}: no such option; choose its launcher with hydra/launcher=NAME"
     if name.startswith("hydra.sweeper.sampler."):
         return f"{name}: no such option; choose its sampler with hydra/sweeper/sampler=NAME"
+    if name.removeprefix("hydra.sweeper.") in option_names():
+        return f"{name}: no option of this sweeper; choose its sweeper with hydra/sweeper=optuna"
     if is_sweeper_option(name):
         return f"{name}: no such option of the sweeper; there are {', '.join(option_names())}"
     near = get_close_matches(name, list(options), 1, 0.5)

@@ -70,7 +70,9 @@ class OwnFiles(NamedTuple):
         if name == PRIMARY and file is None:
             return name
         if ".." in Path(name).parts or Path(name).is_absolute() or not name:
-            raise ConfigError(f"{flag}: {name!r} is no name; write --config-dir FOLDER {flag} NAME")
+            raise ConfigError(
+                f"{flag}: {name!r} is no name; write --config-dir FOLDER --config-name NAME"
+            )
         if file is None:
             where = " or ".join(map(str, self.folders))
             raise ConfigError(
@@ -153,7 +155,8 @@ def _folder(name: str, text: object) -> Path:
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
     if not folder.is_dir():
-        raise ConfigError(f"{name}: {place}: there is no such folder")
+        fault = "this is no folder" if is_file(folder) else "there is no such folder"
+        raise ConfigError(f"{name}: {place}: {fault}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise ConfigError(f"{name}: {place}: you may not read this folder")
     if "${" in str(folder):

@@ -20,6 +20,8 @@ from crl.experiments.errors import ConfigError
 
 # What belongs to Hydra in a defaults list, or as a package or key.
 _HYDRA = re.compile(r"((override|optional)\s+)*/?hydra(?![/.]sweeper\b)([/.@]|$)")
+# What follows from the choices of a run, in a defaults list.
+_FOLLOWS = re.compile(r"((override|optional)\s+)*/?(rate|preset)([/@]|$)")
 
 
 class OwnSearchPath(SearchPathPlugin):
@@ -102,7 +104,7 @@ class OwnFolder(ConfigSource):
 def _check(config: DictConfig, package: str | None, config_path: str) -> None:
     """Raise ConfigError for what a file of the user's may not hold."""
     options: Any = OmegaConf.to_container(config)
-    if "_target_" in _keys(options):
+    if any(str(key).rpartition(".")[2] == "_target_" for key in _keys(options)):
         raise ConfigError("_target_: no such option; nothing is imported by name")
     entries = options.get("defaults", [])
     if not isinstance(entries, list) or not all(
@@ -118,6 +120,17 @@ def _check(config: DictConfig, package: str | None, config_path: str) -> None:
             "hydra: a file may hold hydra.sweeper; what else belongs to Hydra is set on the "
             "command line"
         )
+    if follows := next(filter(_FOLLOWS.match, defaults_of(options)), ""):
+        raise ConfigError(
+            f"defaults: {follows}: it follows from the data set, the encoder and the optimiser; "
+            "choose those"
+        )
+    for name in map(str, options):
+        if "." in name and package in (None, "_global_"):
+            nested = name.replace(".", ": {") + ": value" + "}" * name.count(".")
+            raise ConfigError(f"{name}: write {nested}")
+        if "/" in name:
+            raise ConfigError(f"{name}: a choice is written defaults: [override /{name}: NAME]")
     for group in (*GROUPS, *SECTIONS):
         if not isinstance(options.get(group, {}), dict) and package in (None, "_global_"):
             choose = f"; a choice is written defaults: [override /{group}: {options[group]}]"

@@ -18,17 +18,21 @@ _NVIDIA = Path("/dev/nvidiactl")
 def choose_precision(config: Config) -> None:
     """Replace "auto" in the configuration by the precision that suits this machine."""
     if config.runtime.precision == AUTO:
+        config.runtime.was_auto = True
         config.runtime.precision = "bf16" if _computes_bf16(config.runtime) else "float32"
 
 
 def with_precision(overrides: Iterable[str], config: Config) -> tuple[str, ...]:
-    """Return the overrides with "auto" replaced by what ``config`` has.
+    """Return the overrides with "auto" replaced by what ``config`` has; it may be in a file too.
 
     A run is composed again where it starts, perhaps on another kind of machine.
     """
+    if not config.runtime.was_auto:
+        return tuple(overrides)
     chosen = f"{OPTION}={config.runtime.precision}"
     auto = (f"{OPTION}={AUTO}", f"+{OPTION}={AUTO}", f"++{OPTION}={AUTO}")
-    return tuple(chosen if override in auto else override for override in overrides)
+    kept = [chosen if override in auto else override for override in overrides]
+    return tuple(kept if chosen in kept else [*kept, chosen])
 
 
 def _computes_bf16(options: RuntimeConfig) -> bool:

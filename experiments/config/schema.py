@@ -217,6 +217,9 @@ class RuntimeConfig:
         changes_result=False,
     )
 
+    # No option: whether precision was "auto" before choose_precision() replaced it.
+    was_auto = False
+
 
 @dataclass
 class Config:

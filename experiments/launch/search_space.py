@@ -14,7 +14,7 @@ from optuna.distributions import (
 )
 
 from crl.experiments.config.compose import hydra_started, plain
-from crl.experiments.config.messages import check_single
+from crl.experiments.config.messages import check_single, check_values
 from crl.experiments.config.own_files import OwnFiles, is_place
 from crl.experiments.config.quoting import with_quoted_paths
 from crl.experiments.config.schema import options_by_name
@@ -124,6 +124,7 @@ def _axis(parsed: Override) -> Axis:
     value = parsed.value()
     if isinstance(value, IntervalSweep):
         return _interval(parsed, value)
+    check_values(parsed)
     if isinstance(value, ChoiceSweep | RangeSweep):
         value.shuffle = False  # a sampler knows no order, and the sweep's name must not change
     numbers = value.range() if isinstance(value, RangeSweep) else None

@@ -297,6 +297,13 @@ def test_evaluate_repeats_the_stored_metrics_and_takes_other_tasks(
     assert other["test.mean.avg100"] == pytest.approx(stored["test.mean.top1"])
 
 
+def test_evaluate_in_another_precision_says_that_of_training(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(finished_run), "runtime.precision=bf16"]) == 0
+    assert "bf16" not in capsys.readouterr().out
+
+
 def test_evaluate_reads_text_in_the_words_of_training(documents: Path, tmp_path: Path) -> None:
     command = [
         "train",

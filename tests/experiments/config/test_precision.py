@@ -8,6 +8,7 @@ from crl.experiments.config import precision
 from crl.experiments.config.compose import compose_config, load_config, to_yaml
 from crl.experiments.config.identity import run_name
 from crl.experiments.config.messages import choices
+from crl.experiments.config.own_files import OwnFiles
 from crl.experiments.launch.run_spec import RunSpec
 
 AUTO = ["runtime.precision=auto", "runtime.device=cpu"]
@@ -44,8 +45,16 @@ def test_a_run_has_the_name_of_its_precision(flags: Path) -> None:
     assert run_name(asked) == run_name(bf16) != run_name(float32)
 
 
-def test_a_run_that_starts_on_another_machine_keeps_what_was_chosen(flags: Path) -> None:
-    run = RunSpec.of(compose_config(AUTO), AUTO)
+@pytest.mark.parametrize("given", [AUTO, ["experiment=fast"], ["runtime={precision: auto}"]])
+def test_a_run_that_starts_on_another_machine_keeps_what_was_chosen(
+    given: list[str], flags: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own/experiment/fast.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("# @package _global_\nruntime: {precision: auto}\n")
+    flags.write_text("flags : amx_bf16\n")
+    given = [*OwnFiles((own.parents[1],)).overrides(), *given, "runtime.device=cpu"]
+    run = RunSpec.of(compose_config(given), given)
     flags.write_text("flags : fpu\n")
     assert compose_config(run.overrides).runtime.precision == "bf16"
 
