@@ -30,8 +30,9 @@ def measure(repeats: int, command: Sequence[str] = _COMMAND) -> dict[str, list[f
     with TemporaryDirectory() as folder:
 
         def start() -> "subprocess.Popen[bytes]":
-            run_dir = f"run_dir={Path(folder) / str(next(numbers))}"
-            return subprocess.Popen([*command, run_dir], stdout=subprocess.DEVNULL)
+            run_dir = Path(folder) / str(next(numbers))
+            with run_dir.with_suffix(".log").open("w") as log:
+                return subprocess.Popen([*command, f"run_dir={run_dir}"], stdout=log, stderr=log)
 
         def at_once() -> None:
             runs = [start(), start()]

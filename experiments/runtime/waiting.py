@@ -6,7 +6,7 @@ from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Turns of the waiting loop, by the maker of the CPU: a turn takes several times as long on Intel's.
-# Both were measured (docs/benchmarks.md): the fewest turns that slow no run on an idle machine.
+# Both were measured (results/README.md): few turns that slow no encoder on an idle machine.
 _SPINS, _SPINS_ON_AMD = "10000", "2000"
 # The variables by which users choose for themselves.
 _CHOSEN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
