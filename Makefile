@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-test: $(READY) ## run lint, types, import rules, all tests but the slow ones (6 minutes on 2 cores)
+test: $(READY) ## run lint, types, import rules, all tests but the slow ones (8 minutes on 2 cores)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,7 +35,7 @@ format: $(READY) ## format the code
 reproduce: $(READY) ## make the paper's tables and figures on built-in data (outputs/report)
 	$(BIN)/crl reproduce
 
-bench: $(READY) ## measure speed and memory against baselines (8 minutes; benchmarks/results.md)
+bench: $(READY) ## measure speed and memory against baselines (12 minutes; benchmarks/results.md)
 	$(BIN)/python -m benchmarks $(NAMES)
 
 clean: ## remove .venv and caches; results under outputs/ stay
