@@ -35,7 +35,7 @@ format: $(READY) ## format the code
 reproduce: $(READY) ## make the paper's tables and figures on built-in data (outputs/report)
 	$(BIN)/crl reproduce
 
-bench: $(READY) ## measure speed and memory against baselines (12 minutes; benchmarks/results.md)
+bench: $(READY) ## measure speed and memory against baselines (13 minutes; benchmarks/results.md)
 	$(BIN)/python -m benchmarks $(NAMES)
 
 clean: ## remove .venv and caches; results under outputs/ stay

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crl.experiments.config.own_files import OwnFiles
 from crl.experiments.config.paths import expanded
+from crl.experiments.config.schema import EvaluationConfig
 from crl.experiments.config.sweepers import OptunaOptions
 from crl.experiments.errors import ConfigError
 from crl.experiments.launch.hydra_sweepers import Sweeper
@@ -73,6 +74,8 @@ def plan_search(sweeper: Sweeper, command: Sequence[str]) -> Search:
             f"hydra.sweeper.metric={DEV_LOSS}: objective={name} has no dev loss; "
             "choose another metric, such as dev.linear.top1"
         )
+    for combo in combos:
+        _check_measured(options.metric, combo.config.evaluation)
     trials = options.n_trials
     if sweeper.sampler == "grid":
         trials = min(trials, math.prod(map(len, space.grid().values())))
@@ -98,6 +101,18 @@ def plan_search(sweeper: Sweeper, command: Sequence[str]) -> Search:
         force=first.config.force,
         notes=tuple(_notes(options.metric, names, combos)),
     )
+
+
+def _check_measured(metric: str, options: EvaluationConfig) -> None:
+    """Raise ConfigError for an accuracy that no run measures; it would show after the first one."""
+    known = ["dev.linear.top1", *(["dev.attentive.top1"] if options.attentive else [])]
+    known += [f"dev.mean.avg{k}" for k in options.ks] + [f"dev.mean.top{r}" for r in options.tops]
+    of_few_labels = "pct" in metric and options.label_fraction is not None
+    if metric not in (DEV_LOSS, *known) and not of_few_labels:
+        raise ConfigError(
+            f"hydra.sweeper.metric={metric}: no run measures it; "
+            f"choose one of {', '.join([DEV_LOSS, *known])}"
+        )
 
 
 def _notes(metric: str, names: Sequence[str], combos: Sequence[Combination]) -> list[str]:

@@ -20,6 +20,8 @@ from crl.experiments.config.quoting import with_quoted_paths
 from crl.experiments.config.schema import options_by_name
 from crl.experiments.errors import ConfigError
 
+_MOST = 100_000  # combinations of a grid, which are kept in memory
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -75,8 +77,9 @@ class SearchSpace:
         return [first, *(first | other for other in others)]
 
     def grid(self) -> dict[str, list[str] | list[int]]:
-        """The values of every axis. Raises ConfigError for an interval that has no list of them."""
+        """The values of every axis. Raises ConfigError for endless values, and for too many."""
         values: dict[str, list[str] | list[int]] = {}
+        combinations = 1
         for axis in self.axes:
             spread = axis.distribution
             if isinstance(spread, FloatDistribution):
@@ -84,11 +87,18 @@ class SearchSpace:
                     f"{axis.name}: hydra/sweeper/sampler=grid takes lists, like a,b,c; "
                     "an interval has endless values"
                 )
-            values[axis.name] = (
-                list(range(spread.low, spread.high + 1, spread.step))
+            numbers = (
+                range(spread.low, spread.high + 1, spread.step)
                 if isinstance(spread, IntDistribution)
-                else list(axis.edges)
+                else axis.edges
             )
+            combinations *= len(numbers)
+            if combinations > _MOST:
+                raise ConfigError(
+                    f"{axis.name}: hydra/sweeper/sampler=grid takes at most {_MOST} combinations, "
+                    f"and these are {combinations}; give fewer values"
+                )
+            values[axis.name] = [*numbers]
         return values
 
 
